@@ -1,0 +1,255 @@
+use std::ops::Range;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::super::execution::{Details, Status};
+use super::super::location::LocationName;
+use super::*;
+
+/// The smallest store there can be: what a location's rows hold between two batches.
+#[derive(Clone, Debug, PartialEq)]
+struct Rows {
+    location: Location,
+    executions: Vec<Execution>,
+}
+
+impl Rows {
+    fn new(name: Option<&str>) -> Self {
+        Self { location: Location::unused(name.map(LocationName::new)), executions: Vec::new() }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let holder = |run: &Execution| Holder {
+            run_id: run.run_id,
+            test: run.details.test.clone(),
+            triggered_by: run.details.triggered_by.clone(),
+            factor: run.factor(),
+            start_time: run.start_time,
+        };
+        let running = self.executions.iter().filter(|run| run.status == Status::Running);
+        let mut holders: Vec<Holder> = running.map(holder).collect();
+        holders.sort_by_key(holder_order);
+        Snapshot { location: self.location.clone(), holders, named: self.executions.clone() }
+    }
+
+    fn apply(&mut self, commands: &[Command]) -> Vec<Answer> {
+        let plan = decide(&self.snapshot(), commands, now());
+        let next = self.executions.len();
+        let run_ids: Vec<RunId> = (next + 1..=next + plan.starting.len()).map(|id| RunId(id as i64)).collect();
+        for (registration, run_id) in plan.starting.iter().zip(&run_ids) {
+            self.executions.push(Execution::started(registration, *run_id, plan.now));
+        }
+        for ended in &plan.ended {
+            *self.executions.iter_mut().find(|run| run.id == ended.id).expect("only known runs end") = ended.clone();
+        }
+        self.location = plan.location.clone();
+        plan.answers(&run_ids)
+    }
+
+    fn check_sums(&self) {
+        let running = || self.executions.iter().filter(|run| run.status == Status::Running);
+        assert_eq!(self.location.used, running().map(Execution::factor).sum());
+        assert_eq!(self.location.running, running().count() as i64);
+        assert_eq!(self.location.fence, self.executions.len() as i64);
+    }
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_second(1_790_000_000).expect("in range")
+}
+
+fn register(millionths: i64) -> Command {
+    let text = || "x".to_owned();
+    Command::Register(Registration {
+        id: Uuid::now_v7(),
+        details: Arc::new(Details {
+            repo: text(),
+            lac: text(),
+            stream: text(),
+            test: text(),
+            kind: text(),
+            environment: text(),
+            triggered_by: text(),
+            factor: Some(Factor::from_millionths(millionths)),
+            dashboard_url: None,
+            location: None,
+            extra: "{}".to_owned(),
+        }),
+    })
+}
+
+fn any_outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![Just(Outcome::Success), Just(Outcome::Failure), Just(Outcome::Cancelled)]
+}
+
+fn any_factor() -> impl Strategy<Value = i64> {
+    prop_oneof![Just(0), Just(1), Just(100_000), Just(300_000), 0..=1_000_000_i64]
+}
+
+/// Commands that end only runs of `known`; nobody knows the number of a run before its answer.
+fn any_command(known: Range<i64>) -> impl Strategy<Value = Command> {
+    prop_oneof![
+        5 => any_factor().prop_map(register),
+        4 => (known, any_outcome()).prop_map(|(run_id, outcome)| Command::End { run_id: RunId(run_id), outcome }),
+    ]
+}
+
+fn any_capacity() -> impl Strategy<Value = Command> {
+    (1..3_000_000_i64).prop_map(|capacity| Command::SetCapacity(Factor::from_millionths(capacity)))
+}
+
+fn registered(answer: &Answer) -> bool {
+    matches!(answer, Answer::Registered(_))
+}
+
+fn refusal(answer: &Answer) -> &Refusal {
+    match answer {
+        Answer::Refused(refusal) => refusal,
+        other => panic!("expected a refusal, not {other:?}"),
+    }
+}
+
+#[test]
+fn nine_of_ten_tenths_fit_and_then_the_last_millionth_is_kept_free() {
+    let mut rows = Rows::new(Some("here"));
+    let tenths: Vec<Command> = (0..10).map(|_| register(100_000)).collect();
+    assert_eq!(rows.apply(&tenths).iter().filter(|answer| registered(answer)).count(), 9);
+    assert!(registered(&rows.apply(&[register(99_999)])[0]));
+    assert!(!registered(&rows.apply(&[register(1)])[0]));
+}
+
+#[test]
+fn a_refusal_names_what_runs_there_largest_first_even_within_the_batch() {
+    let mut rows = Rows::new(Some("here"));
+    rows.apply(&[register(200_000)]);
+    let end = Command::End { run_id: RunId(1), outcome: Outcome::Success };
+    let answers = rows.apply(&[register(700_000), register(500_000), end, register(500_000), register(500_000)]);
+    let named = |answer| refusal(answer).blocking.iter().map(|holder| holder.run_id.0).collect::<Vec<_>>();
+    assert_eq!(named(&answers[1]), [2, 1]);
+    assert_eq!(named(&answers[3]), [2]);
+    let shared = |answer| Arc::as_ptr(&refusal(answer).blocking);
+    assert_eq!(shared(&answers[3]), shared(&answers[4]), "equal lists are made once");
+}
+
+#[test]
+fn a_factor_that_can_never_fit_is_refused_for_good_and_a_larger_one_is_an_error() {
+    let mut rows = Rows::new(Some("here"));
+    let answers = rows.apply(&[register(1_000_000), register(1_000_001)]);
+    assert!(refusal(&answers[0]).is_permanent());
+    assert_eq!(answers[1], Answer::FactorTooLarge { largest: Factor::ONE });
+    rows.apply(&[Command::SetCapacity(Factor::from_millionths(1_500_000))]);
+    let answers = rows.apply(&[register(1_500_000), register(1_499_999), register(1_500_001)]);
+    assert!(refusal(&answers[0]).is_permanent());
+    assert!(registered(&answers[1]));
+    assert_eq!(answers[2], Answer::FactorTooLarge { largest: Factor::from_millionths(1_500_000) });
+}
+
+#[test]
+fn tests_without_a_location_are_bound_by_nothing() {
+    let mut rows = Rows::new(None);
+    let answers = rows.apply(&[register(1_000_000), register(1_000_000), register(999_999)]);
+    assert!(answers.iter().all(registered));
+    assert_eq!(rows.apply(&[register(1_000_001)]), [Answer::FactorTooLarge { largest: Factor::ONE }]);
+}
+
+#[test]
+fn an_execution_ends_once_and_the_same_word_again_is_the_same_answer() {
+    let mut rows = Rows::new(Some("here"));
+    rows.apply(&[register(500_000)]);
+    let end = |outcome| Command::End { run_id: RunId(1), outcome };
+    let first = rows.apply(&[end(Outcome::Success)]);
+    assert!(matches!(first[0], Answer::Ended(_)));
+    assert_eq!(rows.apply(&[end(Outcome::Success)]), first);
+    assert!(matches!(rows.apply(&[end(Outcome::Failure)])[0], Answer::EndedOtherwise(_)));
+    rows.check_sums();
+}
+
+#[test]
+fn a_registration_that_an_earlier_attempt_saved_is_not_started_twice() {
+    let mut rows = Rows::new(Some("here"));
+    let command = register(600_000);
+    let first = rows.apply(std::slice::from_ref(&command));
+    assert_eq!(rows.apply(&[command]), first);
+    rows.check_sums();
+}
+
+#[test]
+fn a_location_above_its_capacity_admits_nothing_until_it_drains() {
+    let mut rows = Rows::new(Some("here"));
+    rows.apply(&[register(400_000), register(400_000)]);
+    rows.apply(&[Command::SetCapacity(Factor::from_millionths(300_000))]);
+    let end = |run_id| Command::End { run_id: RunId(run_id), outcome: Outcome::Success };
+    let answers = rows.apply(&[register(0), end(1), register(0), end(2), register(0)]);
+    assert_eq!(refusal(&answers[0]).available_factor(), Factor::ZERO);
+    assert!(!registered(&answers[2]));
+    assert!(registered(&answers[4]));
+}
+
+proptest! {
+    #[test]
+    fn the_sum_never_reaches_capacity_and_nothing_that_fits_is_refused(
+        batches in vec(vec(any_command(1..40), 0..12), 0..20),
+    ) {
+        let mut rows = Rows::new(Some("here"));
+        for batch in batches {
+            let mut live: HashMap<RunId, Factor> = rows
+                .executions
+                .iter()
+                .filter(|run| run.status == Status::Running)
+                .map(|run| (run.run_id, run.factor()))
+                .collect();
+            for (command, answer) in batch.iter().zip(rows.apply(&batch)) {
+                let used: Factor = live.values().copied().sum();
+                match (command, answer) {
+                    (Command::Register(registration), Answer::Registered(run)) => {
+                        prop_assert!(used + registration.factor() < Factor::ONE);
+                        live.insert(run.run_id, registration.factor());
+                    }
+                    (Command::Register(registration), Answer::Refused(refusal)) => {
+                        prop_assert!(used + registration.factor() >= Factor::ONE);
+                        prop_assert_eq!(refusal.running_factor, used);
+                    }
+                    (_, Answer::Ended(run)) => {
+                        live.remove(&run.run_id);
+                    }
+                    (_, answer) => prop_assert!(!registered(&answer)),
+                }
+            }
+            rows.check_sums();
+            prop_assert!(rows.location.used < rows.location.capacity);
+        }
+    }
+
+    #[test]
+    fn batching_in_any_grouping_decides_as_one_by_one(
+        before in vec(any_factor().prop_map(register), 0..30),
+        commands in vec(prop_oneof![9 => any_command(1..30), 1 => any_capacity()], 0..40),
+        cuts in vec(1..8_usize, 1..40),
+    ) {
+        let mut one_by_one = Rows::new(Some("here"));
+        for command in &before {
+            one_by_one.apply(std::slice::from_ref(command));
+        }
+        let mut batched = one_by_one.clone();
+        let started_before = one_by_one.executions.len() as i64;
+        let knowable = |command: &&Command| !matches!(command, Command::End { run_id, .. } if run_id.0 > started_before);
+        let commands: Vec<Command> = commands.iter().filter(knowable).cloned().collect();
+
+        let expected: Vec<Answer> =
+            commands.iter().flat_map(|command| one_by_one.apply(std::slice::from_ref(command))).collect();
+        let mut answers = Vec::new();
+        let mut rest = commands.as_slice();
+        for cut in cuts.iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            let (batch, later) = rest.split_at((*cut).min(rest.len()));
+            answers.extend(batched.apply(batch));
+            rest = later;
+        }
+        prop_assert_eq!(answers, expected);
+        prop_assert_eq!(&batched, &one_by_one);
+        batched.check_sums();
+    }
+}

@@ -1,0 +1,187 @@
+//! Which executions a list shows, and in which pages.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use unicase::UniCase;
+
+use super::execution::{Execution, RunId, Status};
+
+/// The texts of an execution that a list can be searched by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SearchField {
+    Repo,
+    Lac,
+    Stream,
+    Test,
+    Type,
+    Environment,
+    TriggeredBy,
+    Location,
+}
+
+impl SearchField {
+    pub const ALL: [Self; 8] = [
+        Self::Repo,
+        Self::Lac,
+        Self::Stream,
+        Self::Test,
+        Self::Type,
+        Self::Environment,
+        Self::TriggeredBy,
+        Self::Location,
+    ];
+
+    /// The name of the column, which is also the name of the query parameter.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Repo => "repo",
+            Self::Lac => "lac",
+            Self::Stream => "stream",
+            Self::Test => "test",
+            Self::Type => "type",
+            Self::Environment => "environment",
+            Self::TriggeredBy => "triggered_by",
+            Self::Location => "location",
+        }
+    }
+
+    /// The execution's text in this field; only a location can be missing.
+    #[must_use]
+    pub fn of(self, execution: &Execution) -> Option<&str> {
+        let details = &execution.details;
+        Some(match self {
+            Self::Repo => &details.repo,
+            Self::Lac => &details.lac,
+            Self::Stream => &details.stream,
+            Self::Test => &details.test,
+            Self::Type => &details.kind,
+            Self::Environment => &details.environment,
+            Self::TriggeredBy => &details.triggered_by,
+            Self::Location => details.location.as_ref()?.as_str(),
+        })
+    }
+}
+
+/// Unicode case folding, the same in front of both databases; their own differ from each other
+/// and from one locale to the next.
+#[must_use]
+pub fn fold_case(text: &str) -> String {
+    UniCase::new(text).to_folded_case()
+}
+
+/// A text to look for, in which `%` stands for any run of characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern(String);
+
+impl Pattern {
+    #[must_use]
+    pub fn new(pattern: &str) -> Self {
+        Self(pattern.to_owned())
+    }
+
+    /// The pattern for SQL's `LIKE … ESCAPE '\'` on text that went through [`fold_case`].
+    #[must_use]
+    pub fn to_like(&self) -> String {
+        fold_case(&self.0).replace('\\', "\\\\").replace('_', "\\_")
+    }
+}
+
+/// Which executions to list; an empty filter lists all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    pub patterns: Vec<(SearchField, Pattern)>,
+    pub status: Option<Status>,
+    /// Started at or after this.
+    pub from: Option<Timestamp>,
+    /// Started before this.
+    pub to: Option<Timestamp>,
+}
+
+/// The last execution of a page; the next page begins after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    pub start_time: Timestamp,
+    pub run_id: RunId,
+}
+
+impl Cursor {
+    #[must_use]
+    pub fn after(execution: &Execution) -> Self {
+        Self { start_time: execution.start_time, run_id: execution.run_id }
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}_{}", self.start_time.as_microsecond(), self.run_id)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be the `next` of an earlier page")]
+pub struct NotACursor;
+
+impl FromStr for Cursor {
+    type Err = NotACursor;
+
+    fn from_str(text: &str) -> Result<Self, NotACursor> {
+        let (microseconds, run_id) = text.split_once('_').ok_or(NotACursor)?;
+        let microseconds = microseconds.parse().map_err(|_| NotACursor)?;
+        Ok(Self {
+            start_time: Timestamp::from_microsecond(microseconds).map_err(|_| NotACursor)?,
+            run_id: RunId(run_id.parse().map_err(|_| NotACursor)?),
+        })
+    }
+}
+
+/// Executions, newest first: by start time, then by run_id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    pub executions: Vec<Execution>,
+    /// Where the next page begins; `None` on the last one.
+    pub next: Option<Cursor>,
+}
+
+impl Page {
+    /// Makes a page of `limit` from rows of which one more than that was asked for.
+    #[must_use]
+    pub fn cut(mut executions: Vec<Execution>, limit: usize) -> Self {
+        let more = executions.len() > limit;
+        executions.truncate(limit);
+        let next = executions.last().filter(|_| more).map(Cursor::after);
+        Self { executions, next }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_folds_beyond_ascii() {
+        for (left, right) in [("ÉLAN", "élan"), ("ΣΊΣΥΦΟΣ", "σίσυφος"), ("STRASSE", "straße"), ("Ж", "ж")] {
+            assert_eq!(fold_case(left), fold_case(right));
+        }
+    }
+
+    #[test]
+    fn only_the_percent_sign_is_a_wildcard() {
+        assert_eq!(Pattern::new(r"A_b%c\d").to_like(), r"a\_b%c\\d");
+    }
+
+    #[test]
+    fn a_cursor_survives_its_own_text() {
+        let cursor = Cursor { start_time: Timestamp::from_microsecond(-5).expect("in range"), run_id: RunId(7) };
+        assert_eq!(cursor.to_string().parse(), Ok(cursor));
+    }
+
+    #[test]
+    fn what_is_no_cursor_is_refused() {
+        for text in ["", "_", "1", "1_", "_1", "x_1", "1_x", "9223372036854775807_1"] {
+            assert_eq!(text.parse::<Cursor>(), Err(NotACursor), "{text}");
+        }
+    }
+}

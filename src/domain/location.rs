@@ -1,0 +1,83 @@
+//! Where tests run, and how much may run there.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::factor::Factor;
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LocationName(Arc<str>);
+
+impl LocationName {
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self(name.into())
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for LocationName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// The name under which the stores keep the row of the tests that name no location.
+///
+/// A client cannot send it, since a location's name has at least one character.
+pub const NOWHERE: &str = "";
+
+/// A location's row: its bound, and what runs there now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// `None` stands for the tests that name no location; they are bound by nothing.
+    pub name: Option<LocationName>,
+    /// The factors running here stay below this.
+    pub capacity: Factor,
+    /// The sum of the factors running here.
+    pub used: Factor,
+    /// How many executions run here.
+    pub running: i64,
+    /// Grows by one with every start here.
+    pub fence: i64,
+}
+
+impl Location {
+    pub const DEFAULT_CAPACITY: Factor = Factor::ONE;
+    /// The largest capacity that can be set: 1,000.
+    pub const LARGEST_CAPACITY: Factor = Factor::from_millionths(1_000_000_000);
+
+    /// A location as it is before its first use.
+    #[must_use]
+    pub fn unused(name: Option<LocationName>) -> Self {
+        Self { name, capacity: Self::DEFAULT_CAPACITY, used: Factor::ZERO, running: 0, fence: 0 }
+    }
+
+    /// What is not in use. A factor fits only if it is smaller than this.
+    #[must_use]
+    pub fn available(&self) -> Factor {
+        self.capacity.left_after(self.used)
+    }
+
+    /// The largest factor that makes sense to ask for, whatever runs now.
+    #[must_use]
+    pub fn largest_factor(&self) -> Factor {
+        if self.name.is_some() { self.capacity.max(Factor::ONE) } else { Factor::ONE }
+    }
+
+    /// Whether `factor` could start now: the sum must stay below the capacity.
+    #[must_use]
+    pub fn fits(&self, factor: Factor) -> bool {
+        self.name.is_none() || self.used + factor < self.capacity
+    }
+
+    /// Whether `factor` could start if nothing else ran.
+    #[must_use]
+    pub fn could_ever_fit(&self, factor: Factor) -> bool {
+        self.name.is_none() || factor < self.capacity
+    }
+}

@@ -1,0 +1,8 @@
+//! The rules, as functions over values: no input, no output, no clock.
+
+pub mod admission;
+pub mod answer;
+pub mod execution;
+pub mod factor;
+pub mod history;
+pub mod location;
