@@ -1,1 +1,8 @@
+//! The performance test execution registry: who may run a load test now, where, and beside whom.
+//!
+//! Read it from the inside out.
+
+pub mod clock;
+pub mod config;
 pub mod domain;
+pub mod store;

@@ -13,7 +13,9 @@ pub enum Answer {
     Registered(Execution),
     Refused(Refusal),
     /// The factor is above everything the location could be asked for.
-    FactorTooLarge { largest: Factor },
+    FactorTooLarge {
+        largest: Factor,
+    },
     Ended(Execution),
     /// The execution had already ended with another outcome.
     EndedOtherwise(Execution),

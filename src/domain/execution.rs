@@ -35,12 +35,8 @@ pub enum Status {
 }
 
 impl Status {
-    pub const ALL: [Self; 4] = [
-        Self::Running,
-        Self::Ended(Outcome::Success),
-        Self::Ended(Outcome::Failure),
-        Self::Ended(Outcome::Cancelled),
-    ];
+    pub const ALL: [Self; 4] =
+        [Self::Running, Self::Ended(Outcome::Success), Self::Ended(Outcome::Failure), Self::Ended(Outcome::Cancelled)];
 
     /// The word that the API and the databases use.
     #[must_use]
@@ -142,11 +138,9 @@ impl Execution {
     pub fn end(&self, outcome: Outcome, now: Timestamp) -> Result<Self, Outcome> {
         match self.status {
             Status::Ended(earlier) => Err(earlier),
-            Status::Running => Ok(Self {
-                status: Status::Ended(outcome),
-                end_time: Some(now.max(self.start_time)),
-                ..self.clone()
-            }),
+            Status::Running => {
+                Ok(Self { status: Status::Ended(outcome), end_time: Some(now.max(self.start_time)), ..self.clone() })
+            }
         }
     }
 

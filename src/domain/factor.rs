@@ -81,7 +81,11 @@ impl Decimal {
             None => (mantissa, ""),
         };
         let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-        if whole.is_empty() || (whole.len() > 1 && whole.starts_with('0')) || !all_digits(whole) || !all_digits(fraction) {
+        if whole.is_empty()
+            || (whole.len() > 1 && whole.starts_with('0'))
+            || !all_digits(whole)
+            || !all_digits(fraction)
+        {
             return None;
         }
         Some(Self {
@@ -124,7 +128,8 @@ fn parse_exponent(text: &str) -> Option<i64> {
 impl fmt::Display for Factor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };
-        let (units, fraction) = (self.0.unsigned_abs() / ONE.unsigned_abs(), self.0.unsigned_abs() % ONE.unsigned_abs());
+        let (units, fraction) =
+            (self.0.unsigned_abs() / ONE.unsigned_abs(), self.0.unsigned_abs() % ONE.unsigned_abs());
         if fraction == 0 {
             return write!(f, "{sign}{units}");
         }

@@ -162,7 +162,8 @@ mod tests {
 
     #[test]
     fn case_folds_beyond_ascii() {
-        for (left, right) in [("ÉLAN", "élan"), ("ΣΊΣΥΦΟΣ", "σίσυφος"), ("STRASSE", "straße"), ("Ж", "ж")] {
+        for (left, right) in [("ÉLAN", "élan"), ("ΣΊΣΥΦΟΣ", "σίσυφος"), ("STRASSE", "straße"), ("Ж", "ж")]
+        {
             assert_eq!(fold_case(left), fold_case(right));
         }
     }

@@ -5,4 +5,5 @@ pub mod answer;
 pub mod execution;
 pub mod factor;
 pub mod history;
+pub mod link;
 pub mod location;

@@ -25,7 +25,10 @@ pub const MOST_HOLDERS_NAMED: usize = 100;
 pub enum Command {
     Register(Registration),
     /// Completes or cancels.
-    End { run_id: RunId, outcome: Outcome },
+    End {
+        run_id: RunId,
+        outcome: Outcome,
+    },
     SetCapacity(Factor),
 }
 
@@ -121,7 +124,10 @@ enum Verdict {
     /// Index into `starting`.
     Started(usize),
     /// Index into `sightings`, which refusals share while nothing changes between them.
-    Refused { refusal: Refusal, sighting: usize },
+    Refused {
+        refusal: Refusal,
+        sighting: usize,
+    },
     Settled(Answer),
 }
 

@@ -1,0 +1,124 @@
+//! Which database, and how many connections to it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+#[derive(Clone, Debug)]
+pub struct DatabaseConfig {
+    pub url: DatabaseUrl,
+    /// The most connections one server keeps to PostgreSQL.
+    pub connections: usize,
+}
+
+/// Where the executions are kept. Printing it never shows a password.
+#[derive(Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    Sqlite(PathBuf),
+    Postgres(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DatabaseUrlError {
+    #[error(
+        "a database URL begins with sqlite: or postgresql://, as in sqlite:perfreg.db or postgresql://user@host/db"
+    )]
+    UnknownScheme,
+    #[error("sqlite: needs the path of a file, as in sqlite:perfreg.db")]
+    NoFile,
+    #[error(
+        "an in-memory database would lose every execution when the server stops; name a file, as in sqlite:perfreg.db"
+    )]
+    InMemory,
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = DatabaseUrlError;
+
+    fn from_str(text: &str) -> Result<Self, DatabaseUrlError> {
+        if let Some(rest) = text.strip_prefix("sqlite:") {
+            let path = rest.strip_prefix("//").unwrap_or(rest);
+            return match path {
+                "" => Err(DatabaseUrlError::NoFile),
+                ":memory:" => Err(DatabaseUrlError::InMemory),
+                path => Ok(Self::Sqlite(path.into())),
+            };
+        }
+        let (scheme, rest) = text.split_once("://").ok_or(DatabaseUrlError::UnknownScheme)?;
+        // SQLAlchemy, which the original system uses, writes postgresql+psycopg2://.
+        match scheme.split('+').next() {
+            Some("postgres" | "postgresql") => Ok(Self::Postgres(format!("postgresql://{rest}"))),
+            _ => Err(DatabaseUrlError::UnknownScheme),
+        }
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(url) => f.write_str(&without_password(url)),
+        }
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Hides what stands between the first `:` and the last `@`, and the whole query, in which a
+/// password may stand as well.
+fn without_password(url: &str) -> String {
+    let body = url.strip_prefix("postgresql://").unwrap_or(url);
+    let (user, address) = match body.rsplit_once('@') {
+        None => (String::new(), body),
+        Some((user, address)) => match user.split_once(':') {
+            None => (format!("{user}@"), address),
+            Some((user, _)) => (format!("{user}:***@"), address),
+        },
+    };
+    let (address, query) = address.split_once('?').map_or((address, ""), |(address, _)| (address, "?…"));
+    format!("postgresql://{user}{address}{query}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_usual_spelling_of_a_url_is_understood() {
+        for (text, shown) in [
+            ("sqlite:perfreg.db", "sqlite:perfreg.db"),
+            ("sqlite:///var/lib/perfreg.db", "sqlite:/var/lib/perfreg.db"),
+            ("postgres://me@db/registry", "postgresql://me@db/registry"),
+            ("postgresql+psycopg2://me@db/registry", "postgresql://me@db/registry"),
+        ] {
+            assert_eq!(text.parse::<DatabaseUrl>().map(|url| url.to_string()), Ok(shown.to_owned()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_database_is_refused() {
+        for text in ["", "perfreg.db", "mysql://db", "sqlite:", "sqlite::memory:", "sqlite://:memory:"] {
+            assert!(text.parse::<DatabaseUrl>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        for text in [
+            "postgresql://me:s3cret@db/registry",
+            "postgresql://me:s3@cret@db/registry",
+            "postgresql://me:s3cret@db1,db2/registry?sslmode=require",
+            "postgresql://db/registry?user=me&password=s3cret",
+            "postgresql://me:s3?cret@db/registry",
+        ] {
+            let url: DatabaseUrl = text.parse().expect("a valid URL");
+            for shown in [url.to_string(), format!("{url:?}")] {
+                assert!(!shown.contains("s3") && !shown.contains("cret"), "{shown}");
+            }
+        }
+    }
+}

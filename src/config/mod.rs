@@ -1,0 +1,4 @@
+//! What can be set, one small struct per concern.
+
+pub mod database;
+pub mod server;

@@ -1,0 +1,24 @@
+//! What can go wrong in a database, sorted by what it means for the command at hand.
+
+/// The texts are for logs and for the person who operates the server, never for its clients.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached or does not take work now; nothing was changed.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Another transaction came between; nothing was changed, and trying again is right.
+    #[error("another transaction came between: {0}")]
+    Conflict(String),
+    /// The connection broke during the commit; it may or may not have happened.
+    #[error("the outcome of a commit is unknown: {0}")]
+    CommitUnknown(String),
+    /// The disk under the database is full; nothing was changed.
+    #[error("the disk under the database is full: {0}")]
+    Full(String),
+    /// The database will not do until a person changes something.
+    #[error("{0}")]
+    Unsuitable(String),
+    /// A defect of this program or of the data.
+    #[error("unexpected database error: {0}")]
+    Broken(String),
+}

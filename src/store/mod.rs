@@ -1,0 +1,69 @@
+//! Where executions are kept: `SQLite` for one server, PostgreSQL for several.
+
+mod error;
+mod known_terms;
+mod migration;
+mod postgres;
+mod sqlite;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::clock::Clock;
+use crate::config::database::{DatabaseConfig, DatabaseUrl};
+use crate::domain::admission::Command;
+use crate::domain::answer::Answer;
+use crate::domain::execution::{Execution, RunId};
+use crate::domain::history::{Cursor, Filter, Page};
+use crate::domain::location::{Location, LocationName};
+
+pub use error::StoreError;
+pub use migration::Migrations;
+
+/// Commands for one location, to be decided in one transaction, in their order.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// `None` for the tests that name no location.
+    pub location: Option<LocationName>,
+    pub commands: Vec<Command>,
+    /// Whether an earlier attempt may have been committed. The store then looks for the
+    /// registrations it already saved instead of starting them twice.
+    pub is_retry: bool,
+}
+
+/// Every method is held to the same contract on both databases, by `tests/suite/store`.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Connects, checks that the database is fit for this version, and migrates it.
+    ///
+    /// Until it has succeeded once, every other method is [`StoreError::Unavailable`].
+    async fn prepare(&self) -> Result<(), StoreError>;
+
+    /// Locks the location, asks [`decide`](crate::domain::admission::decide), saves its plan and
+    /// commits. A location that is not there yet has the default capacity, and is only kept if
+    /// something starts at it or its capacity is set.
+    async fn decide(&self, batch: &Batch) -> Result<Vec<Answer>, StoreError>;
+
+    async fn execution(&self, run_id: RunId) -> Result<Option<Execution>, StoreError>;
+
+    /// Up to `limit` executions after `after`, newest first, ties by run_id.
+    async fn executions(&self, filter: &Filter, after: Option<Cursor>, limit: usize) -> Result<Page, StoreError>;
+
+    /// All locations that were ever used or set, by name.
+    async fn locations(&self) -> Result<Vec<Location>, StoreError>;
+
+    /// Whether the database answers and can be written to.
+    async fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// Opens the database without waiting for it; [`Store::prepare`] does the waiting.
+///
+/// # Errors
+/// If the configuration itself cannot be used, such as a certificate file that is not there.
+pub fn open(config: &DatabaseConfig, clock: Clock) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match &config.url {
+        DatabaseUrl::Sqlite(path) => Arc::new(sqlite::SqliteStore::open(path, clock)?),
+        DatabaseUrl::Postgres(url) => Arc::new(postgres::PostgresStore::open(url, config.connections, clock)?),
+    })
+}

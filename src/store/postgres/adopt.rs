@@ -1,0 +1,265 @@
+//! Takes over a database that the original system wrote.
+//!
+//! Its table stays the same table with the same rows; what this version cannot read as it is
+//! gets a value that it can, and `extra` keeps the original one.
+
+use tokio_postgres::Transaction;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
+
+use super::error::classify;
+use super::rows::get;
+use crate::domain::history::SearchField;
+use crate::store::StoreError;
+use crate::store::known_terms::Term;
+
+/// The columns of the original, each with the type it must have and how to turn it into that.
+const COLUMNS: [(&str, &str, &str); 15] = [
+    ("id", "uuid", "id::uuid"),
+    ("run_id", "bigint", "run_id::bigint"),
+    ("repo", "character varying", "repo::varchar"),
+    ("lac", "character varying", "lac::varchar"),
+    ("stream", "character varying", "stream::varchar"),
+    ("test", "character varying", "test::varchar"),
+    ("type", "character varying", "type::varchar"),
+    ("environment", "character varying", "environment::varchar"),
+    ("triggered_by", "character varying", "triggered_by::varchar"),
+    ("status", "character varying", "status::varchar"),
+    ("start_time", "timestamp with time zone", "start_time AT TIME ZONE 'UTC'"),
+    ("end_time", "timestamp with time zone", "end_time AT TIME ZONE 'UTC'"),
+    ("factor", "numeric", "factor::numeric"),
+    ("dashboard_url", "character varying", "dashboard_url::varchar"),
+    ("location", "character varying", "location::varchar"),
+];
+const REQUIRED: [&str; 11] =
+    ["id", "run_id", "repo", "lac", "stream", "test", "type", "environment", "triggered_by", "status", "start_time"];
+/// The columns that the first migration expects beside the original ones.
+const OURS: [&str; 2] = ["factor_millionths", "extra"];
+
+/// A longer text would not fit PostgreSQL's index of the search terms.
+const LONGEST_TERM_CHARACTERS: i32 = 400;
+const TERMS_PER_STATEMENT: usize = 1_000;
+
+/// The table of the original system, as it was found.
+pub struct Original {
+    columns: Vec<Column>,
+}
+
+struct Column {
+    name: String,
+    kind: String,
+}
+
+/// Looks for the original's table in a database that holds none of ours yet.
+pub async fn find_original(transaction: &Transaction<'_>) -> Result<Option<Original>, StoreError> {
+    let rows = transaction
+        .query_typed(
+            "SELECT attname::text, format_type(atttypid, atttypmod)
+               FROM pg_attribute
+              WHERE attrelid = to_regclass('test_executions') AND attnum > 0 AND NOT attisdropped
+              ORDER BY attnum",
+            &[],
+        )
+        .await
+        .map_err(classify)?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let columns = rows
+        .iter()
+        .map(|row| Ok(Column { name: get(row, 0)?, kind: get(row, 1)? }))
+        .collect::<Result<Vec<_>, StoreError>>()?;
+    let original = Original { columns };
+    original.check()?;
+    Ok(Some(original))
+}
+
+impl Original {
+    fn check(&self) -> Result<(), StoreError> {
+        let missing: Vec<&str> =
+            COLUMNS.iter().map(|(name, ..)| *name).filter(|name| self.column(name).is_none()).collect();
+        if !missing.is_empty() {
+            return Err(StoreError::Unsuitable(format!(
+                "the table test_executions in this database lacks the column(s) {}, so it is not the registry's; use \
+                 another database or schema",
+                missing.join(", ")
+            )));
+        }
+        if let Some(name) = OURS.iter().find(|name| self.column(name).is_some()) {
+            return Err(StoreError::Unsuitable(format!(
+                "the table test_executions has a column {name} that the original registry did not have; rename it first"
+            )));
+        }
+        Ok(())
+    }
+
+    fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The columns that only later versions of the original have.
+    fn later_columns(&self) -> impl Iterator<Item = &str> {
+        let known = |name: &str| COLUMNS.iter().any(|(known, ..)| *known == name);
+        self.columns.iter().map(|column| column.name.as_str()).filter(move |name| !known(name))
+    }
+
+    /// Gives the table the shape that the first migration expects, and logs what was changed.
+    pub async fn reshape(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+        execute(transaction, "LOCK TABLE test_executions IN ACCESS EXCLUSIVE MODE").await?;
+        for (name, kind, conversion) in COLUMNS {
+            self.convert_column(transaction, name, kind, conversion).await?;
+        }
+        for name in self.later_columns() {
+            let name = name.replace('"', "\"\"");
+            execute(transaction, &format!("ALTER TABLE test_executions ALTER COLUMN \"{name}\" DROP NOT NULL")).await?;
+        }
+        execute(
+            transaction,
+            "ALTER TABLE test_executions ADD COLUMN factor_millionths BIGINT, ADD COLUMN extra JSON NOT NULL DEFAULT '{}'",
+        )
+        .await?;
+        let (failed, unknown) = count_statuses(transaction).await?;
+        let rows = self.fill_in(transaction).await?;
+        let renumbered = renumber(transaction).await?;
+        for name in REQUIRED {
+            execute(transaction, &format!("ALTER TABLE test_executions ALTER COLUMN {name} SET NOT NULL")).await?;
+        }
+        let later_columns: Vec<&str> = self.later_columns().collect();
+        tracing::info!(
+            rows,
+            renumbered,
+            failed,
+            unknown_statuses = unknown,
+            copied_to_extra = later_columns.join(" "),
+            "adopted the original registry's database: duplicate run_ids were renumbered above the largest \
+             (extra.original_run_id), status failed became failure, other unknown statuses became failure \
+             (extra.original_status)"
+        );
+        Ok(())
+    }
+
+    /// Widens or converts a column that has another type, without touching one that fits.
+    async fn convert_column(
+        &self,
+        transaction: &Transaction<'_>,
+        name: &str,
+        kind: &str,
+        conversion: &str,
+    ) -> Result<(), StoreError> {
+        if self
+            .column(name)
+            .is_some_and(|column| column.kind == kind || (column.kind == "text" && kind.starts_with("char")))
+        {
+            return Ok(());
+        }
+        // A default of the old type, such as that of an enumeration, cannot always be converted.
+        let sql = format!(
+            "ALTER TABLE test_executions ALTER COLUMN {name} DROP DEFAULT,
+                                         ALTER COLUMN {name} TYPE {kind} USING {conversion}"
+        );
+        execute(transaction, "SAVEPOINT conversion").await?;
+        match transaction.batch_execute(&sql).await {
+            Ok(()) => execute(transaction, "RELEASE SAVEPOINT conversion").await,
+            // An INTEGER run_id works as well until two thousand million; no reason to stop.
+            Err(error) if name == "run_id" && error.code() == Some(&SqlState::FEATURE_NOT_SUPPORTED) => {
+                tracing::warn!("a view uses run_id, so the column stays an INTEGER: {error}");
+                execute(transaction, "ROLLBACK TO SAVEPOINT conversion").await
+            }
+            Err(error) => Err(StoreError::Unsuitable(format!(
+                "cannot adopt the table test_executions: its column {name} must become {kind}, and PostgreSQL says: {}. \
+                 Nothing was changed; mend that and start again",
+                error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
+            ))),
+        }
+    }
+
+    /// One pass over all rows. A factor with more digits than ours stays and counts rounded up.
+    async fn fill_in(&self, transaction: &Transaction<'_>) -> Result<u64, StoreError> {
+        let known: Vec<&str> = COLUMNS.iter().map(|(name, ..)| *name).chain(OURS).collect();
+        transaction
+            .execute_typed(
+                "UPDATE test_executions AS run
+                    SET repo = coalesce(repo, ''), lac = coalesce(lac, ''), stream = coalesce(stream, ''),
+                        test = coalesce(test, ''), type = coalesce(type, ''),
+                        environment = coalesce(environment, ''), triggered_by = coalesce(triggered_by, ''),
+                        start_time = coalesce(start_time, end_time, now()),
+                        location = nullif(location, ''),
+                        status = CASE WHEN status IN ('running', 'success', 'failure', 'cancelled') THEN status
+                                      ELSE 'failure' END,
+                        factor = CASE WHEN factor::text IN ('NaN', 'Infinity', '-Infinity') THEN NULL
+                                      ELSE factor END,
+                        factor_millionths = CASE WHEN factor::text NOT IN ('NaN', 'Infinity', '-Infinity')
+                                      THEN least(greatest(ceil(factor * 1000000), 0), 1000000000000)::bigint END,
+                        extra = (jsonb_strip_nulls(to_jsonb(run) - $1)
+                            || CASE WHEN status IN ('running', 'success', 'failure', 'cancelled', 'failed') THEN '{}'
+                                    ELSE jsonb_build_object('original_status', status) END
+                            || CASE WHEN factor::text IN ('NaN', 'Infinity', '-Infinity')
+                                    THEN jsonb_build_object('original_factor', factor::text) ELSE '{}' END)::json",
+                &[(&known, Type::TEXT_ARRAY)],
+            )
+            .await
+            .map_err(classify)
+    }
+}
+
+async fn execute(transaction: &Transaction<'_>, sql: &str) -> Result<(), StoreError> {
+    transaction.batch_execute(sql).await.map_err(classify)
+}
+
+/// How many rows have the status `failed`, and how many one that nobody knows.
+async fn count_statuses(transaction: &Transaction<'_>) -> Result<(i64, i64), StoreError> {
+    let row = transaction
+        .query_typed_one(
+            "SELECT count(*) FILTER (WHERE status = 'failed'),
+                    count(*) FILTER (WHERE coalesce(status, '') NOT IN
+                                     ('running', 'success', 'failure', 'cancelled', 'failed'))
+               FROM test_executions",
+            &[],
+        )
+        .await
+        .map_err(classify)?;
+    Ok((get(&row, 0)?, get(&row, 1)?))
+}
+
+/// Of executions that share a run_id the earliest keeps it; the others go on above the largest.
+async fn renumber(transaction: &Transaction<'_>) -> Result<u64, StoreError> {
+    transaction
+        .execute_typed(
+            "WITH ranked AS (
+                 SELECT id, run_id, start_time,
+                        row_number() OVER (PARTITION BY run_id ORDER BY start_time, id) AS place
+                   FROM test_executions
+             ), moved AS (
+                 SELECT id, run_id AS original_run_id,
+                        (SELECT coalesce(max(run_id), 0) FROM test_executions)
+                            + row_number() OVER (ORDER BY start_time, id) AS run_id
+                   FROM ranked
+                  WHERE place > 1 OR run_id IS NULL
+             )
+             UPDATE test_executions AS run
+                SET run_id = moved.run_id,
+                    extra = (run.extra::jsonb || jsonb_build_object('original_run_id', moved.original_run_id))::json
+               FROM moved
+              WHERE run.id = moved.id",
+            &[],
+        )
+        .await
+        .map_err(classify)
+}
+
+/// Makes the adopted executions searchable.
+pub async fn index_terms(transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    for field in SearchField::ALL {
+        let name = field.as_str();
+        let sql = format!(
+            "SELECT DISTINCT {name}::text FROM test_executions WHERE {name} IS NOT NULL AND length({name}) <= $1"
+        );
+        let found = transaction.query_typed(&sql, &[(&LONGEST_TERM_CHARACTERS, Type::INT4)]).await.map_err(classify)?;
+        let terms =
+            found.iter().map(|row| Ok(Term::new(field, get(row, 0)?))).collect::<Result<Vec<_>, StoreError>>()?;
+        for terms in terms.chunks(TERMS_PER_STATEMENT) {
+            super::admission::insert_terms(transaction, terms).await?;
+        }
+    }
+    Ok(())
+}

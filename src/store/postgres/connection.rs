@@ -1,0 +1,111 @@
+//! The pool, and what a connection is used for before it is given back or thrown away.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
+use tokio_postgres::Config;
+use tokio_postgres::config::TargetSessionAttrs;
+
+use super::error::classify;
+use super::tls::{self, TlsOptions};
+use crate::store::StoreError;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a command waits for a connection that others use.
+const POOL_TIMEOUT: Duration = Duration::from_secs(5);
+/// After this a database that accepted a statement and says nothing is taken for gone.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+pub struct Connections {
+    pool: Pool,
+    /// Where the database is, for messages; never with a password.
+    address: String,
+}
+
+impl Connections {
+    pub fn new(url: &str, most_connections: usize) -> Result<Self, StoreError> {
+        let (url, tls_options) = TlsOptions::take_from(url)?;
+        let unusable =
+            |error: tokio_postgres::Error| StoreError::Unsuitable(format!("the database URL is wrong: {error}"));
+        let mut config = Config::from_str(&url).map_err(unusable)?;
+        config.ssl_mode(tls_options.mode());
+        if config.get_hosts().len() > 1 {
+            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
+        config.connect_timeout(CONNECT_TIMEOUT).tcp_user_timeout(ANSWER_TIMEOUT).application_name("perfreg");
+        config.keepalives_idle(ANSWER_TIMEOUT);
+        let manager = Manager::from_config(
+            config.clone(),
+            tls::connector(&tls_options)?,
+            ManagerConfig { recycling_method: RecyclingMethod::Fast },
+        );
+        let pool = Pool::builder(manager)
+            .max_size(most_connections)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(POOL_TIMEOUT))
+            .create_timeout(Some(CONNECT_TIMEOUT * 2))
+            .build()
+            .map_err(|error| StoreError::Unsuitable(error.to_string()))?;
+        Ok(Self { pool, address: address(&config) })
+    }
+
+    /// Runs `work` on a connection. A connection on which anything went wrong is closed, so that
+    /// the next command does not meet a half-finished transaction or a demoted server.
+    pub async fn run<T>(&self, work: impl AsyncFnOnce(&mut Object) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut client = self.get().await?;
+        // Without an answer nobody knows what the database did, nor whether a commit went through.
+        let silent = || StoreError::CommitUnknown(format!("no answer from {} within {ANSWER_TIMEOUT:?}", self.address));
+        let result = tokio::time::timeout(ANSWER_TIMEOUT, work(&mut client)).await.unwrap_or_else(|_| Err(silent()));
+        self.give_back(client, result)
+    }
+
+    /// As [`Self::run`], for what may rightly take long.
+    pub async fn run_without_limit<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut Object) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut client = self.get().await?;
+        let result = work(&mut client).await;
+        self.give_back(client, result)
+    }
+
+    fn give_back<T>(&self, client: Object, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if result.is_err() {
+            drop(Object::take(client));
+        }
+        result.map_err(|error| match error {
+            StoreError::Unavailable(reason) => StoreError::Unavailable(format!("{}: {reason}", self.address)),
+            other => other,
+        })
+    }
+
+    async fn get(&self) -> Result<Object, StoreError> {
+        self.pool.get().await.map_err(|error| match error {
+            PoolError::Backend(error) => match classify(error) {
+                StoreError::Unavailable(reason) => {
+                    StoreError::Unavailable(format!("cannot reach PostgreSQL at {}: {reason}", self.address))
+                }
+                StoreError::Unsuitable(reason) => {
+                    StoreError::Unsuitable(format!("PostgreSQL at {} refuses: {reason}", self.address))
+                }
+                other => other,
+            },
+            PoolError::Timeout(_) => {
+                StoreError::Unavailable(format!("no connection to {} came free in time", self.address))
+            }
+            other => StoreError::Broken(other.to_string()),
+        })
+    }
+}
+
+fn address(config: &Config) -> String {
+    use tokio_postgres::config::Host;
+    let ports = config.get_ports();
+    let port = |index: usize| ports.get(index).or_else(|| ports.first()).copied().unwrap_or(5432);
+    let name = |(index, host): (usize, &Host)| match host {
+        Host::Tcp(name) => format!("{name}:{}", port(index)),
+        Host::Unix(path) => path.display().to_string(),
+    };
+    config.get_hosts().iter().enumerate().map(name).collect::<Vec<_>>().join(",")
+}

@@ -1,0 +1,86 @@
+//! Brings the database to this version, all steps in one transaction.
+
+use deadpool_postgres::Object;
+use tokio_postgres::types::Type;
+use tokio_postgres::{IsolationLevel, Transaction};
+
+use super::adopt;
+use super::error::{classify, classify_commit};
+use super::rows::get;
+use crate::store::{Migrations, StoreError};
+
+/// Any number that no other program takes for its own locks; this one spells "perfreg".
+const LOCK: i64 = 0x70_6572_6672_6567;
+const OLDEST_VERSION: i32 = 130_000;
+
+pub async fn migrate(client: &mut Object) -> Result<(), StoreError> {
+    let builder = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted);
+    let transaction = builder.start().await.map_err(classify)?;
+    check_server(&transaction).await?;
+    // Servers that start at the same time take turns.
+    transaction.query_typed("SELECT pg_advisory_xact_lock($1)", &[(&LOCK, Type::INT8)]).await.map_err(classify)?;
+    transaction
+        .batch_execute(
+            "SET LOCAL client_min_messages = warning;
+             CREATE TABLE IF NOT EXISTS perfreg_migrations (
+                 number BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at TIMESTAMPTZ NOT NULL DEFAULT now()
+             )",
+        )
+        .await
+        .map_err(classify)?;
+    let last = transaction
+        .query_typed_one("SELECT coalesce(max(number), 0) FROM perfreg_migrations", &[])
+        .await
+        .map_err(classify)?;
+    let last: i64 = get(&last, 0)?;
+    let original = if last == 0 { adopt::find_original(&transaction).await? } else { None };
+    if let Some(original) = &original {
+        original.reshape(&transaction).await?;
+    }
+    for step in Migrations::POSTGRES.after(last)? {
+        transaction.batch_execute(step.sql).await.map_err(|error| failed(step.name, error))?;
+        transaction
+            .execute_typed(
+                "INSERT INTO perfreg_migrations (number, name) VALUES ($1, $2)",
+                &[(&step.number, Type::INT8), (&step.name, Type::TEXT)],
+            )
+            .await
+            .map_err(classify)?;
+        tracing::info!(migration = step.name, "database migrated");
+    }
+    if original.is_some() {
+        adopt::index_terms(&transaction).await?;
+    }
+    transaction.commit().await.map_err(classify_commit)
+}
+
+fn failed(step: &str, error: tokio_postgres::Error) -> StoreError {
+    match classify(error) {
+        StoreError::Broken(reason) => StoreError::Unsuitable(format!("migration {step} failed: {reason}")),
+        other => other,
+    }
+}
+
+async fn check_server(transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    let row = transaction
+        .query_typed_one(
+            "SELECT current_setting('server_version_num')::int, current_setting('server_version'),
+                    current_setting('server_encoding'), pg_is_in_recovery()",
+            &[],
+        )
+        .await
+        .map_err(classify)?;
+    let (number, version, encoding): (i32, &str, &str) = (get(&row, 0)?, get(&row, 1)?, get(&row, 2)?);
+    if get(&row, 3)? {
+        return Err(StoreError::Unavailable("the server only reads; it was demoted or is still recovering".to_owned()));
+    }
+    if number < OLDEST_VERSION {
+        return Err(StoreError::Unsuitable(format!("PostgreSQL {version} is too old; 13 or newer is needed")));
+    }
+    if encoding != "UTF8" {
+        return Err(StoreError::Unsuitable(format!(
+            "the database's encoding is {encoding}; create one with ENCODING 'UTF8'"
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! PostgreSQL 13 or newer, shared by any number of servers.
+
+mod admission;
+mod adopt;
+mod connection;
+mod error;
+mod executions;
+mod locations;
+mod migrate;
+mod rows;
+mod tls;
+
+use std::sync::OnceLock;
+
+use async_trait::async_trait;
+
+use super::known_terms::KnownTerms;
+use super::{Batch, Store, StoreError};
+use crate::clock::Clock;
+use crate::domain::answer::Answer;
+use crate::domain::execution::{Execution, RunId};
+use crate::domain::history::{Cursor, Filter, Page};
+use crate::domain::location::Location;
+use connection::Connections;
+
+pub struct PostgresStore {
+    connections: Connections,
+    clock: Clock,
+    known_terms: KnownTerms,
+    prepared: OnceLock<()>,
+}
+
+impl PostgresStore {
+    /// # Errors
+    /// If the URL or the certificate file it names cannot be used.
+    pub fn open(url: &str, most_connections: usize, clock: Clock) -> Result<Self, StoreError> {
+        Ok(Self {
+            connections: Connections::new(url, most_connections)?,
+            clock,
+            known_terms: KnownTerms::default(),
+            prepared: OnceLock::new(),
+        })
+    }
+
+    fn ready(&self) -> Result<&Connections, StoreError> {
+        let not_yet =
+            || StoreError::Unavailable("the database has not answered yet since this server started".to_owned());
+        self.prepared.get().map(|()| &self.connections).ok_or_else(not_yet)
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn prepare(&self) -> Result<(), StoreError> {
+        self.connections.run_without_limit(async |client| migrate::migrate(client).await).await?;
+        self.prepared.get_or_init(|| ());
+        Ok(())
+    }
+
+    async fn decide(&self, batch: &Batch) -> Result<Vec<Answer>, StoreError> {
+        self.ready()?.run(async |client| admission::decide(client, batch, &self.clock, &self.known_terms).await).await
+    }
+
+    async fn execution(&self, run_id: RunId) -> Result<Option<Execution>, StoreError> {
+        self.ready()?.run(async |client| executions::one(client, run_id).await).await
+    }
+
+    async fn executions(&self, filter: &Filter, after: Option<Cursor>, limit: usize) -> Result<Page, StoreError> {
+        self.ready()?.run(async |client| executions::page(client, filter, after, limit).await).await
+    }
+
+    async fn locations(&self) -> Result<Vec<Location>, StoreError> {
+        self.ready()?.run(async |client| locations::all(client).await).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.ready()?.run(async |client| locations::check_writable(client).await).await
+    }
+}

@@ -1,0 +1,141 @@
+//! Who may touch the file: one thread writes, a few connections read.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task;
+
+use crate::store::StoreError;
+
+/// How long to wait for another process that holds the file, such as a backup.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const MOST_WRITES_WAITING: usize = 1_024;
+const READERS: usize = 4;
+
+type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// The only connection that writes, on a thread of its own, so that no writer ever waits for
+/// another inside `SQLite`.
+pub struct Writer {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Writer {
+    pub fn start(path: &Path) -> Result<Self, StoreError> {
+        let mut connection = open_writer(path).map_err(|error| unsuitable(path, &error))?;
+        let (jobs, mut waiting) = mpsc::channel::<Job>(MOST_WRITES_WAITING);
+        thread::Builder::new()
+            .name("sqlite-writer".to_owned())
+            .spawn(move || {
+                while let Some(job) = waiting.blocking_recv() {
+                    job(&mut connection);
+                }
+            })
+            .map_err(|error| StoreError::Unavailable(format!("cannot start the writer thread: {error}")))?;
+        Ok(Self { jobs })
+    }
+
+    pub async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            // Whoever asked may be gone; what was written stays written.
+            let _ = answer.send(work(connection));
+        });
+        self.jobs.send(job).await.map_err(|_| writer_gone())?;
+        answered.await.map_err(|_| writer_gone())?
+    }
+}
+
+fn writer_gone() -> StoreError {
+    StoreError::Broken("the writer thread ended; restart the server".to_owned())
+}
+
+fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    // With FULL, a commit is on the disk before it is acknowledged.
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    Ok(connection)
+}
+
+fn unsuitable(path: &Path, error: &rusqlite::Error) -> StoreError {
+    let path = path.display();
+    let reason = match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => "it is not a SQLite database; name another file".to_owned(),
+        Some(ErrorCode::CannotOpen) => {
+            "its folder does not exist or cannot be written to; create the folder or name another file".to_owned()
+        }
+        Some(ErrorCode::ReadOnly) => "it cannot be written to; change its permissions or name another file".to_owned(),
+        Some(ErrorCode::DiskFull) => "the disk is full; make room".to_owned(),
+        _ => error.to_string(),
+    };
+    StoreError::Unsuitable(format!("cannot use the database file {path}: {reason}"))
+}
+
+/// Connections that read, opened when first needed.
+pub struct Readers {
+    path: PathBuf,
+    idle: std::sync::Arc<Mutex<Vec<Connection>>>,
+    permits: Semaphore,
+}
+
+impl Readers {
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), idle: std::sync::Arc::default(), permits: Semaphore::new(READERS) }
+    }
+
+    pub async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let _permit = self.permits.acquire().await.map_err(|error| StoreError::Broken(error.to_string()))?;
+        let (path, idle) = (self.path.clone(), std::sync::Arc::clone(&self.idle));
+        let read = task::spawn_blocking(move || {
+            let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let connection = taken.map_or_else(|| open_reader(&path), Ok)?;
+            let result = work(&connection);
+            idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            result
+        });
+        read.await.map_err(|error| StoreError::Broken(error.to_string()))?
+    }
+}
+
+fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(classify)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(classify)?;
+    Ok(connection)
+}
+
+/// Sorts an error of a statement other than COMMIT.
+pub fn classify(error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => StoreError::Full(error.to_string()),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            StoreError::Unavailable(format!("another process holds the database file: {error}"))
+        }
+        Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly) => {
+            StoreError::Unavailable(format!("the database file cannot be used: {error}"))
+        }
+        _ => StoreError::Broken(error.to_string()),
+    }
+}
+
+/// Sorts an error of COMMIT: where the disk failed, nobody knows what reached it.
+pub fn classify_commit(error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::SystemIoFailure) => StoreError::CommitUnknown(error.to_string()),
+        _ => classify(error),
+    }
+}

@@ -1,0 +1,61 @@
+//! Reads of executions.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
+
+use super::connection::classify;
+use super::rows::{self, timestamp_text};
+use crate::domain::execution::{Execution, RunId};
+use crate::domain::history::{Cursor, Filter, Page};
+use crate::store::StoreError;
+
+pub fn one(connection: &Connection, run_id: RunId) -> Result<Option<Execution>, StoreError> {
+    let sql = format!("SELECT {} FROM test_executions WHERE run_id = ?1", rows::EXECUTION_COLUMNS);
+    connection
+        .prepare_cached(&sql)
+        .and_then(|mut select| select.query_row([run_id.0], rows::execution).optional())
+        .map_err(classify)
+}
+
+pub fn page(connection: &Connection, filter: &Filter, after: Option<Cursor>, limit: usize) -> Result<Page, StoreError> {
+    let (conditions, mut parameters) = conditions(filter, after);
+    parameters.push(Value::from(limit as i64 + 1));
+    let sql = format!(
+        "SELECT {} FROM test_executions WHERE {conditions} ORDER BY start_time DESC, run_id DESC LIMIT ?",
+        rows::EXECUTION_COLUMNS
+    );
+    let executions = connection
+        .prepare_cached(&sql)
+        .and_then(|mut select| select.query_map(params_from_iter(parameters), rows::execution)?.collect())
+        .map_err(classify)?;
+    Ok(Page::cut(executions, limit))
+}
+
+fn conditions(filter: &Filter, after: Option<Cursor>) -> (String, Vec<Value>) {
+    let mut conditions = vec!["true".to_owned()];
+    let mut parameters = Vec::new();
+    for (field, pattern) in &filter.patterns {
+        let field = field.as_str();
+        conditions.push(format!(
+            "{field} IN (SELECT term FROM perfreg_terms WHERE field = '{field}' AND folded LIKE ? ESCAPE '\\')"
+        ));
+        parameters.push(Value::from(pattern.to_like()));
+    }
+    if let Some(status) = filter.status {
+        // Spelled out, so that the planner sees that the index of the running ones will do.
+        conditions.push(format!("status = '{status}'"));
+    }
+    if let Some(from) = filter.from {
+        conditions.push("start_time >= ?".to_owned());
+        parameters.push(Value::from(timestamp_text(from)));
+    }
+    if let Some(to) = filter.to {
+        conditions.push("start_time < ?".to_owned());
+        parameters.push(Value::from(timestamp_text(to)));
+    }
+    if let Some(after) = after {
+        conditions.push("(start_time, run_id) < (?, ?)".to_owned());
+        parameters.extend([Value::from(timestamp_text(after.start_time)), Value::from(after.run_id.0)]);
+    }
+    (conditions.join(" AND "), parameters)
+}

@@ -1,0 +1,84 @@
+//! `SQLite`: one file, one writer thread, a few readers.
+
+mod admission;
+mod connection;
+mod executions;
+mod locations;
+mod migrate;
+mod rows;
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use async_trait::async_trait;
+
+use super::known_terms::KnownTerms;
+use super::{Batch, Store, StoreError};
+use crate::clock::Clock;
+use crate::domain::answer::Answer;
+use crate::domain::execution::{Execution, RunId};
+use crate::domain::history::{Cursor, Filter, Page};
+use crate::domain::location::Location;
+use connection::{Readers, Writer};
+
+pub struct SqliteStore {
+    path: std::path::PathBuf,
+    clock: Clock,
+    open: OnceLock<Open>,
+}
+
+struct Open {
+    writer: Writer,
+    readers: Readers,
+    known_terms: std::sync::Arc<KnownTerms>,
+}
+
+impl SqliteStore {
+    /// # Errors
+    /// None today; the signature is that of the other store.
+    pub fn open(path: &Path, clock: Clock) -> Result<Self, StoreError> {
+        Ok(Self { path: path.to_owned(), clock, open: OnceLock::new() })
+    }
+
+    fn ready(&self) -> Result<&Open, StoreError> {
+        self.open.get().ok_or_else(|| StoreError::Unavailable("the database file is not open yet".to_owned()))
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn prepare(&self) -> Result<(), StoreError> {
+        if self.open.get().is_some() {
+            return Ok(());
+        }
+        let writer = Writer::start(&self.path)?;
+        writer.run(migrate::migrate).await?;
+        let open = Open { writer, readers: Readers::new(&self.path), known_terms: std::sync::Arc::default() };
+        // Whoever was first has opened the same file; the second pair of hands is let go.
+        drop(self.open.set(open));
+        Ok(())
+    }
+
+    async fn decide(&self, batch: &Batch) -> Result<Vec<Answer>, StoreError> {
+        let open = self.ready()?;
+        let (batch, clock, known_terms) = (batch.clone(), self.clock.clone(), std::sync::Arc::clone(&open.known_terms));
+        open.writer.run(move |connection| admission::decide(connection, &batch, &clock, &known_terms)).await
+    }
+
+    async fn execution(&self, run_id: RunId) -> Result<Option<Execution>, StoreError> {
+        self.ready()?.readers.run(move |connection| executions::one(connection, run_id)).await
+    }
+
+    async fn executions(&self, filter: &Filter, after: Option<Cursor>, limit: usize) -> Result<Page, StoreError> {
+        let filter = filter.clone();
+        self.ready()?.readers.run(move |connection| executions::page(connection, &filter, after, limit)).await
+    }
+
+    async fn locations(&self) -> Result<Vec<Location>, StoreError> {
+        self.ready()?.readers.run(locations::all).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.ready()?.writer.run(locations::check_writable).await
+    }
+}
