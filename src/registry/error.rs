@@ -1,0 +1,32 @@
+//! Why the registry could not give an answer at all.
+
+use crate::store::StoreError;
+
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// The database does not answer; nothing was changed.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(String),
+    /// The disk under the database is full; nothing was changed.
+    #[error("the disk under the database is full: {0}")]
+    Full(String),
+    /// The command may or may not have been carried out.
+    #[error("the outcome is unknown: {0}")]
+    OutcomeUnknown(String),
+    /// More commands wait than are worth keeping; nothing was changed.
+    #[error("too many commands are waiting")]
+    Overloaded,
+    #[error("{0}")]
+    Broken(String),
+}
+
+impl From<StoreError> for RegistryError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(reason) | StoreError::Conflict(reason) => Self::Unavailable(reason),
+            StoreError::CommitUnknown(reason) => Self::OutcomeUnknown(reason),
+            StoreError::Full(reason) => Self::Full(reason),
+            StoreError::Unsuitable(reason) | StoreError::Broken(reason) => Self::Broken(reason),
+        }
+    }
+}
