@@ -5,5 +5,7 @@
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod http;
 pub mod registry;
 pub mod store;
+pub mod wire;

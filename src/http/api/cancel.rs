@@ -1,0 +1,51 @@
+//! `POST /cancel`: withdraws a running test.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+
+use super::body::OptionalJsonObject;
+use super::complete::completed;
+use super::fields::{NOT_A_RUN_ID, parse_run_id};
+use crate::http::error::ApiError;
+use crate::http::history_query::query_value;
+use crate::registry::Registry;
+use crate::wire::cancel::CancelRequest;
+use crate::wire::complete::{CompleteConflict, CompleteResponse};
+use crate::wire::problem::Problem;
+
+/// Cancels a running test. Saying the same again is answered the same.
+#[utoipa::path(
+    post, path = "/cancel", operation_id = "cancel_execution", tag = "executions",
+    params(("run_id" = Option<i64>, Query, description = "May stand in the body instead.", example = 7)),
+    request_body = Option<CancelRequest>,
+    responses(
+        (status = 200, description = "It is cancelled.", body = CompleteResponse),
+        (status = 404, description = "No test has this run_id.", body = Problem,
+         content_type = "application/problem+json"),
+        (status = 409, description = "It has another outcome.", body = CompleteConflict,
+         content_type = "application/problem+json"),
+        (status = 422, description = "What is wrong with which field.", body = Problem,
+         content_type = "application/problem+json"),
+    ),
+)]
+pub async fn cancel(
+    State(registry): State<Arc<Registry>>,
+    RawQuery(query): RawQuery,
+    OptionalJsonObject(body): OptionalJsonObject,
+) -> Result<Response, ApiError> {
+    let in_query = query_value(query.as_deref(), "run_id");
+    let run_id = match (in_query, body) {
+        (Some(text), None) => parse_run_id(&text).ok_or_else(|| ApiError::invalid("run_id", NOT_A_RUN_ID))?,
+        (in_query, Some(mut fields)) => {
+            let in_body = fields.required_run_id("run_id");
+            if in_query.is_some_and(|text| parse_run_id(&text) != in_body) {
+                fields.reject("run_id", "must be the same in the query and in the body");
+            }
+            fields.finish(in_body)?
+        }
+        (None, None) => return Err(ApiError::invalid("run_id", "is required, in the query or in a JSON body")),
+    };
+    completed(registry.cancel(run_id).await?, "Test cancelled")
+}

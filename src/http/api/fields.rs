@@ -1,0 +1,235 @@
+//! Takes the fields of a JSON object one by one, and collects what is wrong with each.
+
+use std::fmt;
+
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::domain::execution::RunId;
+use crate::domain::factor::{Factor, FactorError};
+use crate::domain::link::is_web_link;
+use crate::http::error::ApiError;
+use crate::wire::problem::FieldError;
+
+const LONGEST_TEXT_CHARACTERS: usize = 255;
+const LONGEST_URL_CHARACTERS: usize = 2_048;
+const LARGEST_EXTRA_BYTES: usize = 16 * 1024;
+
+/// The fields that have not been taken yet, each with its exact text, and what was wrong so far.
+#[derive(Debug)]
+pub struct Fields {
+    left: Vec<(String, Box<RawValue>)>,
+    errors: Vec<FieldError>,
+}
+
+impl Fields {
+    /// # Errors
+    /// If the body is not one JSON object whose names are all different.
+    pub fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        let mut deserializer = serde_json::Deserializer::from_slice(body);
+        let left = deserializer
+            .deserialize_map(ObjectVisitor)
+            .and_then(|fields| deserializer.end().map(|()| fields))
+            .map_err(|error| ApiError::invalid("body", explain(body, &error)))?;
+        let mut names: Vec<&str> = left.iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        let mut twice: Vec<&str> = names.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+        twice.dedup();
+        if twice.is_empty() {
+            return Ok(Self { left, errors: Vec::new() });
+        }
+        let errors = twice.into_iter().map(|name| field_error(name, "must not be given twice")).collect();
+        Err(ApiError::Invalid(errors))
+    }
+
+    fn take(&mut self, name: &str) -> Option<Box<RawValue>> {
+        let index = self.left.iter().position(|(field, _)| field == name)?;
+        let (_, value) = self.left.remove(index);
+        (value.get() != "null").then_some(value)
+    }
+
+    /// Notes what is wrong with a field; only the first thing that is wrong with it is told.
+    pub fn reject(&mut self, name: &str, message: impl fmt::Display) {
+        if !self.errors.iter().any(|error| error.field == name) {
+            self.errors.push(field_error(name, &message.to_string()));
+        }
+    }
+
+    /// A text of 1 to 255 characters; empty where there is an error.
+    pub fn required_text(&mut self, name: &str) -> String {
+        if !self.left.iter().any(|(field, value)| field == name && value.get() != "null") {
+            self.take(name);
+            self.reject(name, "is required");
+            return String::new();
+        }
+        self.optional_text(name).unwrap_or_default()
+    }
+
+    /// A text of 1 to 255 characters, if there is one.
+    pub fn optional_text(&mut self, name: &str) -> Option<String> {
+        let text = self.string(name)?;
+        match check_text(&text) {
+            Ok(()) => Some(text),
+            Err(message) => {
+                self.reject(name, message);
+                None
+            }
+        }
+    }
+
+    /// An http or https link, if there is one. An empty text, which pipelines send for a
+    /// variable that is not set, is no link.
+    pub fn optional_link(&mut self, name: &str) -> Option<String> {
+        let text = self.string(name).filter(|text| !text.is_empty())?;
+        if text.chars().count() > LONGEST_URL_CHARACTERS {
+            self.reject(name, format_args!("must have at most {LONGEST_URL_CHARACTERS} characters"));
+        } else if !is_web_link(&text) {
+            self.reject(name, "must be a link that begins with http:// or https://");
+        } else {
+            return Some(text);
+        }
+        None
+    }
+
+    /// A decimal, given as a number or as its text, read from exactly what was sent.
+    pub fn optional_factor(&mut self, name: &str) -> Option<Factor> {
+        let value = self.take(name)?;
+        let text = match value.get().as_bytes().first() {
+            Some(b'"') => serde_json::from_str(value.get()).map_err(|_| FactorError::NotANumber),
+            Some(b'-' | b'0'..=b'9') => Ok(value.get().to_owned()),
+            _ => Err(FactorError::NotANumber),
+        };
+        match text.and_then(|text: String| Factor::parse(&text)) {
+            Ok(factor) => Some(factor),
+            Err(error) => {
+                self.reject(name, error);
+                None
+            }
+        }
+    }
+
+    /// A run_id, given as a number or as its text.
+    pub fn required_run_id(&mut self, name: &str) -> Option<RunId> {
+        let Some(value) = self.take(name) else {
+            self.reject(name, "is required");
+            return None;
+        };
+        let text: String = serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned());
+        let run_id = parse_run_id(&text);
+        if run_id.is_none() {
+            self.reject(name, NOT_A_RUN_ID);
+        }
+        run_id
+    }
+
+    /// A text, whatever is in it.
+    pub fn string(&mut self, name: &str) -> Option<String> {
+        let value = self.take(name)?;
+        let text = serde_json::from_str(value.get()).ok();
+        if text.is_none() {
+            self.reject(name, "must be a text in quotes");
+        }
+        text
+    }
+
+    /// Every field that was not taken, as one JSON object in which each value keeps its text.
+    pub fn take_rest(&mut self) -> String {
+        let mut object = String::from("{");
+        for (name, value) in std::mem::take(&mut self.left) {
+            // Also refuses what nests more deeply than any reader of it could follow.
+            if let Err(error) = serde_json::from_str::<Value>(value.get()) {
+                self.reject(&name, format_args!("is not a value that can be kept: {error}"));
+            }
+            if object.len() > 1 {
+                object.push(',');
+            }
+            object.push_str(&Value::String(name).to_string());
+            object.push(':');
+            object.push_str(value.get());
+        }
+        object.push('}');
+        if object.len() > LARGEST_EXTRA_BYTES {
+            self.reject("extra", "fields must not take more than 16 KiB together");
+        }
+        object
+    }
+
+    /// For calls that know all of their fields: a misspelt one must not be overlooked.
+    pub fn reject_rest(&mut self) {
+        for (name, _) in std::mem::take(&mut self.left) {
+            self.reject(&name, "is not a field of this call; see /docs");
+        }
+    }
+
+    /// The value, if nothing was wrong with any field. Where a field gave no value for it,
+    /// there is an error.
+    ///
+    /// # Errors
+    /// Everything that was wrong.
+    pub fn finish<T>(self, value: Option<T>) -> Result<T, ApiError> {
+        value.filter(|_| self.errors.is_empty()).ok_or(ApiError::Invalid(self.errors))
+    }
+}
+
+pub const NOT_A_RUN_ID: &str = "must be a run_id, which is a whole number such as 7";
+
+pub fn parse_run_id(text: &str) -> Option<RunId> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten().map(RunId)
+}
+
+/// Whether a text may name something: 1 to 255 characters, none of them invisible control.
+///
+/// # Errors
+/// What is wrong, to stand after the field's name.
+pub fn check_text(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() {
+        return Err("must not be empty".to_owned());
+    }
+    if text.chars().count() > LONGEST_TEXT_CHARACTERS {
+        return Err(format!("must have at most {LONGEST_TEXT_CHARACTERS} characters"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err("must not contain control characters such as NUL or a line break".to_owned());
+    }
+    Ok(())
+}
+
+fn field_error(name: &str, message: &str) -> FieldError {
+    FieldError { field: name.to_owned(), message: message.to_owned() }
+}
+
+fn explain(body: &[u8], error: &serde_json::Error) -> String {
+    if body.is_empty() {
+        return "is empty; it must be a JSON object".to_owned();
+    }
+    if error.is_data() {
+        return "must be a JSON object, in braces".to_owned();
+    }
+    let line = body.split(|byte| *byte == b'\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
+    let rest = line.get(error.column().saturating_sub(1)..).unwrap_or_default();
+    let constant = ["NaN", "Infinity", "-Infinity"].iter().find(|name| rest.starts_with(name.as_bytes()));
+    match constant {
+        Some(name) => format!("is not JSON: {name}, at column {}, is not a number in JSON", error.column()),
+        None => format!("is not JSON: {error}"),
+    }
+}
+
+struct ObjectVisitor;
+
+impl<'de> Visitor<'de> for ObjectVisitor {
+    type Value = Vec<(String, Box<RawValue>)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut fields = Vec::new();
+        while let Some(field) = map.next_entry()? {
+            fields.push(field);
+        }
+        Ok(fields)
+    }
+}

@@ -1,0 +1,38 @@
+//! `GET /history`: everything that ran.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Response};
+
+use super::executions::to_wire;
+use super::stream::stream_list;
+use crate::http::error::ApiError;
+use crate::http::history_query::read_history_query;
+use crate::registry::Registry;
+use crate::wire::history::{HistoryQuery, HistoryResponse};
+use crate::wire::problem::Problem;
+
+/// All executions, newest first; without `limit`, every one of them.
+#[utoipa::path(
+    get, path = "/history", operation_id = "list_executions", tag = "executions",
+    params(HistoryQuery),
+    responses(
+        (status = 200, body = HistoryResponse),
+        (status = 422, description = "What is wrong with which parameter.", body = Problem,
+         content_type = "application/problem+json"),
+    ),
+)]
+pub async fn history(State(registry): State<Arc<Registry>>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
+    let query = read_history_query(query.as_deref()).map_err(ApiError::Invalid)?;
+    let Some(limit) = query.limit else {
+        return stream_list("executions", registry.all_executions(query.filter, query.after), "],\"next\":null}").await;
+    };
+    let page = registry.executions(&query.filter, query.after, limit).await?;
+    Ok(Json(HistoryResponse {
+        executions: page.executions.iter().map(to_wire).collect(),
+        next: page.next.map(|next| next.to_string()),
+    })
+    .into_response())
+}

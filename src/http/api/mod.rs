@@ -1,0 +1,25 @@
+//! The JSON API: one file per endpoint.
+
+mod body;
+mod cancel;
+mod complete;
+mod executions;
+mod fields;
+mod health;
+mod history;
+mod locations;
+mod openapi;
+mod register;
+mod status;
+mod stream;
+
+// The handlers come with what `routes!` reads their path and description from.
+pub use cancel::*;
+pub use complete::*;
+pub use executions::*;
+pub use health::*;
+pub use history::*;
+pub use locations::*;
+pub use openapi::Document;
+pub use register::*;
+pub use status::*;

@@ -1,0 +1,148 @@
+//! The only place that turns errors into statuses and words for clients.
+
+use std::any::Any;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use axum::response::IntoResponse;
+
+use crate::registry::RegistryError;
+use crate::wire::problem::{FieldError, Problem};
+
+/// How long a client should wait before it tries a busy or unavailable server again.
+pub const RETRY_AFTER_SECONDS: u32 = 2;
+
+/// Everything that is not a success and not a decision of the rule.
+#[derive(Debug)]
+pub enum ApiError {
+    NotFound(String),
+    MethodNotAllowed(String),
+    Timeout,
+    BodyTooLarge,
+    NotJson,
+    Invalid(Vec<FieldError>),
+    Unanswered(RegistryError),
+}
+
+impl ApiError {
+    pub fn invalid(field: &str, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldError { field: field.to_owned(), message: message.into() }])
+    }
+
+    /// The problem to tell, and the status to tell it with.
+    pub fn problem(self) -> (Problem, StatusCode) {
+        let (kind, status, detail) = match self {
+            Self::NotFound(detail) => ("not-found", StatusCode::NOT_FOUND, detail),
+            Self::MethodNotAllowed(detail) => ("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, detail),
+            Self::Timeout => (
+                "timeout",
+                StatusCode::REQUEST_TIMEOUT,
+                "The body of the request did not arrive in time; send it again.".to_owned(),
+            ),
+            Self::BodyTooLarge => (
+                "too-large",
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "The body is larger than 64 KiB; send less in the extra fields.".to_owned(),
+            ),
+            Self::NotJson => (
+                "not-json",
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "Send the body as JSON, with the header Content-Type: application/json.".to_owned(),
+            ),
+            Self::Invalid(errors) => return invalid(errors),
+            Self::Unanswered(error) => return unanswered(&error),
+        };
+        (problem(kind, status, detail), status)
+    }
+}
+
+impl From<RegistryError> for ApiError {
+    fn from(error: RegistryError) -> Self {
+        Self::Unanswered(error)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response<Body> {
+        let (problem, status) = self.problem();
+        problem_response(status, &problem)
+    }
+}
+
+pub fn problem(kind: &str, status: StatusCode, detail: String) -> Problem {
+    Problem {
+        kind: format!("urn:perfreg:problem:{kind}"),
+        title: status.canonical_reason().unwrap_or_default().to_owned(),
+        status: status.as_u16(),
+        message: detail.clone(),
+        detail,
+        errors: Vec::new(),
+    }
+}
+
+/// Answers with a problem, or with a body that contains one.
+pub fn problem_response(status: StatusCode, body: &impl serde::Serialize) -> Response<Body> {
+    let mut response = (status, Json(body)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());
+    }
+    response
+}
+
+fn invalid(errors: Vec<FieldError>) -> (Problem, StatusCode) {
+    let sentences: Vec<String> = errors.iter().map(|error| format!("{} {}", error.field, error.message)).collect();
+    let detail = format!("{}.", sentences.join("; "));
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    (Problem { errors, ..problem("invalid", status, detail) }, status)
+}
+
+/// The database's own words go to the log; they may name hosts and users.
+fn unanswered(error: &RegistryError) -> (Problem, StatusCode) {
+    let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+    let (kind, status, detail) = match error {
+        RegistryError::Unavailable(_) => {
+            ("unavailable", unavailable, "The database does not answer; nothing was changed. Try again in a moment.")
+        }
+        RegistryError::Full(_) => (
+            "disk-full",
+            unavailable,
+            "The disk under the database is full; nothing was changed. Try again once there is room.",
+        ),
+        RegistryError::OutcomeUnknown(_) => (
+            "outcome-unknown",
+            unavailable,
+            "The database stopped answering while this was being saved, so it may or may not have happened. Look at \
+             /status before you try again.",
+        ),
+        RegistryError::Overloaded => {
+            ("overloaded", unavailable, "Too many requests are waiting; nothing was changed. Try again in a moment.")
+        }
+        RegistryError::Broken(_) => (
+            "internal",
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "Something unexpected went wrong here; the server's log says what.",
+        ),
+    };
+    match error {
+        RegistryError::Broken(_) => tracing::error!("{error}"),
+        _ => tracing::warn!("{error}"),
+    }
+    (problem(kind, status, detail.to_owned()), status)
+}
+
+pub async fn unknown_path(request: Request) -> ApiError {
+    ApiError::NotFound(format!("There is nothing at {}; /docs lists every path.", request.uri().path()))
+}
+
+pub async fn unknown_method(request: Request) -> ApiError {
+    let (method, path) = (request.method(), request.uri().path());
+    ApiError::MethodNotAllowed(format!("{path} does not take {method}; /docs lists what it takes."))
+}
+
+pub fn panicked(_: Box<dyn Any + Send + 'static>) -> Response<Body> {
+    ApiError::Unanswered(RegistryError::Broken("a handler panicked".to_owned())).into_response()
+}

@@ -1,0 +1,118 @@
+//! Reads the query of a list.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use url::form_urlencoded;
+
+use crate::domain::history::{Cursor, Filter, Pattern, SearchField};
+use crate::registry::MOST_PER_PAGE;
+use crate::wire::problem::FieldError;
+
+/// No name is longer, so no longer pattern finds anything that a shorter one does not.
+const LONGEST_PATTERN_CHARACTERS: usize = 512;
+
+/// What a list was asked for.
+#[derive(Debug, Default)]
+pub struct ListQuery {
+    pub filter: Filter,
+    /// How many executions a page has; `None` asks for all of them.
+    pub limit: Option<usize>,
+    pub after: Option<Cursor>,
+}
+
+/// The value of one parameter, if it is there and not empty.
+pub fn query_value(query: Option<&str>, name: &str) -> Option<String> {
+    pairs(query).find(|(key, _)| key == name).map(|(_, value)| value)
+}
+
+/// Empty parameters, as forms send them, count as missing.
+fn pairs(query: Option<&str>) -> impl Iterator<Item = (String, String)> {
+    form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().filter(|(_, value)| !value.is_empty())
+}
+
+/// # Errors
+/// Every parameter that is unknown or has no meaning; a list that silently ignored one would
+/// show what nobody asked for.
+pub fn read_history_query(query: Option<&str>) -> Result<ListQuery, Vec<FieldError>> {
+    let mut read = ListQuery::default();
+    let mut errors = Vec::new();
+    for (name, value) in pairs(query) {
+        if let Err(message) = read.set(&name, &value) {
+            errors.push(FieldError { field: name, message });
+        }
+    }
+    if errors.is_empty() { Ok(read) } else { Err(errors) }
+}
+
+impl ListQuery {
+    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        if let Some(field) = SearchField::ALL.into_iter().find(|field| field.as_str() == name) {
+            self.filter.patterns.push((field, pattern(value)?));
+            return Ok(());
+        }
+        match name {
+            "status" => self.filter.status = Some(value.parse().map_err(|error| format!("{error}"))?),
+            "from" => self.filter.from = Some(time(value)?),
+            "to" => self.filter.to = Some(time(value)?),
+            "limit" => self.limit = Some(limit(value)?),
+            "cursor" => self.after = Some(value.parse().map_err(|error| format!("{error}"))?),
+            _ => return Err("is not a parameter of this list; see /docs".to_owned()),
+        }
+        Ok(())
+    }
+}
+
+fn pattern(text: &str) -> Result<Pattern, String> {
+    if text.contains(char::REPLACEMENT_CHARACTER) {
+        return Err("is not UTF-8; in a URL the wildcard % is written %25".to_owned());
+    }
+    if text.chars().count() > LONGEST_PATTERN_CHARACTERS {
+        return Err(format!("must have at most {LONGEST_PATTERN_CHARACTERS} characters"));
+    }
+    if text.contains('\0') {
+        return Err("must not contain NUL".to_owned());
+    }
+    Ok(Pattern::new(text))
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    let midnight = |date: Date| date.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp());
+    text.parse::<Timestamp>().or_else(|_| text.parse::<Date>().and_then(midnight)).map_err(|_| {
+        "must be a time such as 2026-11-22T14:03:00Z or a date such as 2026-11-22 (in a URL, + is written %2B)"
+            .to_owned()
+    })
+}
+
+fn limit(text: &str) -> Result<usize, String> {
+    let limit = text.parse().ok().filter(|limit| (1..=MOST_PER_PAGE).contains(limit));
+    limit.ok_or_else(|| format!("must be a whole number from 1 to {MOST_PER_PAGE}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_parameters_count_as_missing() {
+        let read = read_history_query(Some("stream=&status=&limit=")).expect("a form without any choice");
+        assert_eq!(read.filter, Filter::default());
+        assert_eq!(read.limit, None);
+    }
+
+    #[test]
+    fn a_date_begins_at_midnight_utc() {
+        let read = read_history_query(Some("from=2026-11-22&to=2026-11-23T01:00:00%2B01:00")).expect("valid");
+        let midnight = |day: &str| Some(format!("{day}T00:00:00Z").parse().expect("a time"));
+        assert_eq!(read.filter.from, midnight("2026-11-22"));
+        assert_eq!(read.filter.to, midnight("2026-11-23"));
+    }
+
+    #[test]
+    fn every_parameter_without_a_meaning_is_named() {
+        let query = "strem=x&status=done&from=yesterday&limit=0&cursor=x&stream=%ff";
+        let errors = read_history_query(Some(query)).expect_err("nothing here has a meaning");
+        let fields: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(fields, ["strem", "status", "from", "limit", "cursor", "stream"]);
+    }
+}

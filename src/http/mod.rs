@@ -1,0 +1,11 @@
+//! Translates between HTTP and the registry.
+
+mod api;
+mod error;
+mod history_query;
+mod html;
+mod routes;
+mod server;
+
+pub use routes::{openapi, router};
+pub use server::Server;

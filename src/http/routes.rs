@@ -1,0 +1,57 @@
+//! Every URL on one page.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::{api, error, html};
+use crate::registry::Registry;
+
+/// The largest request body in bytes.
+const LARGEST_BODY: usize = 64 * 1024;
+
+/// The whole service.
+pub fn router(registry: Arc<Registry>) -> Router {
+    let (routes, openapi) = documented_routes().split_for_parts();
+    // Without "none" the page would send this server's address to a validator on the internet.
+    let docs = SwaggerUi::new("/docs").url("/openapi.json", openapi).config(Config::default().validator_url("none"));
+    routes
+        .route("/", get(html::front))
+        .route("/assets/{file}", get(html::asset))
+        .with_state(registry)
+        .merge(docs)
+        .fallback(error::unknown_path)
+        .method_not_allowed_fallback(error::unknown_method)
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(CatchPanicLayer::custom(error::panicked))
+}
+
+/// The description of the API, generated from the types of its handlers.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    documented_routes().into_openapi()
+}
+
+fn documented_routes() -> OpenApiRouter<Arc<Registry>> {
+    OpenApiRouter::with_openapi(api::Document::openapi())
+        .routes(routes!(api::register))
+        .routes(routes!(api::complete))
+        .routes(routes!(api::cancel))
+        .routes(routes!(api::status))
+        .routes(routes!(api::history))
+        .routes(routes!(api::get_execution))
+        .routes(routes!(api::list_locations))
+        .routes(routes!(api::set_location))
+        .routes(routes!(api::healthz))
+        .routes(routes!(api::readyz))
+        .routes(routes!(html::status_html))
+        .routes(routes!(html::history_html))
+        .routes(routes!(html::history_html_filter))
+}

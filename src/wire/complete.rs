@@ -1,0 +1,47 @@
+//! `POST /complete`.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::execution::{Execution, ExecutionStatus};
+use super::problem::Problem;
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct CompleteRequest {
+    /// A number, or its text.
+    #[schema(value_type = super::register::NumberOrText, example = 7)]
+    pub run_id: i64,
+    pub status: CompleteStatus,
+}
+
+/// How a test ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CompleteStatus {
+    Success,
+    Failure,
+    Cancelled,
+    /// The same as failure.
+    Failed,
+}
+
+/// The answer of `POST /complete` and `POST /cancel`.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct CompleteResponse {
+    #[schema(example = "Test marked as complete")]
+    pub message: String,
+    /// The same as `id`.
+    pub test_id: uuid::Uuid,
+    #[serde(flatten)]
+    pub execution: Execution,
+}
+
+/// The test had already ended with another outcome.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct CompleteConflict {
+    #[serde(flatten)]
+    pub problem: Problem,
+    pub run_id: i64,
+    /// The outcome it has.
+    pub outcome: ExecutionStatus,
+}

@@ -1,0 +1,12 @@
+//! The JSON bodies, as clients and the OpenAPI document know them.
+
+pub mod cancel;
+pub mod complete;
+pub mod decimal;
+pub mod execution;
+pub mod health;
+pub mod history;
+pub mod location;
+pub mod problem;
+pub mod register;
+pub mod status;

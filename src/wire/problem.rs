@@ -1,0 +1,30 @@
+//! Errors, as RFC 9457 describes them.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What went wrong, and what to do about it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// Names the kind of problem; see docs/api.md.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:perfreg:problem:invalid")]
+    pub kind: String,
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    pub detail: String,
+    /// The same as `detail`, for pipelines that read the `message` of every answer.
+    pub message: String,
+    /// What is wrong with each field.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FieldError {
+    #[schema(example = "factor")]
+    pub field: String,
+    #[schema(example = "must not be negative")]
+    pub message: String,
+}

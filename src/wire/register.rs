@@ -1,0 +1,107 @@
+//! `POST /register`.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::decimal::Decimal;
+use super::execution::Execution;
+use super::problem::Problem;
+
+/// A test that wants to run. Unknown fields are kept, up to 16 KiB, and given back as `extra`.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RegisterRequest {
+    #[schema(min_length = 1, max_length = 255, example = "myrepo")]
+    pub repo: String,
+    #[schema(min_length = 1, max_length = 255, example = "lac1")]
+    pub lac: String,
+    #[schema(min_length = 1, max_length = 255, example = "main")]
+    pub stream: String,
+    #[schema(min_length = 1, max_length = 255, example = "load")]
+    pub test: String,
+    #[schema(min_length = 1, max_length = 255, example = "performance")]
+    pub r#type: String,
+    #[schema(min_length = 1, max_length = 255, example = "prod")]
+    pub environment: String,
+    #[schema(min_length = 1, max_length = 255, example = "user1")]
+    pub triggered_by: String,
+    /// The share of the location, a number or a decimal string with at most six digits after the
+    /// point; missing means 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<NumberOrText>, example = 0.5)]
+    pub factor: Option<String>,
+    /// An http or https link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 2048, example = "https://dashboard.example.com/run/123")]
+    pub dashboard_url: Option<String>,
+    /// Missing means that the test is bound by nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 255, example = "azure-k8s")]
+    pub location: Option<String>,
+    #[serde(flatten)]
+    #[schema(additional_properties, value_type = BTreeMap<String, Value>)]
+    pub extra: BTreeMap<String, Value>,
+}
+
+/// A number, or its text.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum NumberOrText {
+    Number(f64),
+    Text(String),
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RegisterResponse {
+    #[schema(example = "Test registered")]
+    pub message: String,
+    /// The same as `id`.
+    pub test_id: Uuid,
+    #[serde(flatten)]
+    pub execution: Execution,
+}
+
+/// Why a test may not start now.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RegisterRefusal {
+    #[serde(flatten)]
+    pub problem: Problem,
+    #[serde(flatten)]
+    pub room: Room,
+}
+
+/// What was weighed when a test was refused.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Room {
+    pub location: String,
+    #[schema(value_type = f64, example = 1)]
+    pub capacity: Decimal,
+    /// The sum of the factors running there.
+    #[schema(value_type = f64, example = 0.5)]
+    pub running_factor: Decimal,
+    #[schema(value_type = f64, example = 0.5)]
+    pub requested_factor: Decimal,
+    /// What is not in use; only a smaller factor fits.
+    #[schema(value_type = f64, example = 0.5)]
+    pub available_factor: Decimal,
+    /// Whether it could not start even if nothing else ran there.
+    pub permanent: bool,
+    /// How many tests run there.
+    pub running: i64,
+    /// Those running there, the largest factor first, at most 100.
+    pub blocking: Vec<Blocking>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Blocking {
+    pub run_id: i64,
+    pub test: String,
+    pub triggered_by: String,
+    #[schema(value_type = f64)]
+    pub factor: Decimal,
+    pub start_time: Timestamp,
+}
