@@ -2,6 +2,8 @@
 //!
 //! Read it from the inside out.
 
+pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod domain;

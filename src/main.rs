@@ -1,1 +1,7 @@
-fn main(){}
+//! `perfreg`, the one binary: server and client.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    perfreg::cli::main()
+}

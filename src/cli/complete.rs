@@ -1,0 +1,41 @@
+//! `perfreg complete`.
+
+use clap::{Args, ValueEnum};
+
+use super::Connection;
+use crate::client::ClientError;
+use crate::wire::complete::{CompleteRequest, CompleteStatus};
+use crate::wire::execution::Execution;
+
+/// Say how a test ended; saying the same again does no harm.
+#[derive(Args)]
+pub struct Complete {
+    #[command(flatten)]
+    connection: Connection,
+    run_id: i64,
+    status: Outcome,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Outcome {
+    Success,
+    Failure,
+    Cancelled,
+}
+
+impl Complete {
+    pub async fn run(self) -> Result<(), ClientError> {
+        let (client, output) = self.connection.open()?;
+        let status = match self.status {
+            Outcome::Success => CompleteStatus::Success,
+            Outcome::Failure => CompleteStatus::Failure,
+            Outcome::Cancelled => CompleteStatus::Cancelled,
+        };
+        let answer = client.complete(&CompleteRequest { run_id: self.run_id, status }).await?;
+        output.print(&answer, |execution: Execution| ended(&execution))
+    }
+}
+
+pub fn ended(execution: &Execution) -> String {
+    format!("Run {} ended: {:?}.", execution.run_id, execution.status).to_lowercase().replacen('r', "R", 1)
+}

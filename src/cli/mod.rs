@@ -1,0 +1,79 @@
+//! The command line: `serve`, and thin clients of a server.
+
+mod cancel;
+mod complete;
+mod exit;
+mod history;
+mod locations;
+mod output;
+mod register;
+mod serve;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::client::{Client, ClientError};
+use output::Output;
+
+/// The performance test execution registry: who may run a load test now, where, and beside whom.
+#[derive(Parser)]
+#[command(version, max_term_width = 100, propagate_version = true, after_help = exit::HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Serve(serve::Serve),
+    Register(Box<register::Register>),
+    Complete(complete::Complete),
+    Cancel(cancel::Cancel),
+    Status(status::Status),
+    History(Box<history::History>),
+    Locations(locations::Locations),
+}
+
+/// Where the server is, and how to show what it says.
+#[derive(Args)]
+struct Connection {
+    /// URL of the registry.
+    #[arg(long, env = "PERFREG_URL", default_value = "http://localhost:8000", value_name = "URL")]
+    server: String,
+    /// Print the server's answer as JSON, for scripts.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Connection {
+    fn open(&self) -> Result<(Client, Output), ClientError> {
+        Ok((Client::new(&self.server)?, Output { json: self.json }))
+    }
+}
+
+/// Parses the command line and does what it says.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("perfreg: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    runtime.block_on(async {
+        let result = match cli.command {
+            Command::Serve(command) => return command.run().await,
+            Command::Register(command) => command.run().await,
+            Command::Complete(command) => command.run().await,
+            Command::Cancel(command) => command.run().await,
+            Command::Status(command) => command.run().await,
+            Command::History(command) => command.run().await,
+            Command::Locations(command) => command.run().await,
+        };
+        result.map_or_else(|error| exit::fail(&error), |()| ExitCode::SUCCESS)
+    })
+}

@@ -1,0 +1,78 @@
+//! Tables on a terminal, JSON for scripts.
+
+use std::io::{self, IsTerminal, Write};
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+use jiff::SignedDuration;
+
+use crate::client::{Answer, ClientError};
+use crate::wire::execution::Execution;
+
+pub struct Output {
+    pub json: bool,
+}
+
+impl Output {
+    /// Prints the server's JSON as it is, or what `for_people` makes of it.
+    pub fn print<T: serde::de::DeserializeOwned>(
+        &self,
+        answer: &Answer,
+        for_people: impl FnOnce(T) -> String,
+    ) -> Result<(), ClientError> {
+        let text = if self.json { answer.json().to_owned() } else { for_people(answer.read()?) };
+        // A reader that has seen enough, such as head, closes the pipe; that is no failure.
+        let _ = writeln!(io::stdout(), "{}", text.trim_end());
+        Ok(())
+    }
+}
+
+/// A table in plain columns, fitted to the terminal if there is one.
+pub fn table<const N: usize>(header: [&str; N], right_aligned: &[usize], rows: Vec<[String; N]>) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_header(header);
+    if io::stdout().is_terminal() {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+    }
+    for row in rows {
+        table.add_row(row.map(|cell| printable(&cell)));
+    }
+    for index in right_aligned {
+        if let Some(column) = table.column_mut(*index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.trim_fmt()
+}
+
+pub fn executions_table(executions: &[Execution]) -> String {
+    let header =
+        ["RUN", "STATUS", "TEST", "TYPE", "ENVIRONMENT", "STREAM", "LOCATION", "FACTOR", "BY", "STARTED", "DURATION"];
+    let row = |execution: &Execution| {
+        [
+            execution.run_id.to_string(),
+            format!("{:?}", execution.status).to_lowercase(),
+            execution.test.clone(),
+            execution.r#type.clone(),
+            execution.environment.clone(),
+            execution.stream.clone(),
+            execution.location.clone().unwrap_or_else(|| "-".to_owned()),
+            execution.factor.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
+            execution.triggered_by.clone(),
+            execution.start_time.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+            duration(execution),
+        ]
+    };
+    table(header, &[0, 7], executions.iter().map(row).collect())
+}
+
+fn duration(execution: &Execution) -> String {
+    let end = execution.end_time.unwrap_or_else(crate::clock::now);
+    let whole_seconds = end.duration_since(execution.start_time).as_secs().max(0);
+    format!("{:#}", SignedDuration::from_secs(whole_seconds))
+}
+
+/// What a terminal shows as it is; an adopted database may hold anything.
+fn printable(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+}

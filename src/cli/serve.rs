@@ -1,0 +1,148 @@
+//! `perfreg serve`: builds and starts everything.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::sleep;
+use tracing_subscriber::EnvFilter;
+
+use crate::clock::Clock;
+use crate::config::database::{DatabaseConfig, DatabaseUrl};
+use crate::config::server::ServerConfig;
+use crate::http::{Server, router};
+use crate::registry::Registry;
+use crate::store::{self, Store, StoreError};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Run the registry's server.
+#[derive(Args)]
+pub struct Serve {
+    /// Address to listen on; 0.0.0.0:8000 listens on every interface.
+    #[arg(long, env = "PERFREG_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
+    listen: SocketAddr,
+    /// sqlite:FILE or postgresql://USER:PASSWORD@HOST/DATABASE [env: PERFREG_DATABASE_URL, else
+    /// DATABASE_URL] [default: sqlite:perfreg.db].
+    #[arg(long, value_name = "URL")]
+    database: Option<DatabaseUrl>,
+    /// Most connections to PostgreSQL.
+    #[arg(long, env = "PERFREG_DATABASE_CONNECTIONS", default_value_t = 16, value_name = "COUNT",
+          value_parser = clap::value_parser!(u16).range(2..=1000))]
+    database_connections: u16,
+    /// Seconds that requests which have begun may take after SIGTERM.
+    #[arg(long, env = "PERFREG_STOP_GRACE_SECONDS", default_value_t = 20, value_name = "SECONDS")]
+    stop_grace_seconds: u64,
+}
+
+impl Serve {
+    pub async fn run(self) -> ExitCode {
+        start_log();
+        match self.serve().await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("perfreg: {error:#}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    async fn serve(self) -> anyhow::Result<()> {
+        let config = ServerConfig { listen: self.listen, stop_grace: Duration::from_secs(self.stop_grace_seconds) };
+        let database = DatabaseConfig {
+            url: self.database.map_or_else(database_url_from_environment, Ok)?,
+            connections: self.database_connections.into(),
+        };
+        let server = Server::bind(config.listen).await.with_context(|| cannot_listen(config.listen))?;
+        let address = server.address().context("cannot find out the port")?;
+        let store = store::open(&database, Clock::Real)?;
+        let app = router(Arc::new(Registry::new(Arc::clone(&store))));
+
+        let stopper = server.stopper();
+        tokio::spawn(async move {
+            wait_for_stop_signal().await;
+            tracing::info!("stopping; requests that have begun are answered first");
+            stopper.stop(config.stop_grace);
+        });
+        // Served from the beginning, so that a health check sees a server that waits for its
+        // database; every other call is a 503 until then.
+        let serving = server.run(app);
+        tokio::pin!(serving);
+        tokio::select! {
+            prepared = prepare(store.as_ref()) => prepared?,
+            served = &mut serving => return served.context("cannot serve"),
+        }
+        announce(address, &database.url);
+        serving.await.context("cannot serve")
+    }
+}
+
+fn start_log() {
+    let filter = EnvFilter::try_from_env("PERFREG_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+fn database_url_from_environment() -> anyhow::Result<DatabaseUrl> {
+    for name in ["PERFREG_DATABASE_URL", "DATABASE_URL"] {
+        if let Some(url) = std::env::var(name).ok().filter(|url| !url.is_empty()) {
+            return url.parse().with_context(|| format!("the variable {name} is wrong"));
+        }
+    }
+    Ok(DatabaseUrl::Sqlite("perfreg.db".into()))
+}
+
+fn cannot_listen(address: SocketAddr) -> String {
+    format!("cannot listen on {address}; stop what listens there or give another address with --listen")
+}
+
+/// Waits for a database that is away; gives up on one that will not do.
+async fn prepare(store: &dyn Store) -> anyhow::Result<()> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match store.prepare().await {
+            Ok(()) => return Ok(()),
+            Err(error @ (StoreError::Unsuitable(_) | StoreError::Broken(_))) => bail!("{error}"),
+            Err(error) => tracing::warn!("waiting for the database: {error}; trying again in {pause:?}"),
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+fn announce(address: SocketAddr, database: &DatabaseUrl) {
+    // Whoever listens everywhere is reached here by the loopback address.
+    let host =
+        if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() };
+    println!(
+        r#"perfreg {version} keeps its executions in {database}
+
+  Running tests  http://{host}/status-html
+  API reference  http://{host}/docs/
+
+Register a test:
+
+  curl -sS http://{host}/register -H 'Content-Type: application/json' -d '{{
+    "repo": "myrepo", "lac": "lac1", "stream": "main", "test": "load", "type": "performance",
+    "environment": "prod", "triggered_by": "user1", "factor": 0.5, "location": "azure-k8s"
+  }}'
+"#,
+        version = env!("CARGO_PKG_VERSION"),
+    );
+}
+
+async fn wait_for_stop_signal() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("cannot listen for signals; only SIGKILL will stop this server");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

@@ -1,0 +1,153 @@
+//! A typed client for the registry's HTTP API.
+
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder, StatusCode, Url};
+use serde::de::DeserializeOwned;
+
+use crate::wire::cancel::CancelRequest;
+use crate::wire::complete::CompleteRequest;
+use crate::wire::history::HistoryQuery;
+use crate::wire::location::SetLocationRequest;
+use crate::wire::problem::Problem;
+use crate::wire::register::RegisterRequest;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A whole history may take long, a silent server may not.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Debug)]
+pub struct Client {
+    server: Url,
+    http: reqwest::Client,
+}
+
+/// The answer to a call that was understood, as the server sent it.
+#[derive(Clone, Debug)]
+pub struct Answer(String);
+
+impl Answer {
+    /// The JSON text.
+    #[must_use]
+    pub fn json(&self) -> &str {
+        &self.0
+    }
+
+    /// # Errors
+    /// If the server is not of a version that this client knows.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
+        serde_json::from_str(&self.0).map_err(|error| ClientError::NotARegistry(error.to_string()))
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error("{server} is not the URL of a server: {reason}; give one such as http://localhost:8000")]
+    Url { server: String, reason: String },
+    #[error("cannot reach the registry at {server}: {reason}")]
+    Unreachable { server: String, reason: String },
+    /// The server understood and said no; `body` is its whole answer.
+    #[error("{}", problem.detail)]
+    Refused { problem: Problem, body: String },
+    #[error("what answered is not a registry: {0}")]
+    NotARegistry(String),
+}
+
+impl Client {
+    /// # Errors
+    /// If `server` is not an http or https URL.
+    pub fn new(server: &str) -> Result<Self, ClientError> {
+        let wrong = |reason: String| ClientError::Url { server: server.to_owned(), reason };
+        let mut url = Url::parse(server).map_err(|error| wrong(error.to_string()))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(wrong("it does not begin with http:// or https://".to_owned()));
+        }
+        if !url.path().ends_with('/') {
+            url.set_path(&format!("{}/", url.path()));
+        }
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(SILENCE_TIMEOUT)
+            .user_agent(concat!("perfreg/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| wrong(error.to_string()))?;
+        Ok(Self { server: url, http })
+    }
+
+    /// # Errors
+    /// If the test may not start, or the server did not answer.
+    pub async fn register(&self, request: &RegisterRequest) -> Result<Answer, ClientError> {
+        self.send(Method::POST, &["register"], |call| call.json(request)).await
+    }
+
+    /// # Errors
+    /// If the test is unknown or has another outcome, or the server did not answer.
+    pub async fn complete(&self, request: &CompleteRequest) -> Result<Answer, ClientError> {
+        self.send(Method::POST, &["complete"], |call| call.json(request)).await
+    }
+
+    /// # Errors
+    /// If the test is unknown or has another outcome, or the server did not answer.
+    pub async fn cancel(&self, request: &CancelRequest) -> Result<Answer, ClientError> {
+        self.send(Method::POST, &["cancel"], |call| call.json(request)).await
+    }
+
+    /// # Errors
+    /// If the server did not answer.
+    pub async fn status(&self) -> Result<Answer, ClientError> {
+        self.send(Method::GET, &["status"], |call| call).await
+    }
+
+    /// # Errors
+    /// If the server did not answer, or a parameter has no meaning.
+    pub async fn history(&self, query: &HistoryQuery) -> Result<Answer, ClientError> {
+        self.send(Method::GET, &["history"], |call| call.query(query)).await
+    }
+
+    /// # Errors
+    /// If the server did not answer.
+    pub async fn locations(&self) -> Result<Answer, ClientError> {
+        self.send(Method::GET, &["locations"], |call| call).await
+    }
+
+    /// # Errors
+    /// If the capacity cannot be set, or the server did not answer.
+    pub async fn set_location(&self, name: &str, request: &SetLocationRequest) -> Result<Answer, ClientError> {
+        self.send(Method::PUT, &["locations", name], |call| call.json(request)).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &[&str],
+        complete: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Answer, ClientError> {
+        let mut url = self.server.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        let unreachable = |error: reqwest::Error| ClientError::Unreachable {
+            server: self.server.to_string(),
+            reason: innermost(&error),
+        };
+        let response = complete(self.http.request(method, url)).send().await.map_err(unreachable)?;
+        let status = response.status();
+        let body = response.text().await.map_err(unreachable)?;
+        if status == StatusCode::OK {
+            return Ok(Answer(body));
+        }
+        Err(match serde_json::from_str(&body) {
+            Ok(problem) => ClientError::Refused { problem, body },
+            Err(_) => ClientError::NotARegistry(format!("it says {status}")),
+        })
+    }
+}
+
+/// The cause that says something: "Connection refused", not "error sending request".
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
