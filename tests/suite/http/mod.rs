@@ -1,0 +1,1 @@
+//! The API and the pages, through a real server.

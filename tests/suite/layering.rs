@@ -1,0 +1,97 @@
+//! Imports point inwards only.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Folder, and what must not be named in any of its files. `docs/architecture.md` says why.
+const FORBIDDEN: &[(&str, &[&str])] = &[
+    ("domain", &["axum", "tokio", "serde", "rusqlite", "tokio_postgres", "deadpool", "crate::store", "crate::registry",
+                 "crate::http", "crate::wire", "crate::cli", "crate::client", "crate::config", "crate::clock",
+                 "Timestamp::now", "SystemTime"]),
+    ("registry", &["axum", "rusqlite", "tokio_postgres", "crate::http", "crate::wire", "crate::cli", "crate::client",
+                   "store::sqlite", "store::postgres"]),
+    ("store", &["axum", "crate::http", "crate::registry", "crate::wire", "crate::cli", "crate::client"]),
+    ("store/postgres", &["rusqlite", "store::sqlite"]),
+    ("store/sqlite", &["tokio_postgres", "deadpool", "store::postgres"]),
+    ("http", &["rusqlite", "tokio_postgres", "deadpool", "crate::store", "crate::cli", "crate::client"]),
+    ("http/api", &["http::html", "super::html"]),
+    ("http/html", &["http::api", "super::api"]),
+    ("wire", &["axum", "tokio", "crate::"]),
+    ("client", &["axum", "crate::domain", "crate::store", "crate::registry", "crate::http", "crate::cli"]),
+    ("config", &["axum", "tokio", "crate::"]),
+    ("cli", &["rusqlite", "tokio_postgres", "crate::domain"]),
+];
+/// Only `serve` builds the server; the other commands are clients like any other.
+const ONLY_IN_SERVE: &[&str] = &["crate::store", "crate::registry", "crate::http"];
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+/// The code before the tests, which may use what they like.
+fn code(file: &Path) -> String {
+    let text = fs::read_to_string(file).expect("a source file");
+    text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned()
+}
+
+/// Whether `name` stands in the code as a path of its own, not as the end of a longer word.
+fn names(code: &str, name: &str) -> bool {
+    let is_word = |character: char| character.is_alphanumeric() || character == '_';
+    code.lines().filter(|line| !line.trim_start().starts_with("//")).any(|line| {
+        line.match_indices(name).any(|(start, _)| {
+            let before = line[..start].chars().next_back();
+            let after = line[start + name.len()..].chars().next();
+            !before.is_some_and(is_word) && (name.ends_with("::") || !after.is_some_and(is_word))
+        })
+    })
+}
+
+#[test]
+fn imports_point_inwards_only() {
+    let mut broken = Vec::new();
+    for (folder, forbidden) in FORBIDDEN {
+        for file in files(&source().join(folder)) {
+            let code = code(&file);
+            let named = forbidden.iter().filter(|name| names(&code, name));
+            broken.extend(named.map(|name| format!("{} names {name}", file.display())));
+        }
+    }
+    for file in files(&source().join("cli")).iter().filter(|file| !file.ends_with("serve.rs")) {
+        let code = code(file);
+        let named = ONLY_IN_SERVE.iter().filter(|name| names(&code, name));
+        broken.extend(named.map(|name| format!("{} names {name}", file.display())));
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn the_check_itself_sees_imports_and_inline_paths() {
+    assert!(names("use axum::Router;", "axum"));
+    assert!(names("    crate::http::router()", "crate::http"));
+    assert!(names("use crate::domain::x;", "crate::"));
+    assert!(!names("let taxum = 1; // axum", "axum"));
+    assert!(!names("/// Not axum.", "axum"));
+}
+
+#[test]
+fn files_stay_short() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let too_long: Vec<String> = [files(&source()), files(&root.join("tests"))]
+        .concat()
+        .iter()
+        .filter(|file| file.extension().is_some_and(|extension| extension == "rs"))
+        .map(|file| (file, fs::read_to_string(file).expect("a source file").lines().count()))
+        .filter(|(_, lines)| *lines > 420)
+        .map(|(file, lines)| format!("{}: {lines} lines", file.display()))
+        .collect();
+    assert!(too_long.is_empty(), "{}", too_long.join("\n"));
+}

@@ -1,0 +1,8 @@
+//! Everything that is tested from outside the modules, in one binary: it links once.
+
+mod cli;
+mod http;
+mod layering;
+mod store;
+mod support;
+mod system;

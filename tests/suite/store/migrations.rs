@@ -1,0 +1,48 @@
+//! Starting on databases that are not empty.
+
+use perfreg::clock::Clock;
+use perfreg::store::{self, StoreError};
+
+use super::contract::start;
+use crate::on_both_databases;
+use crate::support::database::{Engine, TestDatabase};
+use crate::support::details;
+
+async fn execute(database: &TestDatabase, sql: &str) {
+    if database.url.starts_with("sqlite:") {
+        database.open_file().execute_batch(sql).expect("valid SQL");
+    } else {
+        database.connect().await.batch_execute(sql).await.expect("valid SQL");
+    }
+}
+
+async fn prepare(database: &TestDatabase) -> Result<(), StoreError> {
+    store::open(&database.config(), Clock::Real)?.prepare().await
+}
+
+on_both_databases! {
+    async fn a_database_of_a_newer_version_is_refused_and_left_alone(database: &TestDatabase) {
+        prepare(database).await.expect("an empty database");
+        execute(database, "INSERT INTO perfreg_migrations (number, name, applied_at) VALUES (999, '0999_later', '2030-01-01')").await;
+        let error = prepare(database).await.expect_err("a newer database");
+        assert!(matches!(&error, StoreError::Unsuitable(reason) if reason.contains("newer version")), "{error}");
+    }
+
+    async fn servers_that_start_at_once_migrate_once(database: &TestDatabase) {
+        let (first, second, third) = tokio::join!(prepare(database), prepare(database), prepare(database));
+        for result in [first, second, third] {
+            result.expect("one after the other");
+        }
+        let store = database.store(Clock::Real).await;
+        start(store.as_ref(), details(Some("here"), "0.5")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused_in_a_sentence() {
+    let database = TestDatabase::new(Engine::Sqlite).await;
+    let path = database.url.strip_prefix("sqlite:").expect("a file");
+    std::fs::write(path, "not a database, ".repeat(100)).expect("a file");
+    let error = prepare(&database).await.expect_err("no database");
+    assert!(error.to_string().contains("is not a SQLite database; name another file"), "{error}");
+}

@@ -1,0 +1,7 @@
+//! The contract of `Store`, on both databases, and what is particular to each.
+
+mod adoption;
+mod contract;
+mod migrations;
+mod postgres;
+mod search;

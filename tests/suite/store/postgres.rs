@@ -1,0 +1,98 @@
+//! What only PostgreSQL has: a network, TLS, and other people's settings.
+
+use std::str::FromStr;
+
+use perfreg::clock::Clock;
+use perfreg::config::database::{DatabaseConfig, DatabaseUrl};
+use perfreg::domain::factor::Factor;
+use perfreg::domain::location::LocationName;
+use perfreg::domain::{admission::Command, answer::Answer};
+use perfreg::store::{self, Batch, StoreError};
+
+use super::contract::start;
+use crate::support::database::{Engine, TestDatabase};
+use crate::support::{details, registration};
+
+async fn open(url: &str) -> Result<(), StoreError> {
+    let config = DatabaseConfig { url: DatabaseUrl::from_str(url).expect("a database URL"), connections: 2 };
+    store::open(&config, Clock::Real)?.prepare().await
+}
+
+fn authority() -> String {
+    std::env::var("PERFREG_TEST_POSTGRES_CA").expect("PERFREG_TEST_POSTGRES_CA is not set: run ./test, which sets it")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verified_tls_connection_is_encrypted_and_a_wrong_authority_is_refused() {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let url = format!("{}?sslmode=verify-full&sslrootcert={}", database.url, authority());
+    let config = DatabaseConfig { url: DatabaseUrl::from_str(&url).expect("a database URL"), connections: 2 };
+    let store = store::open(&config, Clock::Real).expect("a usable configuration");
+    store.prepare().await.expect("a connection");
+    let encrypted = "SELECT count(*) FILTER (WHERE ssl), count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+                      WHERE application_name = 'perfreg' AND datname = current_database()";
+    let row = database.connect().await.query_one(encrypted, &[]).await.expect("an answer");
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (1, 1));
+
+    let error = open(&format!("{}?sslmode=verify-full", database.url)).await.expect_err("an unknown authority");
+    assert!(error.to_string().contains("UnknownIssuer"), "{error}");
+    open(&format!("{}?sslmode=require", database.url)).await.expect("encrypted, not verified");
+    open(&format!("{}?sslmode=disable", database.url)).await.expect("not encrypted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_will_not_do_is_told_in_a_sentence() {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let (server, _) = database.url.rsplit_once('/').expect("a database");
+    for (url, reason) in [
+        (format!("{server}/nowhere"), "database \"nowhere\" does not exist"),
+        (database.url.replace("postgres@", "nobody@"), "role \"nobody\" does not exist"),
+        (format!("{}?sslmode=verify-full&sslrootcert=/nowhere.pem", database.url), "sslrootcert=/nowhere.pem"),
+        (format!("{}?nonsense=1", database.url), "the database URL is wrong"),
+    ] {
+        let error = open(&url).await.expect_err("unusable");
+        assert!(matches!(&error, StoreError::Unsuitable(text) if text.contains(reason)), "{url}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stricter_default_isolation_admits_no_more() {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let name = database.url.rsplit_once('/').expect("a database").1;
+    let setting = format!("ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'");
+    database.connect().await.batch_execute(&setting).await.expect("a setting");
+    let store = database.store(Clock::Real).await;
+    start(store.as_ref(), details(Some("here"), "0.001")).await;
+    let attempts = (0..32).map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let command = Command::Register(registration(details(Some("here"), "0.3")));
+            let batch = Batch { location: Some(LocationName::new("here")), commands: vec![command], is_retry: false };
+            store.decide(&batch).await.expect("a decision").remove(0)
+        })
+    });
+    let mut admitted = 0;
+    for attempt in attempts.collect::<Vec<_>>() {
+        admitted += usize::from(matches!(attempt.await.expect("no panic"), Answer::Registered(_)));
+    }
+    assert_eq!(admitted, 3);
+    let used = store.locations().await.expect("the locations")[0].used;
+    assert_eq!(used, Factor::parse("0.901").expect("a factor"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dashboards_read_the_factor_as_a_plain_number() {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let store = database.store(Clock::Real).await;
+    for factor in ["0.5", "0", "0.000001"] {
+        start(store.as_ref(), details(None, factor)).await;
+    }
+    let rows = database
+        .connect()
+        .await
+        .query("SELECT factor::text FROM test_executions ORDER BY run_id", &[])
+        .await
+        .expect("an answer");
+    let factors: Vec<&str> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(factors, ["0.5", "0", "0.000001"]);
+}

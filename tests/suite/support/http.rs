@@ -1,0 +1,86 @@
+//! Requests as a client in the field sends them, with everything that came back.
+
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+
+#[derive(Clone)]
+pub struct Http {
+    url: String,
+    client: Client,
+}
+
+#[derive(Debug)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: reqwest::header::HeaderMap,
+    pub text: String,
+}
+
+impl Reply {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error} in {:?}", self.text))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}
+
+impl Http {
+    pub fn new(url: &str) -> Self {
+        Self { url: url.to_owned(), client: Client::builder().no_proxy().build().expect("a client") }
+    }
+
+    /// Sends a request; an error means that there was no answer, so nobody knows what happened.
+    pub async fn try_send(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: impl Into<reqwest::Body>,
+    ) -> reqwest::Result<Reply> {
+        let request = self.client.request(method, format!("{}{path}", self.url)).body(body);
+        let response = request.header("content-type", content_type).send().await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        Ok(Reply { status, headers, text: response.text().await? })
+    }
+
+    pub async fn send(&self, method: Method, path: &str, body: &Value) -> Reply {
+        self.try_send(method, path, "application/json", body.to_string()).await.expect("an answer")
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Reply {
+        self.send(Method::POST, path, body).await
+    }
+
+    pub async fn post_text(&self, path: &str, body: impl Into<reqwest::Body>) -> Reply {
+        self.try_send(Method::POST, path, "application/json", body).await.expect("an answer")
+    }
+
+    pub async fn get(&self, path: &str) -> Reply {
+        let response = self.client.get(format!("{}{path}", self.url)).send().await.expect("an answer");
+        let (status, headers) = (response.status(), response.headers().clone());
+        Reply { status, headers, text: response.text().await.expect("the whole answer") }
+    }
+
+    /// Registers the example with these changes and expects it to be admitted.
+    pub async fn admit(&self, changes: Value) -> Value {
+        let reply = self.post("/register", &example(changes)).await;
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        reply.json()
+    }
+}
+
+/// The original's example request, with some fields set otherwise; null removes one.
+pub fn example(changes: Value) -> Value {
+    let mut request = json!({
+        "repo": "myrepo", "lac": "lac1", "stream": "main", "test": "load", "type": "performance",
+        "environment": "prod", "triggered_by": "user1", "factor": 0.5,
+        "dashboard_url": "https://dashboard.example.com/run/123", "location": "azure-k8s",
+    });
+    let Value::Object(changes) = changes else { panic!("changes are an object") };
+    for (name, value) in changes {
+        request[name] = value;
+    }
+    request
+}

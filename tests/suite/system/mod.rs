@@ -1,0 +1,1 @@
+//! Whole systems: several servers, crashes, load, and the tools of the field.
