@@ -30,7 +30,7 @@ pub struct Serve {
     /// sqlite:FILE or postgresql://USER:PASSWORD@HOST/DATABASE [env: PERFREG_DATABASE_URL, else
     /// DATABASE_URL] [default: sqlite:perfreg.db].
     #[arg(long, value_name = "URL")]
-    database: Option<DatabaseUrl>,
+    database: Option<String>,
     /// Most connections to PostgreSQL.
     #[arg(long, env = "PERFREG_DATABASE_CONNECTIONS", default_value_t = 16, value_name = "COUNT",
           value_parser = clap::value_parser!(u16).range(2..=1000))]
@@ -54,10 +54,8 @@ impl Serve {
 
     async fn serve(self) -> anyhow::Result<()> {
         let config = ServerConfig { listen: self.listen, stop_grace: Duration::from_secs(self.stop_grace_seconds) };
-        let database = DatabaseConfig {
-            url: self.database.map_or_else(database_url_from_environment, Ok)?,
-            connections: self.database_connections.into(),
-        };
+        let database =
+            DatabaseConfig { url: database_url(self.database)?, connections: self.database_connections.into() };
         let server = Server::bind(config.listen).await.with_context(|| cannot_listen(config.listen))?;
         let address = server.address().context("cannot find out the port")?;
         let store = store::open(&database, Clock::Real)?;
@@ -87,13 +85,16 @@ fn start_log() {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 
-fn database_url_from_environment() -> anyhow::Result<DatabaseUrl> {
-    for name in ["PERFREG_DATABASE_URL", "DATABASE_URL"] {
-        if let Some(url) = std::env::var(name).ok().filter(|url| !url.is_empty()) {
-            return url.parse().with_context(|| format!("the variable {name} is wrong"));
-        }
+/// Read by hand: clap would repeat a wrong URL, and with it its password.
+fn database_url(option: Option<String>) -> anyhow::Result<DatabaseUrl> {
+    let variable = |name: &'static str| std::env::var(name).ok().map(|url| (name, url));
+    let given = option.map(|url| ("--database", url)).or_else(|| {
+        ["PERFREG_DATABASE_URL", "DATABASE_URL"].into_iter().filter_map(variable).find(|(_, url)| !url.is_empty())
+    });
+    match given {
+        Some((name, url)) => url.parse().with_context(|| format!("{name} is wrong")),
+        None => Ok(DatabaseUrl::Sqlite("perfreg.db".into())),
     }
-    Ok(DatabaseUrl::Sqlite("perfreg.db".into()))
 }
 
 fn cannot_listen(address: SocketAddr) -> String {

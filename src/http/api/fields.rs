@@ -209,7 +209,7 @@ fn explain(body: &[u8], error: &serde_json::Error) -> String {
     }
     let line = body.split(|byte| *byte == b'\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
     let rest = line.get(error.column().saturating_sub(1)..).unwrap_or_default();
-    let constant = ["NaN", "Infinity", "-Infinity"].iter().find(|name| rest.starts_with(name.as_bytes()));
+    let constant = ["NaN", "Infinity"].iter().find(|name| rest.starts_with(name.as_bytes()));
     match constant {
         Some(name) => format!("is not JSON: {name}, at column {}, is not a number in JSON", error.column()),
         None => format!("is not JSON: {error}"),

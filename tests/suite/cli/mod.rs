@@ -1,1 +1,170 @@
 //! The binary, as a person or a script runs it.
+
+use std::net::TcpListener;
+use std::process::Output;
+
+use serde_json::json;
+
+use crate::support::database::{Engine, TestDatabase};
+use crate::support::server::{TestServer, perfreg};
+
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = perfreg().args(arguments).output().expect("the binary starts");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    (status.code().expect("an exit code"), text(stdout), text(stderr))
+}
+
+/// Runs a client command against the server.
+fn call(server: &TestServer, arguments: &[&str]) -> (i32, String, String) {
+    run(&[arguments, &["--server", &server.url]].concat())
+}
+
+const REGISTER: [&str; 15] = [
+    "register",
+    "--repo",
+    "myrepo",
+    "--lac",
+    "lac1",
+    "--stream",
+    "main",
+    "--test",
+    "load",
+    "--type",
+    "performance",
+    "--environment",
+    "prod",
+    "--triggered-by",
+    "user1",
+];
+
+fn register(server: &TestServer, more: &[&str]) -> (i32, String, String) {
+    call(server, &[&REGISTER, more].concat())
+}
+
+async fn serve() -> (TestServer, TestDatabase) {
+    let database = TestDatabase::new(Engine::Sqlite).await;
+    (TestServer::start(&database.url), database)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_goes_from_register_to_history_on_the_command_line() {
+    let (server, _database) = serve().await;
+    assert_eq!(call(&server, &["status"]), (0, "Nothing is running.\n".into(), String::new()));
+    let (code, printed, _) = register(&server, &["--factor", "0.5", "--location", "azure-k8s", "--extra", "workers=4"]);
+    assert_eq!((code, printed.as_str()), (0, "Registered as run 1.\n"));
+    let (_, table, _) = call(&server, &["status"]);
+    assert!(table.contains("running") && table.contains("azure-k8s") && table.contains("0.5"), "{table}");
+    assert_eq!(call(&server, &["complete", "1", "success"]).1, "Run 1 ended: success.\n");
+    register(&server, &[]);
+    assert_eq!(call(&server, &["cancel", "2"]).1, "Run 2 ended: cancelled.\n");
+    let (_, json, _) = call(&server, &["history", "--status", "success", "--json"]);
+    let history: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(history["executions"][0]["extra"], json!({"workers": "4"}));
+    let (_, table, _) = call(&server, &["history", "--limit", "1"]);
+    assert!(table.contains("Older ones: --cursor "), "{table}");
+    assert_eq!(call(&server, &["history", "--stream", "x%"]).1, "Nothing matches.\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn locations_are_shown_and_set() {
+    let (server, _database) = serve().await;
+    assert_eq!(call(&server, &["locations"]).1, "No location has been used yet.\n");
+    let (code, table, _) = call(&server, &["locations", "set", "on prem/1", "--capacity", "2.5"]);
+    assert_eq!(code, 0);
+    let cells = |table: &str| -> Vec<String> {
+        table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    };
+    let expected = ["LOCATION USED CAPACITY AVAILABLE RUNNING", "on prem/1 0 2.5 2.5 0"];
+    assert_eq!(cells(&table), expected);
+    assert_eq!(cells(&call(&server, &["locations"]).1), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exit_codes_tell_a_script_what_to_do() {
+    let (server, _database) = serve().await;
+    let here = ["--location", "here", "--factor"];
+    assert_eq!(register(&server, &[&here[..], &["0.9"]].concat()).0, 0);
+    let (code, _, error) = register(&server, &[&here[..], &["0.1"]].concat());
+    assert_eq!(code, 75);
+    assert!(error.starts_with("perfreg: Cannot register test: 0.9 runs at here"), "{error}");
+    assert_eq!(register(&server, &[&here[..], &["1"]].concat()).0, 65);
+    assert_eq!(register(&server, &[&here[..], &["much"]].concat()).0, 1);
+    assert_eq!(call(&server, &["complete", "99", "success"]).0, 1);
+    assert_eq!(run(&["complete", "1", "finished"]).0, 2);
+    assert_eq!(run(&["status", "--server", "localhost:8000"]).0, 2);
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port");
+    let (code, _, error) = run(&["status", "--server", &format!("http://{free}")]);
+    assert_eq!(code, 69);
+    assert!(error.starts_with(&format!("perfreg: cannot reach the registry at http://{free}/: ")), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_is_found_through_the_environment() {
+    let (server, _database) = serve().await;
+    let output = perfreg().arg("status").env("PERFREG_URL", &server.url).output().expect("the binary starts");
+    assert!(output.status.success());
+}
+
+#[test]
+fn the_database_is_found_through_the_environment_in_its_order() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let url = |name: &str| format!("sqlite:{}", folder.path().join(name).display());
+    let mut command = perfreg();
+    command.args(["serve", "--listen", "127.0.0.1:0"]).current_dir(folder.path());
+    drop(TestServer::start_with(&mut command));
+    command.env("DATABASE_URL", url("second.db"));
+    drop(TestServer::start_with(&mut command));
+    command.env("PERFREG_DATABASE_URL", url("first.db"));
+    drop(TestServer::start_with(&mut command));
+    for name in ["perfreg.db", "second.db", "first.db"] {
+        assert!(folder.path().join(name).exists(), "{name}");
+    }
+}
+
+#[test]
+fn a_server_that_cannot_start_says_why_and_what_to_do() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let database = format!("sqlite:{}", folder.path().join("perfreg.db").display());
+    let serve = |listen: &str, database: &str| run(&["serve", "--listen", listen, "--database", database]);
+    for ((code, _, error), expected_code, words) in [
+        (serve(&address, &database), 1, "stop what listens there or give another address with --listen"),
+        (serve("127.0.0.1:0", "sqlite:/nowhere/x.db"), 1, "create the folder or name another file"),
+        (serve("127.0.0.1:0", "postgresql://h/d?sslmode=x"), 1, "sslmode=x is none of"),
+        (
+            serve("127.0.0.1:0", "mysql://me:s3cret@db"),
+            1,
+            "--database is wrong: a database URL begins with sqlite: or postgresql://",
+        ),
+        (serve("localhost", &database), 2, "invalid"),
+    ] {
+        assert_eq!(code, expected_code, "{error}");
+        assert!(error.contains(words) && !error.contains("s3cret"), "{words:?} in {error:?}");
+    }
+    let wrong =
+        perfreg().args(["serve", "--listen", "127.0.0.1:0"]).env("DATABASE_URL", "mysql://me:s3cret@db").output();
+    let error = String::from_utf8(wrong.expect("the binary starts").stderr).expect("UTF-8");
+    assert!(error.contains("DATABASE_URL is wrong") && !error.contains("s3cret"), "{error}");
+}
+
+#[test]
+fn every_help_is_as_reviewed() {
+    let mut all = String::new();
+    for arguments in [
+        &["--help"][..],
+        &["serve", "--help"],
+        &["register", "--help"],
+        &["complete", "--help"],
+        &["cancel", "--help"],
+        &["status", "--help"],
+        &["history", "--help"],
+        &["locations", "--help"],
+        &["locations", "set", "--help"],
+    ] {
+        let (code, help, _) = run(arguments);
+        assert_eq!(code, 0);
+        all += &format!("$ perfreg {}\n{help}\n", arguments.join(" "));
+    }
+    insta::assert_snapshot!(all);
+}

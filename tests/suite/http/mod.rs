@@ -1,1 +1,9 @@
 //! The API and the pages, through a real server.
+
+mod bad_input;
+mod browsing;
+mod docs;
+mod lifecycle;
+mod locations;
+mod original;
+mod pages;

@@ -79,8 +79,7 @@ async fn an_original_database_is_adopted_whole_and_goes_on() {
     let after: i64 = client.query_one(oid, &[]).await.expect("an answer").get(0);
     assert_eq!(before, after, "it is the same table");
     let page = store.executions(&Filter::default(), None, 100).await.expect("a page");
-    let numbered: Vec<(i64, &str)> =
-        page.executions.iter().map(|run| (run.run_id.0, run.status.as_str())).collect();
+    let numbered: Vec<(i64, &str)> = page.executions.iter().map(|run| (run.run_id.0, run.status.as_str())).collect();
     let expected = [
         (6, "running"),
         (5, "running"),
@@ -174,7 +173,10 @@ async fn a_table_that_is_not_the_originals_is_left_alone() {
     let database = original(&["CREATE TABLE test_executions (id INTEGER PRIMARY KEY, name TEXT)"]).await;
     let store = store::open(&database.config(), Clock::Real).expect("a usable configuration");
     let error = store.prepare().await.expect_err("another table");
-    assert!(matches!(&error, StoreError::Unsuitable(reason) if reason.contains("lacks the column(s) run_id")), "{error}");
+    assert!(
+        matches!(&error, StoreError::Unsuitable(reason) if reason.contains("lacks the column(s) run_id")),
+        "{error}"
+    );
     let tables = "SELECT count(*) FROM pg_class WHERE relname LIKE 'perfreg%'";
     let made: i64 = database.connect().await.query_one(tables, &[]).await.expect("an answer").get(0);
     assert_eq!(made, 0, "nothing was changed");

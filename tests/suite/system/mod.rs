@@ -1,1 +1,8 @@
-//! Whole systems: several servers, crashes, load, and the tools of the field.
+//! Whole systems: several servers, crashes, outages, and large data.
+
+mod crash;
+mod evidence;
+mod memory;
+mod outage;
+mod race;
+mod stop;

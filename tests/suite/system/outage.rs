@@ -1,0 +1,104 @@
+//! A database that goes away and comes back.
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::database::{Engine, TestDatabase};
+use crate::support::http::{Http, Reply, example};
+use crate::support::proxy::Proxy;
+use crate::support::server::{PATIENCE, TestServer, perfreg};
+
+/// The database's URL, by way of the proxy and with a password that nobody may see.
+fn through(proxy: &Proxy, database: &TestDatabase) -> String {
+    let (_, name) = database.url.rsplit_once('/').expect("a database");
+    format!("postgresql://postgres:s3cret@127.0.0.1:{}/{name}", proxy.port)
+}
+
+fn address(database: &TestDatabase) -> String {
+    let (_, rest) = database.url.split_once('@').expect("a user");
+    rest.split('/').next().expect("a host").to_owned()
+}
+
+async fn wait_until_ready(http: &Http) {
+    let give_up = Instant::now() + PATIENCE;
+    while http.get("/readyz").await.status != 200 {
+        assert!(Instant::now() < give_up, "it does not recover");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn assert_unavailable(reply: &Reply) {
+    assert_eq!(reply.status, 503, "{}", reply.text);
+    assert!(reply.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds > 0));
+    assert!(reply.text.contains("The database does not answer"), "{}", reply.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_waits_for_its_database_and_says_so() {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let proxy = Proxy::start(address(&database), false).await;
+    let url = through(&proxy, &database);
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
+    let listen = format!("127.0.0.1:{port}");
+    let starting = tokio::task::spawn_blocking({
+        let listen = listen.clone();
+        move || TestServer::start_with(perfreg().args(["serve", "--listen", &listen, "--database", &url]))
+    });
+    let http = Http::new(&format!("http://{listen}"));
+    let give_up = Instant::now() + PATIENCE;
+    while tokio::net::TcpStream::connect(&listen).await.is_err() {
+        assert!(Instant::now() < give_up, "it does not listen");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(http.get("/healthz").await.status, 200);
+    assert_unavailable(&http.get("/readyz").await);
+    assert_unavailable(&http.post("/register", &example(json!({}))).await);
+    proxy.set_up(true);
+    let server = starting.await.expect("it announces itself");
+    http.admit(json!({})).await;
+    let log = server.log();
+    assert!(log.contains("waiting for the database: cannot reach PostgreSQL at 127.0.0.1:"), "{log}");
+    assert!(!log.contains("s3cret"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_is_a_503_and_heals_by_itself() {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let proxy = Proxy::start(address(&database), true).await;
+    let server = TestServer::start(&through(&proxy, &database));
+    let http = server.http();
+    let run = http.admit(json!({})).await;
+
+    proxy.set_up(false);
+    for path in ["/readyz", "/status", "/history", "/locations", "/executions/1"] {
+        assert_unavailable(&http.get(path).await);
+    }
+    let end = json!({"run_id": run["run_id"], "status": "success"});
+    assert_unavailable(&http.post("/complete", &end).await);
+    assert_unavailable(&http.post("/register", &example(json!({"location": null}))).await);
+    let page = http.get("/status-html").await;
+    assert_eq!((page.status.as_u16(), page.header("content-type")), (503, "text/html; charset=utf-8"));
+    assert!(page.text.contains("The database does not answer"));
+
+    proxy.set_up(true);
+    wait_until_ready(&http).await;
+    assert_eq!(http.get("/history").await.json()["executions"].as_array().map(Vec::len), Some(1));
+    assert_eq!(http.post("/complete", &end).await.status, 200);
+    assert!(!server.log().contains("s3cret"), "{}", server.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_interruption_is_not_noticed_by_those_who_register() {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let proxy = Proxy::start(address(&database), true).await;
+    let server = TestServer::start(&through(&proxy, &database));
+    let http = server.http();
+    http.admit(json!({"location": null})).await;
+    proxy.set_up(false);
+    let waiting = tokio::spawn(async move { http.admit(json!({"location": null})).await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    proxy.set_up(true);
+    assert_eq!(waiting.await.expect("it is admitted")["run_id"], 2);
+}
