@@ -73,7 +73,7 @@ impl Serve {
         tokio::pin!(serving);
         tokio::select! {
             prepared = prepare(store.as_ref()) => prepared?,
-            served = &mut serving => return served.context("cannot serve"),
+            ended = &mut serving => return ended.context("cannot serve"),
         }
         announce(address, &database.url);
         serving.await.context("cannot serve")

@@ -14,7 +14,7 @@ use crate::wire::register::RegisterRequest;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A whole history may take long, a silent server may not.
-const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
+const SILENCE_TIMEOUT: Duration = Duration::from_mins(1);
 
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -48,7 +48,7 @@ pub enum ClientError {
     Unreachable { server: String, reason: String },
     /// The server understood and said no; `body` is its whole answer.
     #[error("{}", problem.detail)]
-    Refused { problem: Problem, body: String },
+    Refused { problem: Box<Problem>, body: String },
     #[error("what answered is not a registry: {0}")]
     NotARegistry(String),
 }

@@ -133,7 +133,7 @@ impl fmt::Display for Factor {
         if fraction == 0 {
             return write!(f, "{sign}{units}");
         }
-        let digits = format!("{fraction:0width$}", width = FRACTION_DIGITS);
+        let digits = format!("{fraction:0FRACTION_DIGITS$}");
         write!(f, "{sign}{units}.{}", digits.trim_end_matches('0'))
     }
 }

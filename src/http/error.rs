@@ -127,9 +127,10 @@ fn unanswered(error: &RegistryError) -> (Problem, StatusCode) {
             "Something unexpected went wrong here; the server's log says what.",
         ),
     };
-    match error {
-        RegistryError::Broken(_) => tracing::error!("{error}"),
-        _ => tracing::warn!("{error}"),
+    if status == StatusCode::INTERNAL_SERVER_ERROR {
+        tracing::error!("{error}");
+    } else {
+        tracing::warn!("{error}");
     }
     (problem(kind, status, detail.to_owned()), status)
 }

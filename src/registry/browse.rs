@@ -36,7 +36,7 @@ impl Registry {
     /// held while a slow reader takes its time.
     #[must_use]
     pub fn all_executions(&self, filter: Filter, after: Option<Cursor>) -> ExecutionPages {
-        ExecutionPages { store: Arc::clone(&self.store), filter, next: Some(after) }
+        ExecutionPages { store: Arc::clone(&self.store), filter, after, is_over: false }
     }
 
     /// Whether the database answers and can be written to.
@@ -51,8 +51,9 @@ impl Registry {
 pub struct ExecutionPages {
     store: Arc<dyn Store>,
     filter: Filter,
-    /// Where the next page begins, if there is one.
-    next: Option<Option<Cursor>>,
+    /// The end of the page before.
+    after: Option<Cursor>,
+    is_over: bool,
 }
 
 impl ExecutionPages {
@@ -61,11 +62,12 @@ impl ExecutionPages {
     /// # Errors
     /// If the database did not answer.
     pub async fn next(&mut self) -> Result<Option<Vec<Execution>>, RegistryError> {
-        let Some(after) = self.next else {
+        if self.is_over {
             return Ok(None);
-        };
-        let page = read_page(&self.store, &self.filter, after, MOST_PER_PAGE).await?;
-        self.next = page.next.map(Some);
+        }
+        let page = read_page(&self.store, &self.filter, self.after, MOST_PER_PAGE).await?;
+        self.after = page.next;
+        self.is_over = page.next.is_none();
         Ok(Some(page.executions))
     }
 }

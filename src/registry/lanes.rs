@@ -99,20 +99,15 @@ struct Worker {
 impl Worker {
     async fn run(self) {
         while let Some(batch) = self.next_batch() {
-            let (commands, answers): (Vec<_>, Vec<_>) =
-                batch.into_iter().map(|waiting| (waiting.command, (waiting.answer, waiting._place))).unzip();
-            match self.lanes.decide(&self.lane, commands).await {
-                Ok(decided) => {
-                    for ((answer, _place), decided) in answers.into_iter().zip(decided) {
-                        // Whoever asked may be gone; what was decided stays decided.
-                        let _ = answer.send(Ok(decided));
-                    }
-                }
-                Err(error) => {
-                    for (answer, _place) in answers {
-                        let _ = answer.send(Err(error.clone()));
-                    }
-                }
+            let commands = batch.iter().map(|waiting| waiting.command.clone()).collect();
+            let decided = self.lanes.decide(&self.lane, commands).await;
+            let answers: Vec<Result<Answer, RegistryError>> = match decided {
+                Ok(answers) => answers.into_iter().map(Ok).collect(),
+                Err(error) => vec![Err(error); batch.len()],
+            };
+            for (waiting, answer) in batch.into_iter().zip(answers) {
+                // Whoever asked may be gone; what was decided stays decided.
+                let _ = waiting.answer.send(answer);
             }
         }
     }

@@ -16,14 +16,14 @@ pub struct KnownTerms(Mutex<HashSet<(SearchField, String)>>);
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Term {
     pub field: &'static str,
-    pub term: String,
+    pub text: String,
     pub folded: String,
 }
 
 impl Term {
     #[must_use]
-    pub fn new(field: SearchField, term: &str) -> Self {
-        Self { field: field.as_str(), term: term.to_owned(), folded: fold_case(term) }
+    pub fn new(field: SearchField, text: &str) -> Self {
+        Self { field: field.as_str(), text: text.to_owned(), folded: fold_case(text) }
     }
 }
 
@@ -34,7 +34,7 @@ impl KnownTerms {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut unknown: Vec<Term> = terms(registrations)
             .filter(|(field, term)| !known.contains(&(*field, term.clone())))
-            .map(|(field, term)| Term::new(field, &term))
+            .map(|(field, text)| Term::new(field, &text))
             .collect();
         unknown.sort();
         unknown.dedup();

@@ -1,4 +1,4 @@
-//! Where executions are kept: `SQLite` for one server, PostgreSQL for several.
+//! Where executions are kept: SQLite for one server, PostgreSQL for several.
 
 mod error;
 mod known_terms;
@@ -63,7 +63,7 @@ pub trait Store: Send + Sync {
 /// If the configuration itself cannot be used, such as a certificate file that is not there.
 pub fn open(config: &DatabaseConfig, clock: Clock) -> Result<Arc<dyn Store>, StoreError> {
     Ok(match &config.url {
-        DatabaseUrl::Sqlite(path) => Arc::new(sqlite::SqliteStore::open(path, clock)?),
+        DatabaseUrl::Sqlite(path) => Arc::new(sqlite::SqliteStore::new(path, clock)),
         DatabaseUrl::Postgres(url) => Arc::new(postgres::PostgresStore::open(url, config.connections, clock)?),
     })
 }

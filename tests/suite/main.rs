@@ -3,6 +3,7 @@
 mod cli;
 mod http;
 mod layering;
+mod registry;
 mod store;
 mod support;
 mod system;

@@ -15,7 +15,8 @@ use crate::clock::Clock;
 use crate::domain::admission::{Command, MOST_HOLDERS_NAMED, Plan, Snapshot, decide as ask_rule};
 use crate::domain::answer::{Answer, Holder};
 use crate::domain::execution::{Execution, Registration, RunId};
-use crate::domain::location::{Location, NOWHERE};
+use crate::domain::factor::Factor;
+use crate::domain::location::{Location, LocationName, NOWHERE};
 use crate::store::known_terms::{KnownTerms, Term};
 use crate::store::{Batch, StoreError};
 
@@ -152,11 +153,8 @@ async fn insert_starting(transaction: &Transaction<'_>, plan: &Plan) -> Result<V
     let column = |read: fn(&Registration) -> &String| plan.starting.iter().map(read).collect::<Vec<_>>();
     let optional =
         |read: fn(&Registration) -> Option<&str>| plan.starting.iter().map(read).collect::<Vec<Option<&str>>>();
-    let factors: Vec<Option<i64>> = plan
-        .starting
-        .iter()
-        .map(|registration| registration.details.factor.map(|factor| factor.millionths()))
-        .collect();
+    let factors: Vec<Option<i64>> =
+        plan.starting.iter().map(|registration| registration.details.factor.map(Factor::millionths)).collect();
     let inserted = transaction
         .query_typed(
             "INSERT INTO test_executions (run_id, id, repo, lac, stream, test, type, environment, triggered_by,
@@ -179,7 +177,7 @@ async fn insert_starting(transaction: &Transaction<'_>, plan: &Plan) -> Result<V
                 (&column(|run| &run.details.environment), Type::TEXT_ARRAY),
                 (&column(|run| &run.details.triggered_by), Type::TEXT_ARRAY),
                 (&optional(|run| run.details.dashboard_url.as_deref()), Type::TEXT_ARRAY),
-                (&optional(|run| run.details.location.as_ref().map(|name| name.as_str())), Type::TEXT_ARRAY),
+                (&optional(|run| run.details.location.as_ref().map(LocationName::as_str)), Type::TEXT_ARRAY),
                 (&column(|run| &run.details.extra), Type::TEXT_ARRAY),
                 (&factors, Type::INT8_ARRAY),
                 (&plan.now, Type::TIMESTAMPTZ),
@@ -235,7 +233,7 @@ pub async fn insert_terms(transaction: &Transaction<'_>, terms: &[Term]) -> Resu
              ON CONFLICT DO NOTHING",
             &[
                 (&column(|term| term.field), Type::TEXT_ARRAY),
-                (&column(|term| &term.term), Type::TEXT_ARRAY),
+                (&column(|term| &term.text), Type::TEXT_ARRAY),
                 (&column(|term| &term.folded), Type::TEXT_ARRAY),
             ],
         )

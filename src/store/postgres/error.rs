@@ -48,7 +48,7 @@ fn classify_local(error: &Error) -> StoreError {
         None => error.to_string(),
     };
     let is_transport = error.is_closed()
-        || error.source().is_some_and(|source| source.is::<std::io::Error>())
+        || error.source().is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
         || reason.starts_with("error connecting")
         || reason.contains("timed out")
         || reason.contains("TLS");

@@ -16,27 +16,28 @@ pub async fn one(client: &Object, run_id: RunId) -> Result<Option<Execution>, St
 }
 
 pub async fn page(client: &Object, filter: &Filter, after: Option<Cursor>, limit: usize) -> Result<Page, StoreError> {
-    let conditions = Conditions::new(filter, after, limit);
+    let query = PageQuery::new(filter, after, limit);
     let sql = format!(
         "SELECT {} FROM test_executions WHERE {} ORDER BY start_time DESC, run_id DESC LIMIT {}",
         rows::EXECUTION_COLUMNS,
-        conditions.conditions.join(" AND "),
-        conditions.limit
+        query.conditions.join(" AND "),
+        query.limit
     );
     let parameters: Vec<(&(dyn ToSql + Sync), Type)> =
-        conditions.parameters.iter().map(|(value, kind)| (&**value as &(dyn ToSql + Sync), kind.clone())).collect();
+        query.parameters.iter().map(|(value, kind)| (&**value as &(dyn ToSql + Sync), kind.clone())).collect();
     let found = client.query_typed(&sql, &parameters).await.map_err(classify)?;
     let executions = found.iter().map(rows::execution).collect::<Result<_, _>>()?;
     Ok(Page::cut(executions, limit))
 }
 
-struct Conditions {
+/// What stands in the statement beside the columns, as text with numbered parameters.
+struct PageQuery {
     conditions: Vec<String>,
     parameters: Vec<(Box<dyn ToSql + Sync + Send>, Type)>,
     limit: String,
 }
 
-impl Conditions {
+impl PageQuery {
     fn new(filter: &Filter, after: Option<Cursor>, limit: usize) -> Self {
         let mut all = Self { conditions: vec!["true".to_owned()], parameters: Vec::new(), limit: String::new() };
         for (field, pattern) in &filter.patterns {

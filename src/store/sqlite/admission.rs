@@ -9,7 +9,8 @@ use crate::clock::Clock;
 use crate::domain::admission::{Command, MOST_HOLDERS_NAMED, Plan, Snapshot, decide as ask_rule};
 use crate::domain::answer::{Answer, Holder};
 use crate::domain::execution::{Execution, Registration, RunId, Status};
-use crate::domain::location::{Location, NOWHERE};
+use crate::domain::factor::Factor;
+use crate::domain::location::{Location, LocationName, NOWHERE};
 use crate::store::known_terms::{KnownTerms, Term};
 use crate::store::{Batch, StoreError};
 
@@ -108,9 +109,9 @@ fn insert_starting(transaction: &Transaction<'_>, plan: &Plan) -> rusqlite::Resu
                 details.triggered_by,
                 Status::Running.as_str(),
                 start_time,
-                details.factor.map(|factor| factor.millionths()),
+                details.factor.map(Factor::millionths),
                 details.dashboard_url,
-                details.location.as_ref().map(|name| name.as_str()),
+                details.location.as_ref().map(LocationName::as_str),
                 details.extra,
             ],
             |row| row.get(0).map(RunId),
@@ -132,7 +133,7 @@ fn insert_terms(transaction: &Transaction<'_>, terms: &[Term]) -> rusqlite::Resu
     let mut insert = transaction
         .prepare_cached("INSERT INTO perfreg_terms (field, term, folded) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?;
     for term in terms {
-        insert.execute(params![term.field, term.term, term.folded])?;
+        insert.execute(params![term.field, term.text, term.folded])?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Who may touch the file: one thread writes, a few connections read.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const READERS: usize = 4;
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// The only connection that writes, on a thread of its own, so that no writer ever waits for
-/// another inside `SQLite`.
+/// another inside SQLite.
 pub struct Writer {
     jobs: mpsc::Sender<Job>,
 }
@@ -84,13 +84,13 @@ fn unsuitable(path: &Path, error: &rusqlite::Error) -> StoreError {
 /// Connections that read, opened when first needed.
 pub struct Readers {
     path: PathBuf,
-    idle: std::sync::Arc<Mutex<Vec<Connection>>>,
+    idle: Arc<Mutex<Vec<Connection>>>,
     permits: Semaphore,
 }
 
 impl Readers {
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), idle: std::sync::Arc::default(), permits: Semaphore::new(READERS) }
+        Self { path: path.to_owned(), idle: Arc::default(), permits: Semaphore::new(READERS) }
     }
 
     pub async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
@@ -99,7 +99,7 @@ impl Readers {
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
         let _permit = self.permits.acquire().await.map_err(|error| StoreError::Broken(error.to_string()))?;
-        let (path, idle) = (self.path.clone(), std::sync::Arc::clone(&self.idle));
+        let (path, idle) = (self.path.clone(), Arc::clone(&self.idle));
         let read = task::spawn_blocking(move || {
             let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let connection = taken.map_or_else(|| open_reader(&path), Ok)?;

@@ -1,4 +1,4 @@
-//! `SQLite`: one file, one writer thread, a few readers.
+//! SQLite: one file, one writer thread, a few readers.
 
 mod admission;
 mod connection;
@@ -7,8 +7,8 @@ mod locations;
 mod migrate;
 mod rows;
 
-use std::path::Path;
-use std::sync::OnceLock;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 
@@ -22,7 +22,7 @@ use crate::domain::location::Location;
 use connection::{Readers, Writer};
 
 pub struct SqliteStore {
-    path: std::path::PathBuf,
+    path: PathBuf,
     clock: Clock,
     open: OnceLock<Open>,
 }
@@ -30,14 +30,12 @@ pub struct SqliteStore {
 struct Open {
     writer: Writer,
     readers: Readers,
-    known_terms: std::sync::Arc<KnownTerms>,
+    known_terms: Arc<KnownTerms>,
 }
 
 impl SqliteStore {
-    /// # Errors
-    /// None today; the signature is that of the other store.
-    pub fn open(path: &Path, clock: Clock) -> Result<Self, StoreError> {
-        Ok(Self { path: path.to_owned(), clock, open: OnceLock::new() })
+    pub fn new(path: &Path, clock: Clock) -> Self {
+        Self { path: path.to_owned(), clock, open: OnceLock::new() }
     }
 
     fn ready(&self) -> Result<&Open, StoreError> {
@@ -53,7 +51,7 @@ impl Store for SqliteStore {
         }
         let writer = Writer::start(&self.path)?;
         writer.run(migrate::migrate).await?;
-        let open = Open { writer, readers: Readers::new(&self.path), known_terms: std::sync::Arc::default() };
+        let open = Open { writer, readers: Readers::new(&self.path), known_terms: Arc::default() };
         // Whoever was first has opened the same file; the second pair of hands is let go.
         drop(self.open.set(open));
         Ok(())
@@ -61,7 +59,7 @@ impl Store for SqliteStore {
 
     async fn decide(&self, batch: &Batch) -> Result<Vec<Answer>, StoreError> {
         let open = self.ready()?;
-        let (batch, clock, known_terms) = (batch.clone(), self.clock.clone(), std::sync::Arc::clone(&open.known_terms));
+        let (batch, clock, known_terms) = (batch.clone(), self.clock.clone(), Arc::clone(&open.known_terms));
         open.writer.run(move |connection| admission::decide(connection, &batch, &clock, &known_terms)).await
     }
 

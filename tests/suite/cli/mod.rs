@@ -164,7 +164,7 @@ fn every_help_is_as_reviewed() {
     ] {
         let (code, help, _) = run(arguments);
         assert_eq!(code, 0);
-        all += &format!("$ perfreg {}\n{help}\n", arguments.join(" "));
+        all.extend(["$ perfreg ", &arguments.join(" "), "\n", &help, "\n"]);
     }
     insta::assert_snapshot!(all);
 }

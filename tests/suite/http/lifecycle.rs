@@ -66,7 +66,7 @@ async fn a_factor_that_can_never_fit_is_refused_for_good() {
     let refused = http.post("/register", &example(json!({"factor": 1}))).await;
     assert_eq!(refused.status, 409);
     assert_eq!(refused.json()["permanent"], true);
-    let too_large = http.post("/register", &example(json!({"factor": 1.000001}))).await;
+    let too_large = http.post("/register", &example(json!({"factor": 1.000_001}))).await;
     assert_eq!(too_large.status, 422);
     assert_eq!(too_large.json()["errors"], json!([{"field": "factor", "message": "must be at most 1 here"}]));
 }
@@ -125,8 +125,8 @@ async fn factors_are_exact_to_the_last_digit() {
     }
     assert_eq!(http.post("/register", &example(json!({"factor": "0.1"}))).await.status, 409);
     let run = http.admit(json!({"factor": "0.099999"})).await;
-    assert_eq!(http.get(&format!("/executions/{}", run["run_id"])).await.json()["factor"], json!(0.099999));
-    assert_eq!(http.post("/register", &example(json!({"factor": 0.000001}))).await.status, 409);
+    assert_eq!(http.get(&format!("/executions/{}", run["run_id"])).await.json()["factor"], json!(0.099_999));
+    assert_eq!(http.post("/register", &example(json!({"factor": 0.000_001}))).await.status, 409);
     assert_eq!(http.post("/register", &example(json!({"factor": 0}))).await.status, 200);
     assert!(http.get("/locations").await.text.contains("\"used\":0.999999,"));
 }

@@ -31,7 +31,7 @@ async fn a_capacity_is_above_0_and_at_most_1000() {
         (json!({}), "capacity is required"),
         (json!({"capacity": 0}), "capacity must be above 0"),
         (json!({"capacity": -1}), "capacity must not be negative"),
-        (json!({"capacity": 1000.000001}), "capacity must be at most 1000"),
+        (json!({"capacity": 1_000.000_001}), "capacity must be at most 1000"),
         (json!({"capacity": "much"}), "capacity must be a decimal number such as 0.25"),
         (json!({"capacity": 1, "capcity": 2}), "capcity is not a field of this call"),
     ] {

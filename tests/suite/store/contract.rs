@@ -1,6 +1,6 @@
 //! Every method of `Store` promises the same on both databases.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use perfreg::clock::{Clock, SimulatedClock};
 use perfreg::domain::admission::{Command, MOST_HOLDERS_NAMED};
 use perfreg::domain::answer::{Answer, Refusal};
@@ -69,9 +69,12 @@ async fn page(store: &dyn Store, after: Option<Cursor>, limit: usize) -> (Vec<i6
 on_both_databases! {
     async fn what_was_started_is_read_back_as_it_was_answered(database: &TestDatabase) {
         let store = database.store(Clock::Real).await;
-        let mut asked = details(Some("azure-k8s"), "0.000001");
-        asked.extra = r#"{"workers":1e2,"Ünïcode":"\u0000 \" é","nested":{"b":1,"a":[null,12345678901234567890.10]}}"#.to_owned();
-        asked.test = "last – \"quoted\" %_\\".to_owned();
+        let extra = r#"{"workers":1e2,"Ünïcode":"\u0000 \" é","nested":{"b":1,"a":[null,12345678901234567890.10]}}"#;
+        let asked = Details {
+            test: "last – \"quoted\" %_\\".to_owned(),
+            extra: extra.to_owned(),
+            ..details(Some("azure-k8s"), "0.000001")
+        };
         let run = start(store.as_ref(), asked.clone()).await;
         assert_eq!(*run.details, asked);
         assert_eq!(run.status, Status::Running);
@@ -245,7 +248,7 @@ on_both_databases! {
 
     async fn the_real_clock_gives_the_present(database: &TestDatabase) {
         let store = database.store(Clock::Real).await;
-        let before = Timestamp::now();
+        let before = perfreg::clock::now();
         let run = start(store.as_ref(), details(None, "0")).await;
         assert!(run.start_time.duration_since(before).abs() < SignedDuration::from_mins(1));
     }

@@ -2,6 +2,7 @@
 
 use perfreg::clock::Clock;
 use perfreg::domain::execution::Details;
+use perfreg::domain::history::SearchField::{Environment, Lac, Location, Repo, Stream, Test, TriggeredBy, Type};
 use perfreg::domain::history::{Filter, Pattern, SearchField, fold_case};
 use perfreg::store::Store;
 use proptest::prelude::*;
@@ -56,7 +57,7 @@ on_both_databases! {
             ("%%", vec![7, 6, 5, 4, 3, 2, 1]),
             ("' OR 1=1 --", vec![]),
         ] {
-            assert_eq!(find(store.as_ref(), &[(SearchField::Stream, pattern)]).await, found, "{pattern}");
+            assert_eq!(find(store.as_ref(), &[(Stream, pattern)]).await, found, "{pattern}");
         }
     }
 
@@ -68,7 +69,6 @@ on_both_databases! {
             ..details(Some("p1"), "0.1")
         }).await;
         start(store.as_ref(), details(None, "0")).await;
-        use SearchField::{Environment, Lac, Location, Repo, Stream, Test, TriggeredBy, Type};
         let all = [(Repo, "R1"), (Lac, "L1"), (Stream, "S1"), (Test, "T1"), (Type, "K1"), (Environment, "E1"),
                    (TriggeredBy, "B1"), (Location, "P1")];
         for condition in all {
@@ -93,7 +93,7 @@ on_both_databases! {
                 .map(|(run_id, _)| run_id)
                 .collect();
             expected.reverse();
-            assert_eq!(find(store.as_ref(), &[(SearchField::Stream, pattern)]).await, expected, "{pattern}");
+            assert_eq!(find(store.as_ref(), &[(Stream, pattern)]).await, expected, "{pattern}");
         }
     }
 }

@@ -58,7 +58,7 @@ impl TestDatabase {
         connect(&self.url).await
     }
 
-    /// The `SQLite` file as somebody else sees it.
+    /// The SQLite file as somebody else sees it.
     pub fn open_file(&self) -> rusqlite::Connection {
         let path = self.url.strip_prefix("sqlite:").expect("a SQLite database");
         rusqlite::Connection::open(path).expect("a database file")
@@ -79,7 +79,7 @@ async fn connect(url: &str) -> Client {
     client
 }
 
-/// Runs each test once on `SQLite` and once on PostgreSQL.
+/// Runs each test once on SQLite and once on PostgreSQL.
 #[macro_export]
 macro_rules! on_both_databases {
     ($($(#[$attribute:meta])* async fn $name:ident($database:ident: &TestDatabase) $body:block)+) => {

@@ -8,7 +8,7 @@ use perfreg::domain::factor::Factor;
 use reqwest::Method;
 use serde_json::json;
 
-use super::evidence::{Run, Saved};
+use super::evidence::{Admitted, Saved};
 use crate::on_both_databases;
 use crate::support::http::{Http, example};
 use crate::support::server::{PATIENCE, TestServer};
@@ -18,7 +18,7 @@ const CLIENTS: usize = 16;
 const ANSWERS_BEFORE_A_KILL: usize = 60;
 
 /// Registers and completes until there is no answer; what was answered is kept.
-async fn client(http: Http, stop: Arc<AtomicBool>, runs: Arc<Mutex<Vec<Run>>>) {
+async fn client(http: Http, stop: Arc<AtomicBool>, runs: Arc<Mutex<Vec<Admitted>>>) {
     let mut number = 0;
     while !stop.load(Ordering::Relaxed) {
         number += 1;
@@ -26,11 +26,11 @@ async fn client(http: Http, stop: Arc<AtomicBool>, runs: Arc<Mutex<Vec<Run>>>) {
         let Ok(reply) = http.try_send(Method::POST, "/register", "application/json", request).await else { return };
         assert_eq!(reply.status, 200, "{}", reply.text);
         let run_id = reply.json()["run_id"].as_i64().expect("a run_id");
-        let run = Run {
+        let run = Admitted {
             run_id,
             id: reply.json()["id"].as_str().expect("an id").to_owned(),
             factor: Factor::parse("0.0001").expect("a factor"),
-            admitted_at: Instant::now(),
+            answered_at: Instant::now(),
             end_sent_at: None,
             acknowledged_status: None,
         };

@@ -13,12 +13,12 @@ use crate::support::database::TestDatabase;
 
 /// One admitted test, as its client knows it.
 #[derive(Clone, Debug)]
-pub struct Run {
+pub struct Admitted {
     pub run_id: i64,
     pub id: String,
     pub factor: Factor,
     /// When the client had the answer: from here on the test runs for certain.
-    pub admitted_at: Instant,
+    pub answered_at: Instant,
     /// When the client asked to end it: from here on it may no longer run.
     pub end_sent_at: Option<Instant>,
     /// The outcome that was acknowledged.
@@ -47,7 +47,7 @@ impl Saved {
     }
 
     /// Nothing acknowledged is missing or different, and no number was given twice.
-    pub fn assert_holds(&self, runs: &[Run]) {
+    pub fn assert_holds(&self, runs: &[Admitted]) {
         let saved: HashMap<i64, &Execution> = self.executions.iter().map(|run| (run.run_id.0, run)).collect();
         assert_eq!(saved.len(), self.executions.len(), "every run_id is there once");
         let numbers: HashSet<i64> = runs.iter().map(|run| run.run_id).collect();
@@ -85,8 +85,8 @@ impl Saved {
 }
 
 /// At no instant did tests that ran for certain, by their clients' own clocks, reach capacity 1.
-pub fn assert_clients_never_saw_it_full(runs: &[Run]) {
-    let intervals: Vec<_> = runs.iter().map(|run| (run.admitted_at, run.end_sent_at, run.factor)).collect();
+pub fn assert_clients_never_saw_it_full(runs: &[Admitted]) {
+    let intervals: Vec<_> = runs.iter().map(|run| (run.answered_at, run.end_sent_at, run.factor)).collect();
     let most = most_at_once(&intervals);
     assert!(most < Factor::ONE, "{most} ran at once");
 }

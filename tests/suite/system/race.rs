@@ -10,14 +10,14 @@ use proptest::test_runner::{RngAlgorithm, TestRng};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::evidence::{Run, Saved, assert_clients_never_saw_it_full};
+use super::evidence::{Admitted, Saved, assert_clients_never_saw_it_full};
 use crate::support::database::{Engine, TestDatabase};
 use crate::support::http::{Http, example};
 use crate::support::server::TestServer;
 
 const ROUNDS: usize = 20;
 const CLIENTS_PER_ROUND: usize = 32;
-const RANDOM_CLIENTS: usize = 200;
+const RANDOM_CLIENTS: u8 = 200;
 const STEPS_PER_CLIENT: usize = 12;
 
 async fn three_tenths_at_once(https: &[Http]) {
@@ -44,15 +44,13 @@ fn parse(factor: &Value) -> Factor {
 }
 
 /// Registers, and after a while ends what was admitted, each time at another server.
-async fn random_client(client: usize, https: Arc<Vec<Http>>, runs: Arc<Mutex<Vec<Run>>>, refused: Arc<AtomicUsize>) {
-    let mut random = TestRng::from_seed(RngAlgorithm::ChaCha, &[client as u8; 32]);
-    let mut below = move |bound: u32| random.next_u32() % bound;
+async fn random_client(client: u8, https: Arc<Vec<Http>>, runs: Arc<Mutex<Vec<Admitted>>>, refused: Arc<AtomicUsize>) {
+    let mut random = TestRng::from_seed(RngAlgorithm::ChaCha, &[client; 32]);
+    let mut below = move |bound: usize| random.next_u32() as usize % bound;
     for _ in 0..STEPS_PER_CLIENT {
-        let mut anyone = || &https[below(https.len() as u32) as usize];
-        let http = anyone();
-        let ender = anyone();
-        let millionths = i64::from(below(600_000));
-        let request = example(json!({"factor": Factor::from_millionths(millionths).to_string(), "location": "busy"}));
+        let (http, ender) = (&https[below(https.len())], &https[below(https.len())]);
+        let factor = Factor::from_millionths(below(600_000) as i64);
+        let request = example(json!({"factor": factor.to_string(), "location": "busy"}));
         let reply = http.post("/register", &request).await;
         let answer = reply.json();
         if reply.status == StatusCode::CONFLICT {
@@ -62,15 +60,15 @@ async fn random_client(client: usize, https: Arc<Vec<Http>>, runs: Arc<Mutex<Vec
             continue;
         }
         assert_eq!(reply.status, 200, "{}", reply.text);
-        let mut run = Run {
+        let mut run = Admitted {
             run_id: answer["run_id"].as_i64().expect("a run_id"),
             id: answer["id"].as_str().expect("an id").to_owned(),
-            factor: Factor::from_millionths(millionths),
-            admitted_at: Instant::now(),
+            factor,
+            answered_at: Instant::now(),
             end_sent_at: None,
             acknowledged_status: None,
         };
-        tokio::time::sleep(Duration::from_millis(below(20).into())).await;
+        tokio::time::sleep(Duration::from_millis(below(20) as u64)).await;
         if below(20) > 0 {
             run.end_sent_at = Some(Instant::now());
             let reply = match below(3) {
@@ -99,7 +97,7 @@ async fn race(database: &TestDatabase, servers: &[TestServer]) {
     }
     let runs = runs.lock().expect("no panic").clone();
     let refused = refused.load(Ordering::Relaxed);
-    assert_eq!(runs.len() + refused, RANDOM_CLIENTS * STEPS_PER_CLIENT);
+    assert_eq!(runs.len() + refused, usize::from(RANDOM_CLIENTS) * STEPS_PER_CLIENT);
     assert!(runs.len() > 50 && refused > 50, "{} admitted and {refused} refused test little", runs.len());
 
     assert_clients_never_saw_it_full(&runs);

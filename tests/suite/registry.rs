@@ -1,0 +1,103 @@
+//! The registry above a database that misbehaves.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use futures_util::future::{join, join_all};
+use perfreg::clock::Clock;
+use perfreg::domain::answer::Answer;
+use perfreg::domain::execution::{Execution, RunId};
+use perfreg::domain::history::{Cursor, Filter, Page};
+use perfreg::domain::location::Location;
+use perfreg::registry::{Registered, Registry, RegistryError};
+use perfreg::store::{Batch, Store, StoreError};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::on_both_databases;
+use crate::support::details;
+use crate::support::server::PATIENCE;
+
+/// Commits, and then loses the answer to the first commits.
+struct LosesAnswers {
+    store: Arc<dyn Store>,
+    left: AtomicUsize,
+    /// Each transaction takes one of these, and waits while there is none.
+    turns: Semaphore,
+}
+
+impl LosesAnswers {
+    fn new(store: Arc<dyn Store>, answers_to_lose: usize, turns: usize) -> Arc<Self> {
+        Arc::new(Self { store, left: AtomicUsize::new(answers_to_lose), turns: Semaphore::new(turns) })
+    }
+}
+
+#[async_trait]
+impl Store for LosesAnswers {
+    async fn prepare(&self) -> Result<(), StoreError> {
+        self.store.prepare().await
+    }
+
+    async fn decide(&self, batch: &Batch) -> Result<Vec<Answer>, StoreError> {
+        self.turns.acquire().await.expect("never closed").forget();
+        let answers = self.store.decide(batch).await?;
+        let lost = self.left.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        lost.map_or(Ok(answers), |_| Err(StoreError::CommitUnknown("the line went dead".to_owned())))
+    }
+
+    async fn execution(&self, run_id: RunId) -> Result<Option<Execution>, StoreError> {
+        self.store.execution(run_id).await
+    }
+
+    async fn executions(&self, filter: &Filter, after: Option<Cursor>, limit: usize) -> Result<Page, StoreError> {
+        self.store.executions(filter, after, limit).await
+    }
+
+    async fn locations(&self) -> Result<Vec<Location>, StoreError> {
+        self.store.locations().await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.store.ping().await
+    }
+}
+
+fn started(registered: Registered) -> Execution {
+    match registered {
+        Registered::Started(execution) => execution,
+        other => panic!("expected a start, not {other:?}"),
+    }
+}
+
+on_both_databases! {
+    async fn a_lost_answer_is_found_again_and_nothing_is_done_twice(database: &TestDatabase) {
+        let store = database.store(Clock::Real).await;
+        let registry = Registry::new(LosesAnswers::new(Arc::clone(&store), 2, Semaphore::MAX_PERMITS));
+        let run = started(registry.register(details(Some("here"), "0.6")).await.expect("an answer"));
+        let page = store.executions(&Filter::default(), None, 10).await.expect("a page");
+        assert_eq!(page.executions, [run]);
+    }
+
+    async fn what_stays_unknown_is_told_as_unknown(database: &TestDatabase) {
+        let store = database.store(Clock::Real).await;
+        let registry = Registry::new(LosesAnswers::new(store, usize::MAX, Semaphore::MAX_PERMITS));
+        let error = registry.register(details(Some("here"), "0.6")).await.expect_err("no answer");
+        assert!(matches!(error, RegistryError::OutcomeUnknown(_)), "{error}");
+    }
+
+    async fn what_queues_up_while_a_commit_runs_goes_into_one_transaction(database: &TestDatabase) {
+        let store = LosesAnswers::new(database.store(Clock::Real).await, 0, 0);
+        let registry = Registry::new(Arc::clone(&store) as Arc<dyn Store>);
+        let waiting = join_all((0..20).map(|_| registry.register(details(Some("here"), "0.01"))));
+        // All twenty are asked before the second half runs. Whatever the first transaction took
+        // along, the second has to take the rest, for there is no turn for a third.
+        let (answers, ()) = join(timeout(PATIENCE, waiting), async { store.turns.add_permits(2) }).await;
+        let run_ids: Vec<i64> = answers
+            .expect("two transactions are enough")
+            .into_iter()
+            .map(|answer| started(answer.expect("an answer")).run_id.0)
+            .collect();
+        assert_eq!(run_ids, (1..=20).collect::<Vec<_>>(), "in the order in which they were asked");
+    }
+}
