@@ -21,9 +21,6 @@ CREATE TABLE IF NOT EXISTS test_executions (
     extra             JSON NOT NULL DEFAULT '{}'
 );
 
-ALTER TABLE test_executions
-    ADD CONSTRAINT test_executions_status_known CHECK (status IN ('running', 'success', 'failure', 'cancelled'));
-
 CREATE UNIQUE INDEX test_executions_run_id ON test_executions (run_id);
 CREATE INDEX test_executions_newest ON test_executions (start_time, run_id);
 CREATE INDEX test_executions_running ON test_executions (location, factor_millionths) WHERE status = 'running';

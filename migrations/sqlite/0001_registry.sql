@@ -10,7 +10,7 @@ CREATE TABLE test_executions (
     type              TEXT NOT NULL,
     environment       TEXT NOT NULL,
     triggered_by      TEXT NOT NULL,
-    status            TEXT NOT NULL CHECK (status IN ('running', 'success', 'failure', 'cancelled')),
+    status            TEXT NOT NULL,
     start_time        TEXT NOT NULL,
     end_time          TEXT,
     factor            REAL GENERATED ALWAYS AS (factor_millionths / 1000000.0) VIRTUAL,

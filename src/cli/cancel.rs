@@ -13,6 +13,7 @@ use crate::wire::execution::Execution;
 pub struct Cancel {
     #[command(flatten)]
     connection: Connection,
+    /// The number that register gave it.
     run_id: i64,
 }
 

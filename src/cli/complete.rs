@@ -12,7 +12,9 @@ use crate::wire::execution::Execution;
 pub struct Complete {
     #[command(flatten)]
     connection: Connection,
+    /// The number that register gave it.
     run_id: i64,
+    /// How it ended.
     status: Outcome,
 }
 

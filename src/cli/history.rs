@@ -12,23 +12,31 @@ use crate::wire::history::{HistoryQuery, HistoryResponse};
 pub struct History {
     #[command(flatten)]
     connection: Connection,
+    /// Stream, such as main%.
     #[arg(long)]
     stream: Option<String>,
+    /// Where it ran.
     #[arg(long)]
     location: Option<String>,
     /// running, success, failure or cancelled.
     #[arg(long)]
     status: Option<String>,
+    /// Name of the test.
     #[arg(long)]
     test: Option<String>,
+    /// Source repository.
     #[arg(long)]
     repo: Option<String>,
+    /// LAC of the test.
     #[arg(long)]
     lac: Option<String>,
+    /// Type of the test.
     #[arg(long)]
     r#type: Option<String>,
+    /// Environment under test.
     #[arg(long)]
     environment: Option<String>,
+    /// Who or what started it.
     #[arg(long)]
     triggered_by: Option<String>,
     /// Started at or after this time or date, in UTC.

@@ -23,7 +23,9 @@ enum Command {
     Set {
         #[command(flatten)]
         connection: Connection,
+        /// Name of the location; it need not have been used yet.
         name: String,
+        /// Above 0 and at most 1000, such as 2.5.
         #[arg(long)]
         capacity: String,
     },

@@ -37,6 +37,9 @@ pub fn table<const N: usize>(header: [&str; N], right_aligned: &[usize], rows: V
     for row in rows {
         table.add_row(row.map(|cell| printable(&cell)));
     }
+    table.column_iter_mut().for_each(|column| {
+        column.set_padding((0, 2));
+    });
     for index in right_aligned {
         if let Some(column) = table.column_mut(*index) {
             column.set_cell_alignment(CellAlignment::Right);

@@ -18,8 +18,10 @@ pub struct Register {
     /// Source repository.
     #[arg(long)]
     repo: String,
+    /// LAC of the test, as the registry has always called it.
     #[arg(long)]
     lac: String,
+    /// Stream, such as the branch.
     #[arg(long)]
     stream: String,
     /// Name of the test.

@@ -1,5 +1,6 @@
 //! `perfreg serve`: builds and starts everything.
 
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -82,7 +83,8 @@ impl Serve {
 
 fn start_log() {
     let filter = EnvFilter::try_from_env("PERFREG_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(io::stderr).init();
 }
 
 /// Read by hand: clap would repeat a wrong URL, and with it its password.
