@@ -2,6 +2,7 @@
 //!
 //! Read it from the inside out.
 
+pub mod background;
 pub mod cli;
 pub mod client;
 pub mod clock;

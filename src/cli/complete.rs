@@ -16,6 +16,9 @@ pub struct Complete {
     run_id: i64,
     /// How it ended.
     status: Outcome,
+    /// The secret that register gave, for a test with a lease.
+    #[arg(long, env = "PERFREG_LEASE_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    lease_token: Option<String>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -33,7 +36,8 @@ impl Complete {
             Outcome::Failure => CompleteStatus::Failure,
             Outcome::Cancelled => CompleteStatus::Cancelled,
         };
-        let answer = client.complete(&CompleteRequest { run_id: self.run_id, status }).await?;
+        let answer =
+            client.complete(&CompleteRequest { run_id: self.run_id, status, lease_token: self.lease_token }).await?;
         output.print(&answer, |execution: Execution| ended(&execution))
     }
 }

@@ -69,6 +69,9 @@ impl Register {
             factor: self.factor,
             dashboard_url: self.dashboard_url,
             location: self.location,
+            wait_seconds: None,
+            priority: None,
+            lease_seconds: None,
             extra: self.extra.into_iter().map(|(name, value)| (name, Value::String(value))).collect::<BTreeMap<_, _>>(),
         };
         let answer = client.register(&request).await?;

@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 use tracing_subscriber::EnvFilter;
 
+use crate::background;
 use crate::clock::Clock;
 use crate::config::database::{DatabaseConfig, DatabaseUrl};
 use crate::config::server::ServerConfig;
@@ -60,7 +61,8 @@ impl Serve {
         let server = Server::bind(config.listen).await.with_context(|| cannot_listen(config.listen))?;
         let address = server.address().context("cannot find out the port")?;
         let store = store::open(&database, Clock::Real)?;
-        let app = router(Arc::new(Registry::new(Arc::clone(&store))));
+        let registry = Arc::new(Registry::new(Arc::clone(&store)));
+        let app = router(Arc::clone(&registry));
 
         let stopper = server.stopper();
         tokio::spawn(async move {
@@ -76,6 +78,7 @@ impl Serve {
             prepared = prepare(store.as_ref()) => prepared?,
             ended = &mut serving => return ended.context("cannot serve"),
         }
+        background::start(&registry);
         announce(address, &database.url);
         serving.await.context("cannot serve")
     }

@@ -133,7 +133,7 @@ impl Client {
         let response = complete(self.http.request(method, url)).send().await.map_err(unreachable)?;
         let status = response.status();
         let body = response.text().await.map_err(unreachable)?;
-        if status == StatusCode::OK {
+        if matches!(status, StatusCode::OK | StatusCode::ACCEPTED) {
             return Ok(Answer(body));
         }
         Err(match serde_json::from_str(&body) {

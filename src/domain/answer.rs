@@ -6,43 +6,76 @@ use jiff::Timestamp;
 
 use super::execution::{Execution, RunId};
 use super::factor::Factor;
+use super::gate::Gate;
 use super::location::{Location, LocationName};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     Registered(Execution),
+    /// It waits; the room says for what.
+    Queued(Execution, Room),
     Refused(Refusal),
     /// The factor is above everything the location could be asked for.
     FactorTooLarge {
         largest: Factor,
     },
     Ended(Execution),
-    /// The execution had already ended with another outcome.
+    /// The execution had already ended with another outcome, or was given up.
     EndedOtherwise(Execution),
+    /// It waits, so it cannot have succeeded or failed.
+    NotStarted(Execution),
+    /// It has been asked to stop, and holds its share until it has.
+    Stopping(Execution),
+    /// The beat was heard; a waiter is told its place as well.
+    Alive(Execution, Option<Room>),
+    /// The secret is missing or another.
+    WrongToken,
     /// No execution has the run_id.
     NotFound,
     Location(Location),
+    /// What was due is done.
+    Swept,
 }
 
 /// Why a test may not start, with everything that was weighed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    pub location: LocationName,
+    pub cause: Cause,
+    pub room: Room,
+}
+
+/// What it is that keeps a test from starting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The factor could not start even if nothing else ran there.
+    NeverFits,
+    NoRoom,
+    /// Others came first, and wait.
+    Queue,
+    /// So many wait that one more is not taken on.
+    QueueFull,
+    /// The location or the registry takes nothing on.
+    Gate,
+}
+
+/// How full a location is, from the point of view of one who wants to start there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// `None` for a test that names no location, which only a closed registry keeps waiting.
+    pub location: Option<LocationName>,
     pub capacity: Factor,
     pub running_factor: Factor,
     pub requested_factor: Factor,
     /// How many executions ran there; `blocking` names the largest of them.
     pub running: i64,
+    /// How many wait there and go first.
+    pub ahead: usize,
+    /// Of the location's gate and the registry's, the one that holds more back.
+    pub gate: Gate,
     pub blocking: Arc<[Holder]>,
 }
 
-impl Refusal {
-    /// Whether the factor could not start even if nothing else ran there.
-    #[must_use]
-    pub fn is_permanent(&self) -> bool {
-        self.requested_factor >= self.capacity
-    }
-
+impl Room {
     #[must_use]
     pub fn available_factor(&self) -> Factor {
         self.capacity.left_after(self.running_factor)

@@ -4,11 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::factor::Factor;
+use super::lease::{Lease, TokenHash};
 use super::location::LocationName;
+use super::queue::Priority;
 
 /// The number that people and pipelines use for an execution; the database hands it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,18 +32,26 @@ pub enum Outcome {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Status {
+    /// It waits for its location to have room.
+    Queued,
     Running,
     Ended(Outcome),
 }
 
 impl Status {
-    pub const ALL: [Self; 4] =
-        [Self::Running, Self::Ended(Outcome::Success), Self::Ended(Outcome::Failure), Self::Ended(Outcome::Cancelled)];
+    pub const ALL: [Self; 5] = [
+        Self::Queued,
+        Self::Running,
+        Self::Ended(Outcome::Success),
+        Self::Ended(Outcome::Failure),
+        Self::Ended(Outcome::Cancelled),
+    ];
 
     /// The word that the API and the databases use.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Queued => "queued",
             Self::Running => "running",
             Self::Ended(Outcome::Success) => "success",
             Self::Ended(Outcome::Failure) => "failure",
@@ -57,7 +67,7 @@ impl fmt::Display for Status {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be one of running, success, failure, cancelled")]
+#[error("must be one of queued, running, success, failure, cancelled")]
 pub struct UnknownStatus;
 
 impl FromStr for Status {
@@ -86,6 +96,75 @@ pub struct Details {
     pub extra: String,
 }
 
+/// Why an execution ended, where its runner did not say so itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EndReason {
+    /// It waited as long as it wanted to.
+    WaitTimeout,
+    /// Its runner went silent while it waited.
+    NotHeard,
+    /// Its runner went silent while it ran, for two leases.
+    Lost,
+    /// The capacity was set so low that it could never start.
+    CannotFit,
+}
+
+impl EndReason {
+    pub const ALL: [Self; 4] = [Self::WaitTimeout, Self::NotHeard, Self::Lost, Self::CannotFit];
+
+    /// The word that the API and the databases use.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WaitTimeout => "wait_timeout",
+            Self::NotHeard => "not_heard",
+            Self::Lost => "lost",
+            Self::CannotFit => "cannot_fit",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a reason for an end")]
+pub struct UnknownEndReason;
+
+impl FromStr for EndReason {
+    type Err = UnknownEndReason;
+
+    fn from_str(text: &str) -> Result<Self, UnknownEndReason> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text).ok_or(UnknownEndReason)
+    }
+}
+
+/// A waiter's place in the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub queued_at: Timestamp,
+    /// When it gives up.
+    pub until: Timestamp,
+    pub heard_at: Timestamp,
+}
+
+impl Place {
+    /// A waiter that is not heard of for this long has died.
+    pub const SILENCE: SignedDuration = SignedDuration::from_secs(60);
+
+    /// When it loses its place, unless it is heard of before, and why.
+    #[must_use]
+    pub fn due(&self) -> (Timestamp, EndReason) {
+        let silent = self.heard_at + Self::SILENCE;
+        if self.until <= silent { (self.until, EndReason::WaitTimeout) } else { (silent, EndReason::NotHeard) }
+    }
+}
+
+/// A request that a running test stop its load.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stop {
+    pub reason: String,
+    pub by: Option<String>,
+    pub at: Timestamp,
+}
+
 /// A request to start an execution.
 ///
 /// Its id is made by us before the database is asked, so that the same request can be put to
@@ -94,6 +173,11 @@ pub struct Details {
 pub struct Registration {
     pub id: Uuid,
     pub details: Arc<Details>,
+    pub priority: Priority,
+    /// How long it would wait for room; 0 for not at all.
+    pub wait_seconds: u32,
+    /// Seconds between two beats at the most, and who may beat.
+    pub lease: Option<(u32, TokenHash)>,
 }
 
 impl Registration {
@@ -113,34 +197,79 @@ pub struct Execution {
     /// `details.factor` is then what it counts as, rounded up.
     pub exact_factor: Option<String>,
     pub status: Status,
+    /// While it waits, when it began to.
     pub start_time: Timestamp,
     pub end_time: Option<Timestamp>,
+    pub priority: Priority,
+    /// Its place in the queue, the last it had if it waits no longer.
+    pub place: Option<Place>,
+    pub lease: Option<Lease>,
+    /// Grows with every start at the location.
+    pub fence: Option<i64>,
+    pub stop: Option<Stop>,
+    pub end_reason: Option<EndReason>,
+    /// Grows with every change that a watcher wants to see.
+    pub version: i64,
 }
 
 impl Execution {
+    /// One that waits from `now` on.
     #[must_use]
-    pub fn started(registration: &Registration, run_id: RunId, now: Timestamp) -> Self {
+    pub fn queued(registration: &Registration, run_id: RunId, now: Timestamp) -> Self {
+        let until = now + SignedDuration::from_secs(registration.wait_seconds.into());
         Self {
             id: registration.id,
             run_id,
             details: Arc::clone(&registration.details),
             exact_factor: None,
-            status: Status::Running,
+            status: Status::Queued,
             start_time: now,
             end_time: None,
+            priority: registration.priority,
+            place: Some(Place { queued_at: now, until, heard_at: now }),
+            lease: registration.lease.clone().map(|(seconds, token)| Lease::new(seconds, token)),
+            fence: None,
+            stop: None,
+            end_reason: None,
+            version: 1,
         }
     }
 
-    /// Ends a running execution. A clock that was set back never makes it end before its start.
+    /// One that starts without having waited.
+    #[must_use]
+    pub fn started(registration: &Registration, run_id: RunId, now: Timestamp, fence: i64) -> Self {
+        let queued = Self { place: None, version: 0, ..Self::queued(registration, run_id, now) };
+        queued.start(now, fence)
+    }
+
+    /// Starts, and begins its lease if it has one.
+    #[must_use]
+    pub fn start(&self, now: Timestamp, fence: i64) -> Self {
+        Self {
+            status: Status::Running,
+            start_time: now,
+            lease: self.lease.as_ref().map(|lease| lease.renewed(now)),
+            fence: Some(fence),
+            version: self.version + 1,
+            ..self.clone()
+        }
+    }
+
+    /// Ends it. A clock that was set back never makes it end before its start.
     ///
     /// # Errors
     /// An execution ends once; the outcome it already has is the error.
-    pub fn end(&self, outcome: Outcome, now: Timestamp) -> Result<Self, Outcome> {
+    pub fn end(&self, outcome: Outcome, reason: Option<EndReason>, now: Timestamp) -> Result<Self, Outcome> {
         match self.status {
             Status::Ended(earlier) => Err(earlier),
-            Status::Running => {
-                Ok(Self { status: Status::Ended(outcome), end_time: Some(now.max(self.start_time)), ..self.clone() })
-            }
+            Status::Queued | Status::Running => Ok(Self {
+                status: Status::Ended(outcome),
+                end_time: Some(now.max(self.start_time)),
+                end_reason: reason,
+                lease: self.lease.clone().map(|lease| Lease { expires_at: None, ..lease }),
+                version: self.version + 1,
+                ..self.clone()
+            }),
         }
     }
 
@@ -148,5 +277,11 @@ impl Execution {
     #[must_use]
     pub fn factor(&self) -> Factor {
         self.details.factor.unwrap_or_default()
+    }
+
+    /// Whether this is the secret that its runner was given; without a lease there is none.
+    #[must_use]
+    pub fn knows(&self, token: Option<&TokenHash>) -> bool {
+        self.lease.as_ref().is_none_or(|lease| token == Some(&lease.token))
     }
 }

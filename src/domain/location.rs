@@ -3,7 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::factor::Factor;
+use super::gate::Gate;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LocationName(Arc<str>);
@@ -44,6 +47,14 @@ pub struct Location {
     pub running: i64,
     /// Grows by one with every start here.
     pub fence: i64,
+    /// How many executions wait for it.
+    pub waiting: i64,
+    /// How many of those that run here have a lease.
+    pub leased: i64,
+    /// Whether anything may start here.
+    pub gate: Gate,
+    /// When the next waiter, lease or gate runs out, if none is renewed.
+    pub next_due: Option<Timestamp>,
 }
 
 impl Location {
@@ -54,7 +65,17 @@ impl Location {
     /// A location as it is before its first use.
     #[must_use]
     pub fn unused(name: Option<LocationName>) -> Self {
-        Self { name, capacity: Self::DEFAULT_CAPACITY, used: Factor::ZERO, running: 0, fence: 0 }
+        Self {
+            name,
+            capacity: Self::DEFAULT_CAPACITY,
+            used: Factor::ZERO,
+            running: 0,
+            fence: 0,
+            waiting: 0,
+            leased: 0,
+            gate: Gate::OPEN,
+            next_due: None,
+        }
     }
 
     /// What is not in use. A factor fits only if it is smaller than this.

@@ -19,6 +19,7 @@ pub const RETRY_AFTER_SECONDS: u32 = 2;
 pub enum ApiError {
     NotFound(String),
     MethodNotAllowed(String),
+    WrongToken,
     Timeout,
     BodyTooLarge,
     NotJson,
@@ -36,6 +37,11 @@ impl ApiError {
         let (kind, status, detail) = match self {
             Self::NotFound(detail) => ("not-found", StatusCode::NOT_FOUND, detail),
             Self::MethodNotAllowed(detail) => ("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, detail),
+            Self::WrongToken => (
+                "wrong-token",
+                StatusCode::FORBIDDEN,
+                "The test has a lease; give the lease_token that its registration was answered with.".to_owned(),
+            ),
             Self::Timeout => (
                 "timeout",
                 StatusCode::REQUEST_TIMEOUT,

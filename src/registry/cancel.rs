@@ -1,14 +1,26 @@
 //! Withdraws an execution.
 
 use super::{Completed, Registry, RegistryError};
-use crate::domain::execution::{Outcome, RunId};
+use crate::domain::admission::Command;
+use crate::domain::execution::RunId;
+
+/// Why it is withdrawn, and how.
+#[derive(Clone, Debug, Default)]
+pub struct Cancellation {
+    pub reason: Option<String>,
+    pub by: Option<String>,
+    /// Ends a run with a lease at once, instead of asking it to stop.
+    pub force: bool,
+}
 
 impl Registry {
-    /// Cancels an execution and gives its share of the location back.
+    /// Cancels an execution. One that runs with a lease is asked to stop, and holds its share of
+    /// the location until it has.
     ///
     /// # Errors
     /// If the database did not answer.
-    pub async fn cancel(&self, run_id: RunId) -> Result<Completed, RegistryError> {
-        self.complete(run_id, Outcome::Cancelled).await
+    pub async fn cancel(&self, run_id: RunId, cancellation: Cancellation) -> Result<Completed, RegistryError> {
+        let Cancellation { reason, by, force } = cancellation;
+        self.end(run_id, Command::Cancel { run_id, reason, by, force }).await
     }
 }

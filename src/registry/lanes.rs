@@ -9,10 +9,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, sleep};
 
 use super::RegistryError;
+use super::watch::Watchers;
 use crate::domain::admission::Command;
 use crate::domain::answer::Answer;
 use crate::domain::location::LocationName;
-use crate::store::{Batch, Store, StoreError};
+use crate::store::{Batch, Decided, Store, StoreError};
 
 /// Commands of one location in one transaction.
 const MOST_PER_BATCH: usize = 256;
@@ -27,6 +28,7 @@ type Lane = Option<LocationName>;
 
 pub struct Lanes {
     store: Arc<dyn Store>,
+    watchers: Arc<Watchers>,
     /// A lane is here exactly as long as a worker empties it.
     queues: Mutex<HashMap<Lane, VecDeque<Waiting>>>,
     places: Arc<Semaphore>,
@@ -39,8 +41,9 @@ struct Waiting {
 }
 
 impl Lanes {
-    pub fn new(store: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self { store, queues: Mutex::default(), places: Arc::new(Semaphore::new(MOST_WAITING)) })
+    pub fn new(store: Arc<dyn Store>, watchers: Arc<Watchers>) -> Arc<Self> {
+        let places = Arc::new(Semaphore::new(MOST_WAITING));
+        Arc::new(Self { store, watchers, queues: Mutex::default(), places })
     }
 
     /// Puts the command into its location's next batch and waits for the answer, which comes
@@ -72,7 +75,10 @@ impl Lanes {
         let mut unknown = false;
         loop {
             let error = match self.store.decide(&batch).await {
-                Ok(answers) => return Ok(answers),
+                Ok(Decided { answers, changed }) => {
+                    self.watchers.wake(&changed);
+                    return Ok(answers);
+                }
                 Err(error) => error,
             };
             tracing::warn!(location = lane.as_ref().map(LocationName::as_str), "a batch was not decided: {error}");

@@ -1,10 +1,12 @@
-//! Lists locations and sets their capacity.
+//! Lists locations, and sets their capacity and their gate.
 
 use super::browse::twice;
+use super::register::unexpected;
 use super::{Registry, RegistryError};
 use crate::domain::admission::Command;
 use crate::domain::answer::Answer;
 use crate::domain::factor::Factor;
+use crate::domain::gate::Gate;
 use crate::domain::location::{Location, LocationName};
 
 impl Registry {
@@ -16,17 +18,24 @@ impl Registry {
         twice(|| self.store.locations()).await
     }
 
-    /// Sets a location's capacity. What runs there goes on running, even above the new capacity.
+    /// Sets a location's capacity, its gate, or both. What runs there goes on running, even above
+    /// the new capacity, unless the gate asks it to stop.
     ///
     /// # Errors
     /// If the database did not answer.
-    pub async fn set_capacity(&self, name: LocationName, capacity: Factor) -> Result<Location, RegistryError> {
-        match self.lanes.submit(Some(name), Command::SetCapacity(capacity)).await? {
+    pub async fn set_location(
+        &self,
+        name: LocationName,
+        capacity: Option<Factor>,
+        gate: Option<Gate>,
+    ) -> Result<Location, RegistryError> {
+        match self.lanes.submit(Some(name), Command::SetLocation { capacity, gate }).await? {
             Answer::Location(location) => {
-                tracing::info!(location = location.name.as_ref().map(LocationName::as_str), %capacity, "capacity set");
+                let (name, state) = (location.name.as_ref().map(LocationName::as_str), location.gate.state.as_str());
+                tracing::info!(location = name, capacity = %location.capacity, state, "location set");
                 Ok(location)
             }
-            other => Err(RegistryError::Broken(format!("a capacity was answered with {other:?}"))),
+            other => Err(unexpected("a location", &other)),
         }
     }
 }

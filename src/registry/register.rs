@@ -4,39 +4,84 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Registry, RegistryError};
+use super::{Registry, RegistryError, token};
 use crate::domain::admission::Command;
-use crate::domain::answer::{Answer, Refusal};
+use crate::domain::answer::{Answer, Refusal, Room};
 use crate::domain::execution::{Details, Execution, Registration};
 use crate::domain::factor::Factor;
+use crate::domain::lease::Lease;
+use crate::domain::queue::Priority;
+
+/// What a client asks for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub details: Details,
+    pub priority: Priority,
+    /// How long it would wait for room; 0 for not at all.
+    pub wait_seconds: u32,
+    /// Seconds between two beats at the most; whoever waits has a lease in any case.
+    pub lease_seconds: Option<u32>,
+}
+
+impl Request {
+    /// One that does not wait and has no lease, as the original's clients ask.
+    #[must_use]
+    pub const fn plain(details: Details) -> Self {
+        Self { details, priority: Priority::DEFAULT, wait_seconds: 0, lease_seconds: None }
+    }
+}
 
 #[derive(Clone, Debug)]
 pub enum Registered {
-    Started(Execution),
+    /// The secret is there if it has a lease.
+    Started(Execution, Option<String>),
+    Queued(Execution, Room, Option<String>),
     Refused(Refusal),
-    FactorTooLarge { largest: Factor },
+    FactorTooLarge {
+        largest: Factor,
+    },
 }
 
 impl Registry {
-    /// Starts an execution if its location has room.
+    /// Starts an execution if its location has room, or lets it wait.
     ///
     /// # Errors
     /// If the database did not answer.
-    pub async fn register(&self, details: Details) -> Result<Registered, RegistryError> {
-        let location = details.location.clone();
-        let registration = Registration { id: Uuid::now_v7(), details: Arc::new(details) };
+    pub async fn register(&self, request: Request) -> Result<Registered, RegistryError> {
+        let location = request.details.location.clone();
+        let default_lease = (request.wait_seconds > 0).then_some(Lease::DEFAULT_SECONDS);
+        let lease = request.lease_seconds.or(default_lease).map(|seconds| (seconds, token::new_token()));
+        let registration = Registration {
+            id: Uuid::now_v7(),
+            details: Arc::new(request.details),
+            priority: request.priority,
+            wait_seconds: request.wait_seconds,
+            lease: lease.as_ref().map(|(seconds, secret)| (*seconds, token::hash(secret))),
+        };
+        let secret = lease.map(|(_, secret)| secret);
         let answer = self.lanes.submit(location, Command::Register(registration)).await?;
         Ok(match answer {
             Answer::Registered(execution) => {
                 tracing::info!(run_id = execution.run_id.0, test = execution.details.test, "registered");
-                Registered::Started(execution)
+                Registered::Started(execution, secret)
+            }
+            Answer::Queued(execution, room) => {
+                tracing::info!(run_id = execution.run_id.0, ahead = room.ahead, "queued");
+                Registered::Queued(execution, room, secret)
             }
             Answer::Refused(refusal) => {
-                tracing::info!(location = refusal.location.as_str(), used = %refusal.running_factor, "refused");
+                let Room { location, running_factor, requested_factor, .. } = &refusal.room;
+                let location = location.as_ref().map(ToString::to_string);
+                tracing::info!(location, used = %running_factor, requested = %requested_factor, "refused");
                 Registered::Refused(refusal)
             }
             Answer::FactorTooLarge { largest } => Registered::FactorTooLarge { largest },
-            other => return Err(RegistryError::Broken(format!("a registration was answered with {other:?}"))),
+            other => return Err(unexpected("a registration", &other)),
         })
     }
+}
+
+/// The rule answers each command in its own way; anything else is a defect.
+pub(super) fn unexpected(command: &str, answer: &Answer) -> RegistryError {
+    RegistryError::Broken(format!("{command} was answered with {answer:?}"))
 }

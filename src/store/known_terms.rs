@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
-use crate::domain::execution::{Execution, Registration, RunId};
+use crate::domain::execution::Execution;
 use crate::domain::history::{SearchField, fold_case};
 
 /// Past this many the memory is emptied: writing a term again costs time, never correctness.
@@ -28,11 +28,11 @@ impl Term {
 }
 
 impl KnownTerms {
-    /// The terms of these registrations that the database may not have yet, sorted, so that two
+    /// The terms of these executions that the database may not have yet, sorted, so that two
     /// replicas write them in the same order and cannot wait for each other in a circle.
-    pub fn unknown(&self, registrations: &[Registration]) -> Vec<Term> {
+    pub fn unknown(&self, executions: &[Execution]) -> Vec<Term> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut unknown: Vec<Term> = terms(registrations)
+        let mut unknown: Vec<Term> = terms(executions)
             .filter(|(field, term)| !known.contains(&(*field, term.clone())))
             .map(|(field, text)| Term::new(field, &text))
             .collect();
@@ -42,9 +42,9 @@ impl KnownTerms {
     }
 
     /// To be called once the transaction that wrote them is committed.
-    pub fn remember(&self, registrations: &[Registration]) {
+    pub fn remember(&self, executions: &[Execution]) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for term in terms(registrations) {
+        for term in terms(executions) {
             if known.len() >= MOST_REMEMBERED {
                 known.clear();
             }
@@ -53,10 +53,8 @@ impl KnownTerms {
     }
 }
 
-fn terms(registrations: &[Registration]) -> impl Iterator<Item = (SearchField, String)> {
-    registrations.iter().flat_map(|registration| {
-        // The run_id and the time do not matter here; the fields are read as a list reads them.
-        let execution = Execution::started(registration, RunId(0), jiff::Timestamp::UNIX_EPOCH);
-        SearchField::ALL.into_iter().filter_map(move |field| Some((field, field.of(&execution)?.to_owned())))
+fn terms(executions: &[Execution]) -> impl Iterator<Item = (SearchField, String)> {
+    executions.iter().flat_map(|execution| {
+        SearchField::ALL.into_iter().filter_map(|field| Some((field, field.of(execution)?.to_owned())))
     })
 }

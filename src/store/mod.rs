@@ -15,6 +15,7 @@ use crate::config::database::{DatabaseConfig, DatabaseUrl};
 use crate::domain::admission::Command;
 use crate::domain::answer::Answer;
 use crate::domain::execution::{Execution, RunId};
+use crate::domain::gate::Gate;
 use crate::domain::history::{Cursor, Filter, Page};
 use crate::domain::location::{Location, LocationName};
 
@@ -32,6 +33,15 @@ pub struct Batch {
     pub is_retry: bool,
 }
 
+/// What came of a batch.
+#[derive(Clone, Debug)]
+pub struct Decided {
+    /// In the order of the commands.
+    pub answers: Vec<Answer>,
+    /// The executions that were there before and were written.
+    pub changed: Vec<RunId>,
+}
+
 /// Every method is held to the same contract on both databases, by `tests/suite/store`.
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -43,12 +53,25 @@ pub trait Store: Send + Sync {
     /// Locks the location, asks [`decide`](crate::domain::admission::decide), saves its plan and
     /// commits. A location that is not there yet has the default capacity, and is only kept if
     /// something starts at it or its capacity is set.
-    async fn decide(&self, batch: &Batch) -> Result<Vec<Answer>, StoreError>;
+    async fn decide(&self, batch: &Batch) -> Result<Decided, StoreError>;
 
     async fn execution(&self, run_id: RunId) -> Result<Option<Execution>, StoreError>;
 
     /// Up to `limit` executions after `after`, newest first, ties by run_id.
     async fn executions(&self, filter: &Filter, after: Option<Cursor>, limit: usize) -> Result<Page, StoreError>;
+
+    /// The locations at which a waiter, a lease or a gate has run out; asked for `any`, also those
+    /// at which one ever could. `None` stands for the tests that name no location.
+    async fn due(&self, any: bool) -> Result<Vec<Option<LocationName>>, StoreError>;
+
+    /// The gate of the whole registry.
+    async fn registry(&self) -> Result<Gate, StoreError>;
+
+    /// Decisions that lock their location after this see the new gate.
+    async fn set_registry(&self, gate: &Gate) -> Result<(), StoreError>;
+
+    /// Which of the executions have reached another version than the one named.
+    async fn changed(&self, versions: &[(RunId, i64)]) -> Result<Vec<RunId>, StoreError>;
 
     /// All locations that were ever used or set, by name.
     async fn locations(&self) -> Result<Vec<Location>, StoreError>;

@@ -12,6 +12,9 @@ pub struct CompleteRequest {
     #[schema(value_type = super::register::NumberOrText, example = 7)]
     pub run_id: i64,
     pub status: CompleteStatus,
+    /// The secret that register gave, for a test with a lease.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease_token: Option<String>,
 }
 
 /// How a test ended.
@@ -36,12 +39,15 @@ pub struct CompleteResponse {
     pub execution: Execution,
 }
 
-/// The test had already ended with another outcome.
+/// The test has already ended with another outcome, or has not started.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct CompleteConflict {
     #[serde(flatten)]
     pub problem: Problem,
     pub run_id: i64,
-    /// The outcome it has.
+    /// The status it has.
     pub outcome: ExecutionStatus,
+    /// Why it ended, where its runner did not say so itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_reason: Option<String>,
 }

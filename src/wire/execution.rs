@@ -42,6 +42,28 @@ pub struct Execution {
     pub dashboard_url: Option<String>,
     #[schema(example = "azure-k8s")]
     pub location: Option<String>,
+    /// 0 to 9; among those who wait, the larger goes first.
+    #[schema(example = 5)]
+    pub priority: u8,
+    /// When it began to wait; null if it started at once.
+    pub queued_at: Option<Timestamp>,
+    /// When it gives up waiting.
+    pub wait_until: Option<Timestamp>,
+    /// Seconds between two heartbeats at the most; null without a lease.
+    pub lease_seconds: Option<u32>,
+    /// When it becomes suspect unless a heartbeat comes.
+    pub lease_expires_at: Option<Timestamp>,
+    /// Whether a heartbeat was missed. It still holds its share of the location.
+    pub suspect: bool,
+    /// Grows with every start at the location.
+    pub fence: Option<i64>,
+    /// Set when it was asked to stop.
+    pub stop: Option<Stop>,
+    /// Why it ended, where its runner did not say so itself: `wait_timeout`, `not_heard`, `lost` or
+    /// `cannot_fit`.
+    pub end_reason: Option<String>,
+    /// Grows with every change that a watcher wants to see.
+    pub version: i64,
     /// Every further field that the client sent, as it sent it.
     #[schema(value_type = Object)]
     pub extra: Box<RawValue>,
@@ -50,8 +72,19 @@ pub struct Execution {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ExecutionStatus {
+    Queued,
     Running,
     Success,
     Failure,
     Cancelled,
+}
+
+/// A request that a running test stop its load.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Stop {
+    #[schema(example = "the database of prod is in trouble")]
+    pub reason: String,
+    /// Who asked.
+    pub by: Option<String>,
+    pub at: Timestamp,
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::decimal::Decimal;
+use super::gate::{Gate, GateState};
 
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Location {
@@ -20,6 +21,9 @@ pub struct Location {
     pub available: Decimal,
     /// How many tests run here.
     pub running: i64,
+    /// How many tests wait for it.
+    pub waiting: i64,
+    pub gate: Gate,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -28,9 +32,24 @@ pub struct LocationsResponse {
     pub locations: Vec<Location>,
 }
 
-#[derive(Clone, Debug, Serialize, ToSchema)]
+/// A capacity, a state, or both.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct SetLocationRequest {
     /// Above 0 and at most 1000, with at most six digits after the point.
-    #[schema(value_type = super::register::NumberOrText, example = 2.5)]
-    pub capacity: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<super::register::NumberOrText>, example = 2.5)]
+    pub capacity: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<GateState>,
+    /// Required with a state other than open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 255, example = "release of the shop")]
+    pub reason: Option<String>,
+    /// Who sets the state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 255, example = "ana")]
+    pub by: Option<String>,
+    /// When it opens by itself, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
 }

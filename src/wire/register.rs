@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::decimal::Decimal;
 use super::execution::Execution;
+use super::gate::Gate;
 use super::problem::Problem;
 
 /// A test that wants to run. Unknown fields are kept, up to 16 KiB, and given back as `extra`.
@@ -42,6 +43,19 @@ pub struct RegisterRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 255, example = "azure-k8s")]
     pub location: Option<String>,
+    /// How long it would wait for room, up to 86,400; missing or 0 means not at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 86400, example = 600)]
+    pub wait_seconds: Option<u32>,
+    /// 0 to 9; among those who wait, the larger goes first. Missing means 5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 9, example = 5)]
+    pub priority: Option<u8>,
+    /// Asks for a lease: the seconds between two heartbeats at the most, 10 to 3,600. Whoever
+    /// waits has one of 60 unless it asks for another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 10, maximum = 3600, example = 60)]
+    pub lease_seconds: Option<u32>,
     #[serde(flatten)]
     #[schema(additional_properties, value_type = BTreeMap<String, Value>)]
     pub extra: BTreeMap<String, Value>,
@@ -61,6 +75,27 @@ pub struct RegisterResponse {
     pub message: String,
     /// The same as `id`.
     pub test_id: Uuid,
+    /// The secret for `/heartbeat` and `/complete`, if it has a lease. It is told only here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease_token: Option<String>,
+    #[serde(flatten)]
+    pub execution: Execution,
+}
+
+/// A test that waits.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct QueuedResponse {
+    #[schema(example = "Test queued")]
+    pub message: String,
+    /// The same as `id`.
+    pub test_id: Uuid,
+    /// The secret for `/heartbeat` and `/complete`. It is told only here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease_token: Option<String>,
+    /// 1 for the one that starts next.
+    #[schema(example = 1)]
+    pub position: usize,
+    pub waits_for: Room,
     #[serde(flatten)]
     pub execution: Execution,
 }
@@ -70,14 +105,17 @@ pub struct RegisterResponse {
 pub struct RegisterRefusal {
     #[serde(flatten)]
     pub problem: Problem,
+    /// Whether it could not start even if nothing else ran there.
+    pub permanent: bool,
     #[serde(flatten)]
     pub room: Room,
 }
 
-/// What was weighed when a test was refused.
+/// What keeps a test from starting.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Room {
-    pub location: String,
+    /// Null for a test that names none.
+    pub location: Option<String>,
     #[schema(value_type = f64, example = 1)]
     pub capacity: Decimal,
     /// The sum of the factors running there.
@@ -88,10 +126,11 @@ pub struct Room {
     /// What is not in use; only a smaller factor fits.
     #[schema(value_type = f64, example = 0.5)]
     pub available_factor: Decimal,
-    /// Whether it could not start even if nothing else ran there.
-    pub permanent: bool,
     /// How many tests run there.
     pub running: i64,
+    /// How many wait there and go first.
+    pub ahead: usize,
+    pub gate: Gate,
     /// Those running there, the largest factor first, at most 100.
     pub blocking: Vec<Blocking>,
 }

@@ -48,6 +48,10 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("http/html", &["http::api", "super::api"]),
     ("wire", &["axum", "tokio", "crate::"]),
     ("client", &["axum", "crate::domain", "crate::store", "crate::registry", "crate::http", "crate::cli"]),
+    (
+        "background",
+        &["axum", "rusqlite", "tokio_postgres", "crate::store", "crate::http", "crate::domain", "crate::cli"],
+    ),
     ("config", &["axum", "tokio", "crate::"]),
     ("cli", &["rusqlite", "tokio_postgres", "crate::domain"]),
 ];

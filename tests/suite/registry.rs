@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use futures_util::future::{join, join_all};
 use perfreg::clock::Clock;
-use perfreg::domain::answer::Answer;
 use perfreg::domain::execution::{Execution, RunId};
+use perfreg::domain::gate::Gate;
 use perfreg::domain::history::{Cursor, Filter, Page};
-use perfreg::domain::location::Location;
-use perfreg::registry::{Registered, Registry, RegistryError};
-use perfreg::store::{Batch, Store, StoreError};
+use perfreg::domain::location::{Location, LocationName};
+use perfreg::registry::{Registered, Registry, RegistryError, Request};
+use perfreg::store::{Batch, Decided, Store, StoreError};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -39,7 +39,7 @@ impl Store for LosesAnswers {
         self.store.prepare().await
     }
 
-    async fn decide(&self, batch: &Batch) -> Result<Vec<Answer>, StoreError> {
+    async fn decide(&self, batch: &Batch) -> Result<Decided, StoreError> {
         self.turns.acquire().await.expect("never closed").forget();
         let answers = self.store.decide(batch).await?;
         let lost = self.left.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
@@ -54,6 +54,22 @@ impl Store for LosesAnswers {
         self.store.executions(filter, after, limit).await
     }
 
+    async fn due(&self, any: bool) -> Result<Vec<Option<LocationName>>, StoreError> {
+        self.store.due(any).await
+    }
+
+    async fn registry(&self) -> Result<Gate, StoreError> {
+        self.store.registry().await
+    }
+
+    async fn set_registry(&self, gate: &Gate) -> Result<(), StoreError> {
+        self.store.set_registry(gate).await
+    }
+
+    async fn changed(&self, versions: &[(RunId, i64)]) -> Result<Vec<RunId>, StoreError> {
+        self.store.changed(versions).await
+    }
+
     async fn locations(&self) -> Result<Vec<Location>, StoreError> {
         self.store.locations().await
     }
@@ -63,9 +79,13 @@ impl Store for LosesAnswers {
     }
 }
 
+fn plain(location: Option<&str>, factor: &str) -> Request {
+    Request::plain(details(location, factor))
+}
+
 fn started(registered: Registered) -> Execution {
     match registered {
-        Registered::Started(execution) => execution,
+        Registered::Started(execution, _) => execution,
         other => panic!("expected a start, not {other:?}"),
     }
 }
@@ -74,7 +94,7 @@ on_both_databases! {
     async fn a_lost_answer_is_found_again_and_nothing_is_done_twice(database: &TestDatabase) {
         let store = database.store(Clock::Real).await;
         let registry = Registry::new(LosesAnswers::new(Arc::clone(&store), 2, Semaphore::MAX_PERMITS));
-        let run = started(registry.register(details(Some("here"), "0.6")).await.expect("an answer"));
+        let run = started(registry.register(plain(Some("here"), "0.6")).await.expect("an answer"));
         let page = store.executions(&Filter::default(), None, 10).await.expect("a page");
         assert_eq!(page.executions, [run]);
     }
@@ -82,14 +102,14 @@ on_both_databases! {
     async fn what_stays_unknown_is_told_as_unknown(database: &TestDatabase) {
         let store = database.store(Clock::Real).await;
         let registry = Registry::new(LosesAnswers::new(store, usize::MAX, Semaphore::MAX_PERMITS));
-        let error = registry.register(details(Some("here"), "0.6")).await.expect_err("no answer");
+        let error = registry.register(plain(Some("here"), "0.6")).await.expect_err("no answer");
         assert!(matches!(error, RegistryError::OutcomeUnknown(_)), "{error}");
     }
 
     async fn what_queues_up_while_a_commit_runs_goes_into_one_transaction(database: &TestDatabase) {
         let store = LosesAnswers::new(database.store(Clock::Real).await, 0, 0);
         let registry = Registry::new(Arc::clone(&store) as Arc<dyn Store>);
-        let waiting = join_all((0..20).map(|_| registry.register(details(Some("here"), "0.01"))));
+        let waiting = join_all((0..20).map(|_| registry.register(plain(Some("here"), "0.01"))));
         // All twenty are asked before the second half runs. Whatever the first transaction took
         // along, the second has to take the rest, for there is no turn for a third.
         let (answers, ()) = join(timeout(PATIENCE, waiting), async { store.turns.add_permits(2) }).await;

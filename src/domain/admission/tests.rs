@@ -1,25 +1,32 @@
+use std::collections::HashMap;
 use std::ops::Range;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use uuid::Uuid;
+
+use super::super::answer::{Cause, Refusal};
 use super::super::execution::{Details, Status};
 use super::super::location::LocationName;
+use super::super::queue::Priority;
 use super::*;
 
 /// The smallest store there can be: what a location's rows hold between two batches.
 #[derive(Clone, Debug, PartialEq)]
-struct Rows {
-    location: Location,
-    executions: Vec<Execution>,
+pub struct Rows {
+    pub location: Location,
+    pub registry: Gate,
+    pub executions: Vec<Execution>,
 }
 
 impl Rows {
-    fn new(name: Option<&str>) -> Self {
-        Self { location: Location::unused(name.map(LocationName::new)), executions: Vec::new() }
+    pub fn new(name: Option<&str>) -> Self {
+        let location = Location::unused(name.map(LocationName::new));
+        Self { location, registry: Gate::OPEN, executions: Vec::new() }
     }
 
-    fn snapshot(&self) -> Snapshot {
+    pub fn snapshot(&self) -> Snapshot {
         let holder = |run: &Execution| Holder {
             run_id: run.run_id,
             test: run.details.test.clone(),
@@ -27,41 +34,61 @@ impl Rows {
             factor: run.factor(),
             start_time: run.start_time,
         };
-        let running = self.executions.iter().filter(|run| run.status == Status::Running);
-        let mut holders: Vec<Holder> = running.map(holder).collect();
+        let mut holders: Vec<Holder> = self.running().map(holder).collect();
         holders.sort_by_key(holder_order);
-        Snapshot { location: self.location.clone(), holders, named: self.executions.clone() }
+        Snapshot {
+            location: self.location.clone(),
+            registry: self.registry.clone(),
+            executions: self.executions.clone(),
+            holders,
+        }
     }
 
-    fn apply(&mut self, commands: &[Command]) -> Vec<Answer> {
-        let plan = decide(&self.snapshot(), commands, now());
+    pub fn running(&self) -> impl Iterator<Item = &Execution> {
+        self.executions.iter().filter(|run| run.status == Status::Running)
+    }
+
+    pub fn queued(&self) -> impl Iterator<Item = &Execution> {
+        self.executions.iter().filter(|run| run.status == Status::Queued)
+    }
+
+    pub fn apply_at(&mut self, commands: &[Command], now: Timestamp) -> Vec<Answer> {
+        let plan = decide(&self.snapshot(), commands, now);
         let next = self.executions.len();
-        let run_ids: Vec<RunId> = (next + 1..=next + plan.starting.len()).map(|id| RunId(id as i64)).collect();
-        for (registration, run_id) in plan.starting.iter().zip(&run_ids) {
-            self.executions.push(Execution::started(registration, *run_id, plan.now));
+        let run_ids: Vec<RunId> = (next + 1..=next + plan.inserted.len()).map(|id| RunId(id as i64)).collect();
+        for (run, run_id) in plan.inserted.iter().zip(&run_ids) {
+            self.executions.push(Execution { run_id: *run_id, ..run.clone() });
         }
-        for ended in &plan.ended {
-            *self.executions.iter_mut().find(|run| run.id == ended.id).expect("only known runs end") = ended.clone();
+        for updated in &plan.updated {
+            *self.executions.iter_mut().find(|run| run.id == updated.id).expect("only known runs change") =
+                updated.clone();
         }
         self.location = plan.location.clone();
         plan.answers(&run_ids)
     }
 
-    fn check_sums(&self) {
-        let running = || self.executions.iter().filter(|run| run.status == Status::Running);
-        assert_eq!(self.location.used, running().map(Execution::factor).sum());
-        assert_eq!(self.location.running, running().count() as i64);
-        assert_eq!(self.location.fence, self.executions.len() as i64);
+    pub fn apply(&mut self, commands: &[Command]) -> Vec<Answer> {
+        self.apply_at(commands, now())
+    }
+
+    pub fn check_sums(&self) {
+        assert_eq!(self.location.used, self.running().map(Execution::factor).sum());
+        assert_eq!(self.location.running, self.running().count() as i64);
+        assert_eq!(self.location.leased, self.running().filter(|run| run.lease.is_some()).count() as i64);
+        assert_eq!(self.location.waiting, self.queued().count() as i64);
+        let mut fences: Vec<i64> = self.executions.iter().filter_map(|run| run.fence).collect();
+        fences.sort_unstable();
+        assert_eq!(fences, (1..=self.location.fence).collect::<Vec<_>>(), "every start has a fence of its own");
     }
 }
 
-fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     Timestamp::from_second(1_790_000_000).expect("in range")
 }
 
-fn register(millionths: i64) -> Command {
+pub fn registration(millionths: i64) -> Registration {
     let text = || "x".to_owned();
-    Command::Register(Registration {
+    Registration {
         id: Uuid::now_v7(),
         details: Arc::new(Details {
             repo: text(),
@@ -76,7 +103,22 @@ fn register(millionths: i64) -> Command {
             location: None,
             extra: "{}".to_owned(),
         }),
-    })
+        priority: Priority::DEFAULT,
+        wait_seconds: 0,
+        lease: None,
+    }
+}
+
+pub fn register(millionths: i64) -> Command {
+    Command::Register(registration(millionths))
+}
+
+fn complete(run_id: i64, outcome: Outcome) -> Command {
+    Command::Complete { run_id: RunId(run_id), outcome, token: None }
+}
+
+fn set_capacity(millionths: i64) -> Command {
+    Command::SetLocation { capacity: Some(Factor::from_millionths(millionths)), gate: None }
 }
 
 fn any_outcome() -> impl Strategy<Value = Outcome> {
@@ -91,15 +133,15 @@ fn any_factor() -> impl Strategy<Value = i64> {
 fn any_command(known: Range<i64>) -> impl Strategy<Value = Command> {
     prop_oneof![
         5 => any_factor().prop_map(register),
-        4 => (known, any_outcome()).prop_map(|(run_id, outcome)| Command::End { run_id: RunId(run_id), outcome }),
+        4 => (known, any_outcome()).prop_map(|(run_id, outcome)| complete(run_id, outcome)),
     ]
 }
 
 fn any_capacity() -> impl Strategy<Value = Command> {
-    (1..3_000_000_i64).prop_map(|capacity| Command::SetCapacity(Factor::from_millionths(capacity)))
+    (1..3_000_000_i64).prop_map(set_capacity)
 }
 
-fn registered(answer: &Answer) -> bool {
+pub fn registered(answer: &Answer) -> bool {
     matches!(answer, Answer::Registered(_))
 }
 
@@ -123,12 +165,12 @@ fn nine_of_ten_tenths_fit_and_then_the_last_millionth_is_kept_free() {
 fn a_refusal_names_what_runs_there_largest_first_even_within_the_batch() {
     let mut rows = Rows::new(Some("here"));
     rows.apply(&[register(200_000)]);
-    let end = Command::End { run_id: RunId(1), outcome: Outcome::Success };
+    let end = complete(1, Outcome::Success);
     let answers = rows.apply(&[register(700_000), register(500_000), end, register(500_000), register(500_000)]);
-    let named = |answer| refusal(answer).blocking.iter().map(|holder| holder.run_id.0).collect::<Vec<_>>();
+    let named = |answer| refusal(answer).room.blocking.iter().map(|holder| holder.run_id.0).collect::<Vec<_>>();
     assert_eq!(named(&answers[1]), [2, 1]);
     assert_eq!(named(&answers[3]), [2]);
-    let shared = |answer| Arc::as_ptr(&refusal(answer).blocking);
+    let shared = |answer| Arc::as_ptr(&refusal(answer).room.blocking);
     assert_eq!(shared(&answers[3]), shared(&answers[4]), "equal lists are made once");
 }
 
@@ -136,11 +178,11 @@ fn a_refusal_names_what_runs_there_largest_first_even_within_the_batch() {
 fn a_factor_that_can_never_fit_is_refused_for_good_and_a_larger_one_is_an_error() {
     let mut rows = Rows::new(Some("here"));
     let answers = rows.apply(&[register(1_000_000), register(1_000_001)]);
-    assert!(refusal(&answers[0]).is_permanent());
+    assert!(refusal(&answers[0]).cause == Cause::NeverFits);
     assert_eq!(answers[1], Answer::FactorTooLarge { largest: Factor::ONE });
-    rows.apply(&[Command::SetCapacity(Factor::from_millionths(1_500_000))]);
+    rows.apply(&[set_capacity(1_500_000)]);
     let answers = rows.apply(&[register(1_500_000), register(1_499_999), register(1_500_001)]);
-    assert!(refusal(&answers[0]).is_permanent());
+    assert!(refusal(&answers[0]).cause == Cause::NeverFits);
     assert!(registered(&answers[1]));
     assert_eq!(answers[2], Answer::FactorTooLarge { largest: Factor::from_millionths(1_500_000) });
 }
@@ -157,7 +199,7 @@ fn tests_without_a_location_are_bound_by_nothing() {
 fn an_execution_ends_once_and_the_same_word_again_is_the_same_answer() {
     let mut rows = Rows::new(Some("here"));
     rows.apply(&[register(500_000)]);
-    let end = |outcome| Command::End { run_id: RunId(1), outcome };
+    let end = |outcome| complete(1, outcome);
     let first = rows.apply(&[end(Outcome::Success)]);
     assert!(matches!(first[0], Answer::Ended(_)));
     assert_eq!(rows.apply(&[end(Outcome::Success)]), first);
@@ -178,10 +220,10 @@ fn a_registration_that_an_earlier_attempt_saved_is_not_started_twice() {
 fn a_location_above_its_capacity_admits_nothing_until_it_drains() {
     let mut rows = Rows::new(Some("here"));
     rows.apply(&[register(400_000), register(400_000)]);
-    rows.apply(&[Command::SetCapacity(Factor::from_millionths(300_000))]);
-    let end = |run_id| Command::End { run_id: RunId(run_id), outcome: Outcome::Success };
+    rows.apply(&[set_capacity(300_000)]);
+    let end = |run_id| complete(run_id, Outcome::Success);
     let answers = rows.apply(&[register(0), end(1), register(0), end(2), register(0)]);
-    assert_eq!(refusal(&answers[0]).available_factor(), Factor::ZERO);
+    assert_eq!(refusal(&answers[0]).room.available_factor(), Factor::ZERO);
     assert!(!registered(&answers[2]));
     assert!(registered(&answers[4]));
 }
@@ -208,7 +250,7 @@ proptest! {
                     }
                     (Command::Register(registration), Answer::Refused(refusal)) => {
                         prop_assert!(used + registration.factor() >= Factor::ONE);
-                        prop_assert_eq!(refusal.running_factor, used);
+                        prop_assert_eq!(refusal.room.running_factor, used);
                     }
                     (_, Answer::Ended(run)) => {
                         live.remove(&run.run_id);
@@ -233,7 +275,7 @@ proptest! {
         }
         let mut batched = one_by_one.clone();
         let started_before = one_by_one.executions.len() as i64;
-        let knowable = |command: &&Command| !matches!(command, Command::End { run_id, .. } if run_id.0 > started_before);
+        let knowable = |command: &&Command| command.run_id().is_none_or(|run_id| run_id.0 <= started_before);
         let commands: Vec<Command> = commands.iter().filter(knowable).cloned().collect();
 
         let expected: Vec<Answer> =

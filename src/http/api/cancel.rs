@@ -10,7 +10,7 @@ use super::complete::completed;
 use super::fields::{NOT_A_RUN_ID, parse_run_id};
 use crate::http::error::ApiError;
 use crate::http::history_query::query_value;
-use crate::registry::Registry;
+use crate::registry::{Cancellation, Registry};
 use crate::wire::cancel::CancelRequest;
 use crate::wire::complete::{CompleteConflict, CompleteResponse};
 use crate::wire::problem::Problem;
@@ -22,6 +22,8 @@ use crate::wire::problem::Problem;
     request_body = Option<CancelRequest>,
     responses(
         (status = 200, description = "It is cancelled.", body = CompleteResponse),
+        (status = 202, description = "It has a lease and is asked to stop; it holds its share until it has.",
+         body = CompleteResponse),
         (status = 404, description = "No test has this run_id.", body = Problem,
          content_type = "application/problem+json"),
         (status = 409, description = "It has another outcome.", body = CompleteConflict,
@@ -36,16 +38,23 @@ pub async fn cancel(
     OptionalJsonObject(body): OptionalJsonObject,
 ) -> Result<Response, ApiError> {
     let in_query = query_value(query.as_deref(), "run_id");
+    let mut cancellation = Cancellation::default();
     let run_id = match (in_query, body) {
         (Some(text), None) => parse_run_id(&text).ok_or_else(|| ApiError::invalid("run_id", NOT_A_RUN_ID))?,
         (in_query, Some(mut fields)) => {
-            let in_body = fields.required_run_id("run_id");
-            if in_query.is_some_and(|text| parse_run_id(&text) != in_body) {
+            let in_body = match &in_query {
+                Some(text) if !fields.has("run_id") => parse_run_id(text),
+                _ => fields.required_run_id("run_id"),
+            };
+            if in_query.is_some_and(|text| parse_run_id(&text) != in_body || in_body.is_none()) {
                 fields.reject("run_id", "must be the same in the query and in the body");
             }
+            cancellation.reason = fields.optional_text("reason");
+            cancellation.by = fields.optional_text("by");
+            cancellation.force = fields.optional_bool("force").unwrap_or_default();
             fields.finish(in_body)?
         }
         (None, None) => return Err(ApiError::invalid("run_id", "is required, in the query or in a JSON body")),
     };
-    completed(registry.cancel(run_id).await?, "Test cancelled")
+    completed(registry.cancel(run_id, cancellation).await?, "Test cancelled")
 }

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use super::body::JsonObject;
 use super::executions::{status_to_wire, to_wire};
 use super::fields::Fields;
-use crate::domain::execution::{Execution, Outcome};
+use crate::domain::execution::{EndReason, Execution, Outcome, Status};
 use crate::http::error::{ApiError, problem, problem_response};
 use crate::registry::{Completed, Registry};
 use crate::wire::complete::{CompleteConflict, CompleteRequest, CompleteResponse};
@@ -22,6 +22,8 @@ use crate::wire::problem::Problem;
     request_body = CompleteRequest,
     responses(
         (status = 200, description = "It has this outcome.", body = CompleteResponse),
+        (status = 403, description = "The lease_token is missing or another.", body = Problem,
+         content_type = "application/problem+json"),
         (status = 404, description = "No test has this run_id.", body = Problem,
          content_type = "application/problem+json"),
         (status = 409, description = "It has another outcome.", body = CompleteConflict,
@@ -36,8 +38,9 @@ pub async fn complete(
 ) -> Result<Response, ApiError> {
     let run_id = fields.required_run_id("run_id");
     let outcome = read_outcome(&mut fields);
+    let lease_token = fields.string("lease_token");
     let (run_id, outcome) = fields.finish(run_id.zip(outcome))?;
-    completed(registry.complete(run_id, outcome).await?, "Test marked as complete")
+    completed(registry.complete(run_id, outcome, lease_token.as_deref()).await?, "Test marked as complete")
 }
 
 fn read_outcome(fields: &mut Fields) -> Option<Outcome> {
@@ -63,18 +66,47 @@ pub fn completed(completed: Completed, message: &str) -> Result<Response, ApiErr
             execution: to_wire(&execution),
         })
         .into_response(),
-        Completed::EndedOtherwise(execution) => problem_response(StatusCode::CONFLICT, &conflict(&execution)),
+        Completed::Stopping(execution) => {
+            let body = CompleteResponse {
+                message: "Test asked to stop".to_owned(),
+                test_id: execution.id,
+                execution: to_wire(&execution),
+            };
+            (StatusCode::ACCEPTED, Json(body)).into_response()
+        }
+        Completed::EndedOtherwise(execution) | Completed::NotStarted(execution) => {
+            problem_response(StatusCode::CONFLICT, &conflict(&execution))
+        }
+        Completed::WrongToken => return Err(ApiError::WrongToken),
         Completed::NotFound => return Err(ApiError::NotFound("Running test not found".to_owned())),
     })
 }
 
-fn conflict(execution: &Execution) -> CompleteConflict {
+/// What is said of an execution to which a command comes too late, or too early.
+pub fn conflict(execution: &Execution) -> CompleteConflict {
     let (run_id, status) = (execution.run_id, execution.status);
     let when = execution.end_time.map(|time| format!(" at {time:.0}")).unwrap_or_default();
-    let detail = format!("Test {run_id} already ended as {status}{when}; that stays.");
+    let (kind, detail) = match (status, execution.end_reason) {
+        (Status::Queued, _) => ("not-started", format!("Test {run_id} still waits; it can only be cancelled.")),
+        (_, Some(EndReason::Lost)) => (
+            "lost",
+            format!("Test {run_id} was given up{when}, since no heartbeat came; others may use its share now."),
+        ),
+        (_, Some(EndReason::WaitTimeout)) => {
+            ("already-ended", format!("Test {run_id} waited as long as it wanted to, and gave up{when}."))
+        }
+        (_, Some(EndReason::NotHeard)) => {
+            ("already-ended", format!("Test {run_id} lost its place in the queue{when}, since no heartbeat came."))
+        }
+        (_, Some(EndReason::CannotFit)) => {
+            ("already-ended", format!("Test {run_id} no longer waits, since it cannot fit the capacity set{when}."))
+        }
+        (_, None) => ("already-ended", format!("Test {run_id} already ended as {status}{when}; that stays.")),
+    };
     CompleteConflict {
-        problem: problem("already-ended", StatusCode::CONFLICT, detail),
+        problem: problem(kind, StatusCode::CONFLICT, detail),
         run_id: run_id.0,
         outcome: status_to_wire(status),
+        end_reason: execution.end_reason.map(|reason| reason.as_str().to_owned()),
     }
 }

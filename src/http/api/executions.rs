@@ -1,25 +1,36 @@
 //! `GET /executions/{run_id}`, and how an execution looks on the wire.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use serde_json::value::RawValue;
 
 use super::fields::parse_run_id;
-use crate::domain::execution::{Execution, Outcome, Status};
+use crate::domain::execution::{Execution, Outcome, Status, Stop};
 use crate::http::error::ApiError;
-use crate::registry::Registry;
+use crate::http::history_query::query_value;
+use crate::registry::{Registry, Until};
 use crate::wire;
 use crate::wire::decimal::Decimal;
 use crate::wire::execution::ExecutionStatus;
 use crate::wire::problem::Problem;
 
-/// One execution, running or ended.
+/// The longest that a call may be held.
+pub const LONGEST_WAIT_SECONDS: u64 = 30;
+
+/// One execution, waiting, running or ended. With `wait_seconds` it answers at the next change,
+/// and keeps nothing alive.
 #[utoipa::path(
     get, path = "/executions/{run_id}", operation_id = "get_execution", tag = "executions",
-    params(("run_id" = i64, Path, example = 7)),
+    params(
+        ("run_id" = i64, Path, example = 7),
+        ("wait_seconds" = Option<u32>, Query, description = "At the most, up to 30.", maximum = 30),
+        ("version" = Option<i64>, Query, description = "The version that is known; another one is a change. Without it, \
+                                                         a change is that it no longer waits, must stop, or has ended."),
+    ),
     responses(
         (status = 200, body = wire::execution::Execution),
         (status = 404, description = "No test has this run_id.", body = Problem,
@@ -29,11 +40,31 @@ use crate::wire::problem::Problem;
 pub async fn get_execution(
     State(registry): State<Arc<Registry>>,
     path: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
 ) -> Result<Json<wire::execution::Execution>, ApiError> {
+    let (patience, version) = read_wait(query.as_deref())?;
     let run_id = path.ok().and_then(|Path(text)| parse_run_id(&text));
     let not_found = || ApiError::NotFound("No test has this run_id; /history lists all.".to_owned());
-    let execution = registry.execution(run_id.ok_or_else(not_found)?).await?.ok_or_else(not_found)?;
+    let run_id = run_id.ok_or_else(not_found)?;
+    let execution = registry.execution(run_id).await?.ok_or_else(not_found)?;
+    if patience.is_zero() {
+        return Ok(Json(to_wire(&execution)));
+    }
+    let until = version.map_or(Until::News(execution.status), Until::NotVersion);
+    let execution = registry.watch(run_id, until, patience).await?.ok_or_else(not_found)?;
     Ok(Json(to_wire(&execution)))
+}
+
+fn read_wait(query: Option<&str>) -> Result<(Duration, Option<i64>), ApiError> {
+    let number = |name: &str| {
+        query_value(query, name)
+            .map(|text| text.parse::<i64>().map_err(|_| ApiError::invalid(name, "must be a whole number")))
+            .transpose()
+    };
+    let (seconds, version) = (number("wait_seconds")?.unwrap_or_default(), number("version")?);
+    let seconds = u64::try_from(seconds).ok().filter(|seconds| *seconds <= LONGEST_WAIT_SECONDS);
+    let patience = seconds.ok_or_else(|| ApiError::invalid("wait_seconds", "must be from 0 to 30"))?;
+    Ok((Duration::from_secs(patience), version))
 }
 
 pub fn to_wire(execution: &Execution) -> wire::execution::Execution {
@@ -56,12 +87,27 @@ pub fn to_wire(execution: &Execution) -> wire::execution::Execution {
         factor: details.factor.map(|factor| Decimal::new(recorded(factor))),
         dashboard_url: details.dashboard_url.clone(),
         location: details.location.as_ref().map(ToString::to_string),
+        priority: execution.priority.get(),
+        queued_at: execution.place.as_ref().map(|place| place.queued_at),
+        wait_until: execution.place.as_ref().map(|place| place.until),
+        lease_seconds: execution.lease.as_ref().map(|lease| lease.seconds),
+        lease_expires_at: execution.lease.as_ref().and_then(|lease| lease.expires_at),
+        suspect: execution.lease.as_ref().is_some_and(|lease| lease.suspect),
+        fence: execution.fence,
+        stop: execution.stop.as_ref().map(stop_to_wire),
+        end_reason: execution.end_reason.map(|reason| reason.as_str().to_owned()),
+        version: execution.version,
         extra: RawValue::from_string(details.extra.clone()).unwrap_or_default(),
     }
 }
 
+fn stop_to_wire(stop: &Stop) -> wire::execution::Stop {
+    wire::execution::Stop { reason: stop.reason.clone(), by: stop.by.clone(), at: stop.at }
+}
+
 pub fn status_to_wire(status: Status) -> ExecutionStatus {
     match status {
+        Status::Queued => ExecutionStatus::Queued,
         Status::Running => ExecutionStatus::Running,
         Status::Ended(Outcome::Success) => ExecutionStatus::Success,
         Status::Ended(Outcome::Failure) => ExecutionStatus::Failure,

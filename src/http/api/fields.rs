@@ -1,7 +1,9 @@
 //! Takes the fields of a JSON object one by one, and collects what is wrong with each.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
+use jiff::Timestamp;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -58,7 +60,7 @@ impl Fields {
 
     /// A text of 1 to 255 characters; empty where there is an error.
     pub fn required_text(&mut self, name: &str) -> String {
-        if !self.left.iter().any(|(field, value)| field == name && value.get() != "null") {
+        if !self.has(name) {
             self.take(name);
             self.reject(name, "is required");
             return String::new();
@@ -131,6 +133,41 @@ impl Fields {
             self.reject(name, "must be a text in quotes");
         }
         text
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.left.iter().any(|(field, value)| field == name && value.get() != "null")
+    }
+
+    pub fn optional_bool(&mut self, name: &str) -> Option<bool> {
+        let value = self.take(name)?;
+        let boolean = serde_json::from_str(value.get()).ok();
+        if boolean.is_none() {
+            self.reject(name, "must be true or false");
+        }
+        boolean
+    }
+
+    /// A whole number in `range`, given as a number or as its text.
+    pub fn optional_number(&mut self, name: &str, range: RangeInclusive<i64>) -> Option<i64> {
+        let value = self.take(name)?;
+        let text: String = serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned());
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        if number.is_none() {
+            let (least, most) = range.into_inner();
+            self.reject(name, format_args!("must be a whole number from {least} to {most}"));
+        }
+        number
+    }
+
+    /// A time in the future or in the past, as RFC 3339 writes it.
+    pub fn optional_time(&mut self, name: &str) -> Option<Timestamp> {
+        let text = self.string(name)?;
+        let time = text.parse().ok();
+        if time.is_none() {
+            self.reject(name, "must be a time such as 2026-11-22T14:03:00Z");
+        }
+        time
     }
 
     /// Every field that was not taken, as one JSON object in which each value keeps its text.

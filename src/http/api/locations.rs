@@ -8,6 +8,7 @@ use axum::extract::{Path, State};
 
 use super::body::JsonObject;
 use super::fields::check_text;
+use super::gate::{self, read_gate};
 use crate::domain::factor::Factor;
 use crate::domain::location::{Location, LocationName};
 use crate::http::error::ApiError;
@@ -27,7 +28,8 @@ pub async fn list_locations(State(registry): State<Arc<Registry>>) -> Result<Jso
     Ok(Json(LocationsResponse { locations: locations.iter().map(to_wire).collect() }))
 }
 
-/// Sets a location's capacity. Tests that run there go on, even above the new capacity.
+/// Sets a location's capacity, its state, or both. Tests that run there go on, even above the new
+/// capacity; where everything is stopped, those with a lease are asked to stop.
 #[utoipa::path(
     put, path = "/locations/{name}", operation_id = "set_location", tag = "locations",
     params(("name" = String, Path, example = "azure-k8s")),
@@ -48,17 +50,18 @@ pub async fn set_location(
         fields.reject("name", message);
     }
     let capacity = fields.optional_factor("capacity");
+    let gate = read_gate(&mut fields);
     match capacity {
-        None => fields.reject("capacity", "is required"),
+        None if gate.is_none() => fields.reject("capacity", "is required, or a state"),
         Some(capacity) if capacity == Factor::ZERO => fields.reject("capacity", "must be above 0"),
         Some(capacity) if capacity > Location::LARGEST_CAPACITY => {
             fields.reject("capacity", format_args!("must be at most {}", Location::LARGEST_CAPACITY));
         }
-        Some(_) => {}
+        None | Some(_) => {}
     }
     fields.reject_rest();
-    let capacity = fields.finish(capacity)?;
-    Ok(Json(to_wire(&registry.set_capacity(LocationName::new(&name), capacity).await?)))
+    let (capacity, gate) = fields.finish(Some((capacity, gate)))?;
+    Ok(Json(to_wire(&registry.set_location(LocationName::new(&name), capacity, gate).await?)))
 }
 
 fn to_wire(location: &Location) -> wire::location::Location {
@@ -68,5 +71,7 @@ fn to_wire(location: &Location) -> wire::location::Location {
         used: Decimal::new(location.used.to_string()),
         available: Decimal::new(location.available().to_string()),
         running: location.running,
+        waiting: location.waiting,
+        gate: gate::to_wire(&location.gate),
     }
 }

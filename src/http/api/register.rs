@@ -10,14 +10,21 @@ use axum::response::{IntoResponse, Response};
 use super::body::JsonObject;
 use super::executions::to_wire;
 use super::fields::Fields;
-use crate::domain::answer::{Holder, Refusal};
+use super::gate::to_wire as gate_to_wire;
+use crate::domain::answer::{Cause, Holder, Refusal, Room};
 use crate::domain::execution::Details;
+use crate::domain::lease::Lease;
 use crate::domain::location::LocationName;
+use crate::domain::queue::Priority;
 use crate::http::error::{ApiError, problem, problem_response};
-use crate::registry::{Registered, Registry};
+use crate::registry::{Registered, Registry, Request};
+use crate::wire;
 use crate::wire::decimal::Decimal;
 use crate::wire::problem::Problem;
-use crate::wire::register::{Blocking, RegisterRefusal, RegisterRequest, RegisterResponse, Room};
+use crate::wire::register::{Blocking, QueuedResponse, RegisterRefusal, RegisterRequest, RegisterResponse};
+
+/// A test waits for a day at the most.
+const LONGEST_WAIT_SECONDS: i64 = 86_400;
 
 /// Registers a test, if the factors running at its location leave room for it.
 #[utoipa::path(
@@ -25,6 +32,7 @@ use crate::wire::register::{Blocking, RegisterRefusal, RegisterRequest, Register
     request_body = RegisterRequest,
     responses(
         (status = 200, description = "It may run now.", body = RegisterResponse),
+        (status = 202, description = "It waits, since it said for how long it would.", body = QueuedResponse),
         (status = 409, description = "No room, and who takes it.", body = RegisterRefusal,
          content_type = "application/problem+json"),
         (status = 422, description = "What is wrong with which field.", body = Problem,
@@ -36,12 +44,24 @@ pub async fn register(
     JsonObject(fields): JsonObject,
 ) -> Result<Response, ApiError> {
     Ok(match registry.register(read(fields)?).await? {
-        Registered::Started(execution) => Json(RegisterResponse {
+        Registered::Started(execution, lease_token) => Json(RegisterResponse {
             message: "Test registered".to_owned(),
             test_id: execution.id,
+            lease_token,
             execution: to_wire(&execution),
         })
         .into_response(),
+        Registered::Queued(execution, room, lease_token) => {
+            let body = QueuedResponse {
+                message: "Test queued".to_owned(),
+                test_id: execution.id,
+                lease_token,
+                position: room.ahead + 1,
+                waits_for: room_to_wire(&room),
+                execution: to_wire(&execution),
+            };
+            (StatusCode::ACCEPTED, Json(body)).into_response()
+        }
         Registered::Refused(refusal) => problem_response(StatusCode::CONFLICT, &refused(&refusal)),
         Registered::FactorTooLarge { largest } => {
             ApiError::invalid("factor", format!("must be at most {largest} here")).into_response()
@@ -49,58 +69,85 @@ pub async fn register(
     })
 }
 
-fn read(mut fields: Fields) -> Result<Details, ApiError> {
-    let details = Details {
-        repo: fields.required_text("repo"),
-        lac: fields.required_text("lac"),
-        stream: fields.required_text("stream"),
-        test: fields.required_text("test"),
-        kind: fields.required_text("type"),
-        environment: fields.required_text("environment"),
-        triggered_by: fields.required_text("triggered_by"),
-        factor: fields.optional_factor("factor"),
-        dashboard_url: fields.optional_link("dashboard_url"),
-        location: fields.optional_text("location").map(|name| LocationName::new(&name)),
-        extra: fields.take_rest(),
+fn read(mut fields: Fields) -> Result<Request, ApiError> {
+    let priority = fields.optional_number("priority", 0..=Priority::LARGEST.into());
+    let lease_range = Lease::SHORTEST_SECONDS.into()..=Lease::LONGEST_SECONDS.into();
+    let lease_seconds = fields.optional_number("lease_seconds", lease_range);
+    let wait_seconds = fields.optional_number("wait_seconds", 0..=LONGEST_WAIT_SECONDS).unwrap_or_default();
+    let seconds = |number: i64| u32::try_from(number).ok();
+    let request = Request {
+        priority: priority.and_then(|one| Priority::new(u8::try_from(one).ok()?)).unwrap_or(Priority::DEFAULT),
+        wait_seconds: seconds(wait_seconds).unwrap_or_default(),
+        lease_seconds: lease_seconds.and_then(seconds),
+        details: Details {
+            repo: fields.required_text("repo"),
+            lac: fields.required_text("lac"),
+            stream: fields.required_text("stream"),
+            test: fields.required_text("test"),
+            kind: fields.required_text("type"),
+            environment: fields.required_text("environment"),
+            triggered_by: fields.required_text("triggered_by"),
+            factor: fields.optional_factor("factor"),
+            dashboard_url: fields.optional_link("dashboard_url"),
+            location: fields.optional_text("location").map(|name| LocationName::new(&name)),
+            extra: fields.take_rest(),
+        },
     };
-    fields.finish(Some(details))
+    fields.finish(Some(request))
 }
 
 fn refused(refusal: &Refusal) -> RegisterRefusal {
     RegisterRefusal {
-        problem: problem("refused", StatusCode::CONFLICT, explain(refusal)),
-        room: Room {
-            location: refusal.location.to_string(),
-            capacity: Decimal::new(refusal.capacity.to_string()),
-            running_factor: Decimal::new(refusal.running_factor.to_string()),
-            requested_factor: Decimal::new(refusal.requested_factor.to_string()),
-            available_factor: Decimal::new(refusal.available_factor().to_string()),
-            permanent: refusal.is_permanent(),
-            running: refusal.running,
-            blocking: refusal.blocking.iter().map(blocking).collect(),
-        },
+        problem: problem("refused", StatusCode::CONFLICT, format!("Cannot register test: {}", explain(refusal))),
+        permanent: refusal.cause == Cause::NeverFits,
+        room: room_to_wire(&refusal.room),
     }
 }
 
 /// The sentence that stands in the log of a pipeline.
 fn explain(refusal: &Refusal) -> String {
-    let Refusal { location, capacity, running_factor: used, requested_factor: asked, .. } = refusal;
-    if refusal.is_permanent() {
-        return format!(
-            "Cannot register test: factor {asked} can never run at {location}, where the sum must stay below {capacity}. \
-             Ask for less."
-        );
+    let room = &refusal.room;
+    let Room { capacity, running_factor: used, requested_factor: asked, ahead, gate, .. } = room;
+    let location = room.location.as_ref().map_or_else(|| "the registry".to_owned(), ToString::to_string);
+    match refusal.cause {
+        Cause::NeverFits => format!(
+            "factor {asked} can never run at {location}, where the sum must stay below {capacity}. Ask for less."
+        ),
+        Cause::NoRoom => format!(
+            "{used} runs at {location} and {asked} more would not stay below {capacity}. Running there: {}.",
+            describe_holders(room)
+        ),
+        Cause::Queue => format!("{ahead} wait for {location} already and go first. Give wait_seconds to wait as well."),
+        Cause::QueueFull => format!("{ahead} wait for {location} already, and no more are taken on. Try again later."),
+        Cause::Gate => {
+            let until = gate.until.map(|until| format!(" until {until:.0}")).unwrap_or_default();
+            let reason = gate.reason.as_deref().unwrap_or("no reason was given");
+            format!("{location} is {}{until}: {reason}. Give wait_seconds to wait for it.", gate.state.as_str())
+        }
     }
-    let who: Vec<String> = refusal.blocking.iter().take(3).map(describe).collect();
-    let others = match refusal.running - who.len() as i64 {
+}
+
+fn describe_holders(room: &Room) -> String {
+    let who: Vec<String> = room.blocking.iter().take(3).map(describe).collect();
+    let others = match room.running - who.len() as i64 {
         0 => String::new(),
         others => format!(" and {others} more"),
     };
-    format!(
-        "Cannot register test: {used} runs at {location} and {asked} more would not stay below {capacity}. Running there: \
-         {}{others}.",
-        who.join(", ")
-    )
+    format!("{}{others}", who.join(", "))
+}
+
+pub fn room_to_wire(room: &Room) -> wire::register::Room {
+    wire::register::Room {
+        location: room.location.as_ref().map(ToString::to_string),
+        capacity: Decimal::new(room.capacity.to_string()),
+        running_factor: Decimal::new(room.running_factor.to_string()),
+        requested_factor: Decimal::new(room.requested_factor.to_string()),
+        available_factor: Decimal::new(room.available_factor().to_string()),
+        running: room.running,
+        ahead: room.ahead,
+        gate: gate_to_wire(&room.gate),
+        blocking: room.blocking.iter().map(blocking).collect(),
+    }
 }
 
 fn describe(holder: &Holder) -> String {

@@ -26,7 +26,7 @@ struct HistoryPage {
     stream: String,
     location: String,
     status: String,
-    statuses: [Status; 4],
+    statuses: [Status; 5],
     /// Parameters beyond the three of the form, which it hands on.
     others: Vec<(String, String)>,
     is_filtered: bool,

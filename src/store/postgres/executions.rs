@@ -30,6 +30,19 @@ pub async fn page(client: &Object, filter: &Filter, after: Option<Cursor>, limit
     Ok(Page::cut(executions, limit))
 }
 
+/// Which of the executions have reached another version than the one named.
+pub async fn changed(client: &Object, versions: &[(RunId, i64)]) -> Result<Vec<RunId>, StoreError> {
+    let (run_ids, versions): (Vec<i64>, Vec<i64>) =
+        versions.iter().map(|(run_id, version)| (run_id.0, *version)).unzip();
+    let sql = "SELECT run.run_id::bigint FROM unnest($1, $2) AS seen (run_id, version)
+                 JOIN test_executions AS run ON run.run_id = seen.run_id AND run.version <> seen.version";
+    let found = client
+        .query_typed(sql, &[(&run_ids, Type::INT8_ARRAY), (&versions, Type::INT8_ARRAY)])
+        .await
+        .map_err(classify)?;
+    found.iter().map(|row| rows::get(row, 0).map(RunId)).collect()
+}
+
 /// What stands in the statement beside the columns, as text with numbered parameters.
 struct PageQuery {
     conditions: Vec<String>,

@@ -1,11 +1,13 @@
-//! Reads of locations.
+//! Locations, and the state of the whole registry.
 
 use deadpool_postgres::Object;
+use jiff::Timestamp;
 use tokio_postgres::types::Type;
 
-use super::error::classify;
+use super::error::{classify, classify_commit};
 use super::rows;
-use crate::domain::location::{Location, NOWHERE};
+use crate::domain::gate::Gate;
+use crate::domain::location::{Location, LocationName, NOWHERE};
 use crate::store::StoreError;
 
 pub async fn all(client: &Object) -> Result<Vec<Location>, StoreError> {
@@ -16,6 +18,37 @@ pub async fn all(client: &Object) -> Result<Vec<Location>, StoreError> {
     );
     let found = client.query_typed(&sql, &[(&NOWHERE, Type::TEXT)]).await.map_err(classify)?;
     found.iter().map(rows::location).collect()
+}
+
+/// The locations at which something is due; `None` stands for the tests without one.
+pub async fn due(client: &Object, now: Option<Timestamp>, any: bool) -> Result<Vec<Option<LocationName>>, StoreError> {
+    // A real clock is the database's own. Asked for any, all at which anything ever could be due.
+    let sql = "SELECT name FROM perfreg_locations
+                WHERE next_due <= coalesce($1, clock_timestamp()) OR ($2 AND waiting + leased > 0)";
+    let found = client.query_typed(sql, &[(&now, Type::TIMESTAMPTZ), (&any, Type::BOOL)]).await.map_err(classify)?;
+    let named = |row| rows::get(row, 0).map(|name: &str| (name != NOWHERE).then(|| LocationName::new(name)));
+    found.iter().map(named).collect()
+}
+
+pub async fn registry(client: &Object) -> Result<Gate, StoreError> {
+    let sql = format!("SELECT {} FROM perfreg_registry WHERE id = 1", rows::GATE_COLUMNS);
+    rows::gate(&client.query_typed_one(&sql, &[]).await.map_err(classify)?)
+}
+
+pub async fn set_registry(client: &Object, gate: &Gate) -> Result<(), StoreError> {
+    client
+        .execute_typed(
+            "UPDATE perfreg_registry SET state = $1, state_reason = $2, state_by = $3, state_until = $4 WHERE id = 1",
+            &[
+                (&gate.state.as_str(), Type::TEXT),
+                (&gate.reason, Type::TEXT),
+                (&gate.by, Type::TEXT),
+                (&gate.until, Type::TIMESTAMPTZ),
+            ],
+        )
+        .await
+        .map_err(classify_commit)?;
+    Ok(())
 }
 
 /// Fails on a server that only reads.

@@ -9,18 +9,19 @@ mod locations;
 mod migrate;
 mod rows;
 mod tls;
+mod write;
 
 use std::sync::OnceLock;
 
 use async_trait::async_trait;
 
 use super::known_terms::KnownTerms;
-use super::{Batch, Store, StoreError};
+use super::{Batch, Decided, Store, StoreError};
 use crate::clock::Clock;
-use crate::domain::answer::Answer;
 use crate::domain::execution::{Execution, RunId};
+use crate::domain::gate::Gate;
 use crate::domain::history::{Cursor, Filter, Page};
-use crate::domain::location::Location;
+use crate::domain::location::{Location, LocationName};
 use connection::Connections;
 
 pub struct PostgresStore {
@@ -57,7 +58,7 @@ impl Store for PostgresStore {
         Ok(())
     }
 
-    async fn decide(&self, batch: &Batch) -> Result<Vec<Answer>, StoreError> {
+    async fn decide(&self, batch: &Batch) -> Result<Decided, StoreError> {
         self.ready()?.run(async |client| admission::decide(client, batch, &self.clock, &self.known_terms).await).await
     }
 
@@ -67,6 +68,26 @@ impl Store for PostgresStore {
 
     async fn executions(&self, filter: &Filter, after: Option<Cursor>, limit: usize) -> Result<Page, StoreError> {
         self.ready()?.run(async |client| executions::page(client, filter, after, limit).await).await
+    }
+
+    async fn due(&self, any: bool) -> Result<Vec<Option<LocationName>>, StoreError> {
+        let now = match &self.clock {
+            Clock::Real => None,
+            Clock::Simulated(clock) => Some(clock.now()),
+        };
+        self.ready()?.run(async |client| locations::due(client, now, any).await).await
+    }
+
+    async fn registry(&self) -> Result<Gate, StoreError> {
+        self.ready()?.run(async |client| locations::registry(client).await).await
+    }
+
+    async fn set_registry(&self, gate: &Gate) -> Result<(), StoreError> {
+        self.ready()?.run(async |client| locations::set_registry(client, gate).await).await
+    }
+
+    async fn changed(&self, versions: &[(RunId, i64)]) -> Result<Vec<RunId>, StoreError> {
+        self.ready()?.run(async |client| executions::changed(client, versions).await).await
     }
 
     async fn locations(&self) -> Result<Vec<Location>, StoreError> {

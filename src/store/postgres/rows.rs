@@ -4,70 +4,167 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio_postgres::Row;
+use tokio_postgres::types::FromSql;
 
 use crate::domain::answer::Holder;
-use crate::domain::execution::{Details, Execution, RunId};
+use crate::domain::execution::{Details, Execution, Place, RunId, Stop};
 use crate::domain::factor::Factor;
+use crate::domain::gate::Gate;
+use crate::domain::lease::{Lease, TokenHash};
 use crate::domain::location::{Location, LocationName, NOWHERE};
+use crate::domain::queue::Priority;
 use crate::store::StoreError;
+
+/// The columns of a row, read one after the other in the order of the statement.
+struct Columns<'row> {
+    row: &'row Row,
+    next: usize,
+}
+
+impl<'row> Columns<'row> {
+    const fn of(row: &'row Row) -> Self {
+        Self { row, next: 0 }
+    }
+
+    fn next<T: FromSql<'row>>(&mut self) -> Result<T, StoreError> {
+        self.next += 1;
+        get(self.row, self.next - 1)
+    }
+
+    fn factor(&mut self) -> Result<Factor, StoreError> {
+        self.next().map(Factor::from_millionths)
+    }
+
+    /// A text in which a domain value is written down.
+    fn parsed<T>(&mut self, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, StoreError> {
+        let text: &str = self.next()?;
+        parse(text).ok_or_else(|| unexpected(text))
+    }
+
+    fn optional<T>(&mut self, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, StoreError> {
+        let text: Option<&str> = self.next()?;
+        text.map(|text| parse(text).ok_or_else(|| unexpected(text))).transpose()
+    }
+}
+
+fn unexpected(text: &str) -> StoreError {
+    StoreError::Broken(format!("unexpected text {text:?}"))
+}
 
 /// `run_id` is an INTEGER in some adopted tables. The factor's own text is only read where the
 /// original system recorded more digits than ours.
 pub const EXECUTION_COLUMNS: &str = "run_id::bigint, id, repo, lac, stream, test, type, environment, triggered_by, \
-     status, start_time, end_time, factor_millionths, dashboard_url, location, extra::text, \
-     CASE WHEN factor <> factor_millionths * 0.000001 THEN factor::text END";
+     factor_millionths, dashboard_url, location, extra::text, \
+     CASE WHEN factor <> factor_millionths * 0.000001 THEN factor::text END, status, start_time, end_time, priority, \
+     queued_at, wait_until, heard_at, lease_seconds, lease_token_hash, lease_expires_at, suspect, fence, stop_reason, \
+     stop_by, stop_at, end_reason, version";
 
 pub fn execution(row: &Row) -> Result<Execution, StoreError> {
-    let status: &str = get(row, 9)?;
+    let mut columns = Columns::of(row);
+    let columns = &mut columns;
     Ok(Execution {
-        run_id: RunId(get(row, 0)?),
-        id: get(row, 1)?,
+        run_id: RunId(columns.next()?),
+        id: columns.next()?,
         details: Arc::new(Details {
-            repo: get(row, 2)?,
-            lac: get(row, 3)?,
-            stream: get(row, 4)?,
-            test: get(row, 5)?,
-            kind: get(row, 6)?,
-            environment: get(row, 7)?,
-            triggered_by: get(row, 8)?,
-            factor: get::<Option<i64>>(row, 12)?.map(Factor::from_millionths),
-            dashboard_url: get(row, 13)?,
-            location: get::<Option<&str>>(row, 14)?.map(LocationName::new),
-            extra: get(row, 15)?,
+            repo: columns.next()?,
+            lac: columns.next()?,
+            stream: columns.next()?,
+            test: columns.next()?,
+            kind: columns.next()?,
+            environment: columns.next()?,
+            triggered_by: columns.next()?,
+            factor: columns.next::<Option<i64>>()?.map(Factor::from_millionths),
+            dashboard_url: columns.next()?,
+            location: columns.next::<Option<&str>>()?.map(LocationName::new),
+            extra: columns.next()?,
         }),
-        exact_factor: get(row, 16)?,
-        status: status.parse().map_err(|_| StoreError::Broken(format!("unexpected status {status:?}")))?,
-        start_time: get(row, 10)?,
-        end_time: get(row, 11)?,
+        exact_factor: columns.next()?,
+        status: columns.parsed(|text| text.parse().ok())?,
+        start_time: columns.next()?,
+        end_time: columns.next()?,
+        priority: priority(columns)?,
+        place: place(columns)?,
+        lease: lease(columns)?,
+        fence: columns.next()?,
+        stop: stop(columns)?,
+        end_reason: columns.optional(|text| text.parse().ok())?,
+        version: columns.next()?,
     })
 }
 
-pub const LOCATION_COLUMNS: &str = "name, capacity_millionths, used_millionths, running, fence";
+fn priority(columns: &mut Columns<'_>) -> Result<Priority, StoreError> {
+    let priority: i16 = columns.next()?;
+    Ok(u8::try_from(priority).ok().and_then(Priority::new).unwrap_or(Priority::DEFAULT))
+}
+
+fn place(columns: &mut Columns<'_>) -> Result<Option<Place>, StoreError> {
+    let (queued_at, until, heard_at): (Option<Timestamp>, Option<Timestamp>, Option<Timestamp>) =
+        (columns.next()?, columns.next()?, columns.next()?);
+    Ok(queued_at.zip(until).zip(heard_at).map(|((queued_at, until), heard_at)| Place { queued_at, until, heard_at }))
+}
+
+fn lease(columns: &mut Columns<'_>) -> Result<Option<Lease>, StoreError> {
+    let (seconds, token): (Option<i32>, Option<String>) = (columns.next()?, columns.next()?);
+    let (expires_at, suspect) = (columns.next()?, columns.next()?);
+    let seconds = seconds.and_then(|seconds| u32::try_from(seconds).ok());
+    let lease = |(seconds, token)| Lease { seconds, token: TokenHash(token), expires_at, suspect };
+    Ok(seconds.zip(token).map(lease))
+}
+
+fn stop(columns: &mut Columns<'_>) -> Result<Option<Stop>, StoreError> {
+    let (reason, by, at): (Option<String>, Option<String>, Option<Timestamp>) =
+        (columns.next()?, columns.next()?, columns.next()?);
+    Ok(reason.zip(at).map(|(reason, at)| Stop { reason, by, at }))
+}
+
+pub const GATE_COLUMNS: &str = "state, state_reason, state_by, state_until";
+
+pub fn gate(row: &Row) -> Result<Gate, StoreError> {
+    read_gate(&mut Columns::of(row))
+}
+
+fn read_gate(columns: &mut Columns<'_>) -> Result<Gate, StoreError> {
+    Ok(Gate {
+        state: columns.parsed(|text| text.parse().ok())?,
+        reason: columns.next()?,
+        by: columns.next()?,
+        until: columns.next()?,
+    })
+}
+
+pub const LOCATION_COLUMNS: &str = "name, capacity_millionths, used_millionths, running, fence, waiting, leased, state, \
+     state_reason, state_by, state_until, next_due";
 
 pub fn location(row: &Row) -> Result<Location, StoreError> {
-    let name: &str = get(row, 0)?;
+    let mut columns = Columns::of(row);
+    let name: &str = columns.next()?;
     Ok(Location {
         name: (name != NOWHERE).then(|| LocationName::new(name)),
-        capacity: Factor::from_millionths(get(row, 1)?),
-        used: Factor::from_millionths(get(row, 2)?),
-        running: get(row, 3)?,
-        fence: get(row, 4)?,
+        capacity: columns.factor()?,
+        used: columns.factor()?,
+        running: columns.next()?,
+        fence: columns.next()?,
+        waiting: columns.next()?,
+        leased: columns.next()?,
+        gate: read_gate(&mut columns)?,
+        next_due: columns.next()?,
     })
 }
 
 pub const HOLDER_COLUMNS: &str = "run_id::bigint, test, triggered_by, factor_millionths, start_time";
 
 pub fn holder(row: &Row) -> Result<Holder, StoreError> {
+    let mut columns = Columns::of(row);
     Ok(Holder {
-        run_id: RunId(get(row, 0)?),
-        test: get(row, 1)?,
-        triggered_by: get(row, 2)?,
-        factor: Factor::from_millionths(get::<Option<i64>>(row, 3)?.unwrap_or_default()),
-        start_time: get::<Timestamp>(row, 4)?,
+        run_id: RunId(columns.next()?),
+        test: columns.next()?,
+        triggered_by: columns.next()?,
+        factor: Factor::from_millionths(columns.next::<Option<i64>>()?.unwrap_or_default()),
+        start_time: columns.next()?,
     })
 }
 
 /// Reads one column; a type that does not fit is a defect, not a panic.
-pub fn get<'row, T: tokio_postgres::types::FromSql<'row>>(row: &'row Row, index: usize) -> Result<T, StoreError> {
+pub fn get<'row, T: FromSql<'row>>(row: &'row Row, index: usize) -> Result<T, StoreError> {
     row.try_get(index).map_err(|error| StoreError::Broken(format!("column {index}: {error}")))
 }

@@ -4,30 +4,32 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::connection::{classify, classify_commit};
+use super::locations;
 use super::rows::{self, timestamp_text};
 use crate::clock::Clock;
 use crate::domain::admission::{Command, MOST_HOLDERS_NAMED, Plan, Snapshot, decide as ask_rule};
-use crate::domain::answer::{Answer, Holder};
-use crate::domain::execution::{Execution, Registration, RunId, Status};
+use crate::domain::answer::Holder;
+use crate::domain::execution::{EndReason, Execution, RunId};
 use crate::domain::factor::Factor;
 use crate::domain::location::{Location, LocationName, NOWHERE};
 use crate::store::known_terms::{KnownTerms, Term};
-use crate::store::{Batch, StoreError};
+use crate::store::{Batch, Decided, StoreError};
 
 pub fn decide(
     connection: &mut Connection,
     batch: &Batch,
     clock: &Clock,
     known_terms: &KnownTerms,
-) -> Result<Vec<Answer>, StoreError> {
+) -> Result<Decided, StoreError> {
     // IMMEDIATE takes the write lock of the whole file before anything is read.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(classify)?;
     let (plan, run_ids) = decide_and_save(&transaction, batch, clock, known_terms).map_err(classify)?;
     if plan.changes_anything() {
         transaction.commit().map_err(classify_commit)?;
-        known_terms.remember(&plan.starting);
+        known_terms.remember(&plan.inserted);
     }
-    Ok(plan.answers(&run_ids))
+    let changed = plan.updated.iter().map(|run| run.run_id).collect();
+    Ok(Decided { answers: plan.answers(&run_ids), changed })
 }
 
 fn decide_and_save(
@@ -37,17 +39,22 @@ fn decide_and_save(
     known_terms: &KnownTerms,
 ) -> rusqlite::Result<(Plan, Vec<RunId>)> {
     let now = clock.now();
-    let mut snapshot =
-        Snapshot { location: location(transaction, batch)?, holders: Vec::new(), named: named(transaction, batch)? };
+    let location = location(transaction, batch)?;
+    let mut snapshot = Snapshot {
+        executions: executions(transaction, batch, &location)?,
+        registry: locations::registry(transaction)?,
+        location,
+        holders: Vec::new(),
+    };
     let mut plan = ask_rule(&snapshot, &batch.commands, now);
-    if plan.refuses_any() {
-        // Only a refusal has to say who holds the location; asking again changes nothing else.
+    if plan.shows_holders() {
+        // Only then somebody has to be told who holds the location; asking again changes nothing.
         snapshot.holders = holders(transaction, batch)?;
         plan = ask_rule(&snapshot, &batch.commands, now);
     }
-    let run_ids = insert_starting(transaction, &plan)?;
-    update_ended(transaction, &plan.ended)?;
-    insert_terms(transaction, &known_terms.unknown(&plan.starting))?;
+    let run_ids = insert_executions(transaction, &plan.inserted)?;
+    update_executions(transaction, &plan.updated)?;
+    insert_terms(transaction, &known_terms.unknown(&plan.inserted))?;
     if plan.changes_anything() {
         save_location(transaction, &plan.location)?;
     }
@@ -64,19 +71,34 @@ fn location(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<Lo
     Ok(found.unwrap_or_else(|| Location::unused(batch.location.clone())))
 }
 
-fn named(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<Vec<Execution>> {
-    let by_run_id = format!("SELECT {} FROM test_executions WHERE run_id = ?1", rows::EXECUTION_COLUMNS);
-    let by_id = format!("SELECT {} FROM test_executions WHERE id = ?1", rows::EXECUTION_COLUMNS);
-    let mut named = Vec::new();
+/// What the rule has to see: who waits, who runs with a lease, and whom the commands name.
+fn executions(transaction: &Transaction<'_>, batch: &Batch, location: &Location) -> rusqlite::Result<Vec<Execution>> {
+    let select = |condition: &str| format!("SELECT {} FROM test_executions WHERE {condition}", rows::EXECUTION_COLUMNS);
+    let here = if location.name.is_some() { "location = ?1" } else { "location IS NULL AND ?1 = ''" };
+    let mut found = Vec::new();
+    for (count, condition) in
+        [(location.waiting, "status = 'queued'"), (location.leased, "status = 'running' AND lease_seconds IS NOT NULL")]
+    {
+        if count > 0 {
+            let sql = select(&format!("{condition} AND {here}"));
+            let mut statement = transaction.prepare_cached(&sql)?;
+            for execution in statement.query_map([name(batch)], rows::execution)? {
+                found.push(execution?);
+            }
+        }
+    }
+    let (by_run_id, by_id) = (select("run_id = ?1"), select("id = ?1"));
     for command in &batch.commands {
         let (sql, key) = match command {
-            Command::End { run_id, .. } => (&by_run_id, Value::from(run_id.0)),
             Command::Register(registration) if batch.is_retry => (&by_id, Value::from(registration.id.to_string())),
-            Command::Register(_) | Command::SetCapacity(_) => continue,
+            command => match command.run_id() {
+                Some(run_id) => (&by_run_id, Value::from(run_id.0)),
+                None => continue,
+            },
         };
-        named.extend(transaction.prepare_cached(sql)?.query_row([key], rows::execution).optional()?);
+        found.extend(transaction.prepare_cached(sql)?.query_row([key], rows::execution).optional()?);
     }
-    Ok(named)
+    Ok(found)
 }
 
 fn holders(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<Vec<Holder>> {
@@ -89,17 +111,21 @@ fn holders(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<Vec
     transaction.prepare_cached(&sql)?.query_map(params![name(batch), limit as i64], rows::holder)?.collect()
 }
 
-fn insert_starting(transaction: &Transaction<'_>, plan: &Plan) -> rusqlite::Result<Vec<RunId>> {
+fn insert_executions(transaction: &Transaction<'_>, inserted: &[Execution]) -> rusqlite::Result<Vec<RunId>> {
     let mut insert = transaction.prepare_cached(
-        "INSERT INTO test_executions (id, repo, lac, stream, test, type, environment, triggered_by, status,
-                                      start_time, factor_millionths, dashboard_url, location, extra)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) RETURNING run_id",
+        "INSERT INTO test_executions (id, repo, lac, stream, test, type, environment, triggered_by, factor_millionths,
+                                      dashboard_url, location, extra, status, start_time, end_time, priority, queued_at,
+                                      wait_until, heard_at, lease_seconds, lease_token_hash, lease_expires_at, suspect,
+                                      fence, stop_reason, stop_by, stop_at, end_reason, version)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
+                 ?24, ?25, ?26, ?27, ?28, ?29)
+         RETURNING run_id",
     )?;
-    let start_time = timestamp_text(plan.now);
-    let one = |Registration { id, details }: &Registration| {
+    let one = |run: &Execution| {
+        let (details, place, lease, stop) = (&run.details, run.place.as_ref(), run.lease.as_ref(), run.stop.as_ref());
         insert.query_row(
             params![
-                id.to_string(),
+                run.id.to_string(),
                 details.repo,
                 details.lac,
                 details.stream,
@@ -107,24 +133,58 @@ fn insert_starting(transaction: &Transaction<'_>, plan: &Plan) -> rusqlite::Resu
                 details.kind,
                 details.environment,
                 details.triggered_by,
-                Status::Running.as_str(),
-                start_time,
                 details.factor.map(Factor::millionths),
                 details.dashboard_url,
                 details.location.as_ref().map(LocationName::as_str),
                 details.extra,
+                run.status.as_str(),
+                timestamp_text(run.start_time),
+                run.end_time.map(timestamp_text),
+                run.priority.get(),
+                place.map(|place| timestamp_text(place.queued_at)),
+                place.map(|place| timestamp_text(place.until)),
+                place.map(|place| timestamp_text(place.heard_at)),
+                lease.map(|lease| lease.seconds),
+                lease.map(|lease| &lease.token.0),
+                lease.and_then(|lease| lease.expires_at).map(timestamp_text),
+                lease.is_some_and(|lease| lease.suspect),
+                run.fence,
+                stop.map(|stop| &stop.reason),
+                stop.and_then(|stop| stop.by.as_ref()),
+                stop.map(|stop| timestamp_text(stop.at)),
+                run.end_reason.map(EndReason::as_str),
+                run.version,
             ],
             |row| row.get(0).map(RunId),
         )
     };
-    plan.starting.iter().map(one).collect()
+    inserted.iter().map(one).collect()
 }
 
-fn update_ended(transaction: &Transaction<'_>, ended: &[Execution]) -> rusqlite::Result<()> {
-    let mut update =
-        transaction.prepare_cached("UPDATE test_executions SET status = ?2, end_time = ?3 WHERE run_id = ?1")?;
-    for run in ended {
-        update.execute(params![run.run_id.0, run.status.as_str(), run.end_time.map(timestamp_text)])?;
+fn update_executions(transaction: &Transaction<'_>, updated: &[Execution]) -> rusqlite::Result<()> {
+    let mut update = transaction.prepare_cached(
+        "UPDATE test_executions
+            SET status = ?2, start_time = ?3, end_time = ?4, heard_at = ?5, lease_expires_at = ?6, suspect = ?7, fence = ?8,
+                stop_reason = ?9, stop_by = ?10, stop_at = ?11, end_reason = ?12, version = ?13
+          WHERE run_id = ?1",
+    )?;
+    for run in updated {
+        let (lease, stop) = (run.lease.as_ref(), run.stop.as_ref());
+        update.execute(params![
+            run.run_id.0,
+            run.status.as_str(),
+            timestamp_text(run.start_time),
+            run.end_time.map(timestamp_text),
+            run.place.as_ref().map(|place| timestamp_text(place.heard_at)),
+            lease.and_then(|lease| lease.expires_at).map(timestamp_text),
+            lease.is_some_and(|lease| lease.suspect),
+            run.fence,
+            stop.map(|stop| &stop.reason),
+            stop.and_then(|stop| stop.by.as_ref()),
+            stop.map(|stop| timestamp_text(stop.at)),
+            run.end_reason.map(EndReason::as_str),
+            run.version,
+        ])?;
     }
     Ok(())
 }
@@ -141,10 +201,11 @@ fn insert_terms(transaction: &Transaction<'_>, terms: &[Term]) -> rusqlite::Resu
 fn save_location(transaction: &Transaction<'_>, location: &Location) -> rusqlite::Result<()> {
     transaction
         .prepare_cached(
-            "INSERT INTO perfreg_locations (name, capacity_millionths, used_millionths, running, fence)
-             VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (name) DO UPDATE SET capacity_millionths = excluded.capacity_millionths,
-                 used_millionths = excluded.used_millionths, running = excluded.running, fence = excluded.fence",
+            "INSERT INTO perfreg_locations (name, capacity_millionths, used_millionths, running, fence, waiting, leased,
+                                            state, state_reason, state_by, state_until, next_due)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+             ON CONFLICT (name) DO UPDATE SET capacity_millionths = ?2, used_millionths = ?3, running = ?4, fence = ?5,
+                 waiting = ?6, leased = ?7, state = ?8, state_reason = ?9, state_by = ?10, state_until = ?11, next_due = ?12",
         )?
         .execute(params![
             location.name.as_ref().map_or(NOWHERE, |name| name.as_str()),
@@ -152,6 +213,13 @@ fn save_location(transaction: &Transaction<'_>, location: &Location) -> rusqlite
             location.used.millionths(),
             location.running,
             location.fence,
+            location.waiting,
+            location.leased,
+            location.gate.state.as_str(),
+            location.gate.reason,
+            location.gate.by,
+            location.gate.until.map(timestamp_text),
+            location.next_due.map(timestamp_text),
         ])
         .map(|_| ())
 }

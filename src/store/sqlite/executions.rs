@@ -31,6 +31,19 @@ pub fn page(connection: &Connection, filter: &Filter, after: Option<Cursor>, lim
     Ok(Page::cut(executions, limit))
 }
 
+/// Which of the executions have reached another version than the one named.
+pub fn changed(connection: &Connection, versions: &[(RunId, i64)]) -> Result<Vec<RunId>, StoreError> {
+    let mut changed = Vec::new();
+    let mut select = connection
+        .prepare_cached("SELECT run_id FROM test_executions WHERE run_id = ?1 AND version <> ?2")
+        .map_err(classify)?;
+    for (run_id, version) in versions {
+        changed
+            .extend(select.query_row([run_id.0, *version], |row| row.get(0).map(RunId)).optional().map_err(classify)?);
+    }
+    Ok(changed)
+}
+
 fn conditions(filter: &Filter, after: Option<Cursor>) -> (String, Vec<Value>) {
     let mut conditions = vec!["true".to_owned()];
     let mut parameters = Vec::new();

@@ -1,10 +1,12 @@
-//! Reads of locations.
+//! Locations, and the state of the whole registry.
 
-use rusqlite::{Connection, TransactionBehavior};
+use jiff::Timestamp;
+use rusqlite::{Connection, Result, TransactionBehavior, params};
 
-use super::connection::classify;
-use super::rows;
-use crate::domain::location::{Location, NOWHERE};
+use super::connection::{classify, classify_commit};
+use super::rows::{self, timestamp_text};
+use crate::domain::gate::Gate;
+use crate::domain::location::{Location, LocationName, NOWHERE};
 use crate::store::StoreError;
 
 pub fn all(connection: &Connection) -> Result<Vec<Location>, StoreError> {
@@ -13,6 +15,39 @@ pub fn all(connection: &Connection) -> Result<Vec<Location>, StoreError> {
         .prepare_cached(&sql)
         .and_then(|mut select| select.query_map([NOWHERE], rows::location)?.collect())
         .map_err(classify)
+}
+
+/// The locations at which something is due; `None` stands for the tests without one.
+pub fn due(connection: &Connection, now: Timestamp, any: bool) -> Result<Vec<Option<LocationName>>, StoreError> {
+    // Asked for any, all at which anything ever could be due.
+    let sql = "SELECT name FROM perfreg_locations WHERE next_due <= ?1 OR (?2 AND waiting + leased > 0)";
+    let name = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
+    let named = |name: String| (name != NOWHERE).then(|| LocationName::new(&name));
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut select| select.query_map(params![timestamp_text(now), any], name)?.collect::<Result<Vec<_>>>())
+        .map(|names| names.into_iter().map(named).collect())
+        .map_err(classify)
+}
+
+pub fn registry(connection: &Connection) -> Result<Gate> {
+    let sql = format!("SELECT {} FROM perfreg_registry WHERE id = 1", rows::GATE_COLUMNS);
+    connection.prepare_cached(&sql)?.query_row([], rows::gate)
+}
+
+pub fn read_registry(connection: &Connection) -> Result<Gate, StoreError> {
+    registry(connection).map_err(classify)
+}
+
+pub fn set_registry(connection: &mut Connection, gate: &Gate) -> Result<(), StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(classify)?;
+    transaction
+        .execute(
+            "UPDATE perfreg_registry SET state = ?1, state_reason = ?2, state_by = ?3, state_until = ?4 WHERE id = 1",
+            params![gate.state.as_str(), gate.reason, gate.by, gate.until.map(timestamp_text)],
+        )
+        .map_err(classify)?;
+    transaction.commit().map_err(classify_commit)
 }
 
 /// Takes the write lock and gives it back.

@@ -13,12 +13,12 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 
 use super::known_terms::KnownTerms;
-use super::{Batch, Store, StoreError};
+use super::{Batch, Decided, Store, StoreError};
 use crate::clock::Clock;
-use crate::domain::answer::Answer;
 use crate::domain::execution::{Execution, RunId};
+use crate::domain::gate::Gate;
 use crate::domain::history::{Cursor, Filter, Page};
-use crate::domain::location::Location;
+use crate::domain::location::{Location, LocationName};
 use connection::{Readers, Writer};
 
 pub struct SqliteStore {
@@ -57,7 +57,7 @@ impl Store for SqliteStore {
         Ok(())
     }
 
-    async fn decide(&self, batch: &Batch) -> Result<Vec<Answer>, StoreError> {
+    async fn decide(&self, batch: &Batch) -> Result<Decided, StoreError> {
         let open = self.ready()?;
         let (batch, clock, known_terms) = (batch.clone(), self.clock.clone(), Arc::clone(&open.known_terms));
         open.writer.run(move |connection| admission::decide(connection, &batch, &clock, &known_terms)).await
@@ -70,6 +70,25 @@ impl Store for SqliteStore {
     async fn executions(&self, filter: &Filter, after: Option<Cursor>, limit: usize) -> Result<Page, StoreError> {
         let filter = filter.clone();
         self.ready()?.readers.run(move |connection| executions::page(connection, &filter, after, limit)).await
+    }
+
+    async fn due(&self, any: bool) -> Result<Vec<Option<LocationName>>, StoreError> {
+        let now = self.clock.now();
+        self.ready()?.readers.run(move |connection| locations::due(connection, now, any)).await
+    }
+
+    async fn registry(&self) -> Result<Gate, StoreError> {
+        self.ready()?.readers.run(locations::read_registry).await
+    }
+
+    async fn set_registry(&self, gate: &Gate) -> Result<(), StoreError> {
+        let gate = gate.clone();
+        self.ready()?.writer.run(move |connection| locations::set_registry(connection, &gate)).await
+    }
+
+    async fn changed(&self, versions: &[(RunId, i64)]) -> Result<Vec<RunId>, StoreError> {
+        let versions = versions.to_vec();
+        self.ready()?.readers.run(move |connection| executions::changed(connection, &versions)).await
     }
 
     async fn locations(&self) -> Result<Vec<Location>, StoreError> {

@@ -3,79 +3,168 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rusqlite::types::Type;
+use rusqlite::types::{FromSql, Type};
 use rusqlite::{Result, Row};
 use uuid::Uuid;
 
 use crate::domain::answer::Holder;
-use crate::domain::execution::{Details, Execution, RunId, Status};
+use crate::domain::execution::{Details, Execution, Place, RunId, Stop};
 use crate::domain::factor::Factor;
+use crate::domain::gate::Gate;
+use crate::domain::lease::{Lease, TokenHash};
 use crate::domain::location::{Location, LocationName, NOWHERE};
+use crate::domain::queue::Priority;
 
-pub const EXECUTION_COLUMNS: &str = "run_id, id, repo, lac, stream, test, type, environment, triggered_by, status, \
-     start_time, end_time, factor_millionths, dashboard_url, location, extra";
+/// The columns of a row, read one after the other in the order of the statement.
+struct Columns<'row> {
+    row: &'row Row<'row>,
+    next: usize,
+}
+
+impl<'row> Columns<'row> {
+    const fn of(row: &'row Row<'row>) -> Self {
+        Self { row, next: 0 }
+    }
+
+    fn next<T: FromSql>(&mut self) -> Result<T> {
+        self.next += 1;
+        self.row.get(self.next - 1)
+    }
+
+    fn factor(&mut self) -> Result<Factor> {
+        self.next().map(Factor::from_millionths)
+    }
+
+    /// A text in which a domain value is written down.
+    fn parsed<T>(&mut self, parse: impl FnOnce(&str) -> Option<T>) -> Result<T> {
+        let index = self.next;
+        let text: String = self.next()?;
+        parse(&text).ok_or_else(|| unexpected(index, &text))
+    }
+
+    fn optional<T>(&mut self, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>> {
+        let index = self.next;
+        let text: Option<String> = self.next()?;
+        text.map(|text| parse(&text).ok_or_else(|| unexpected(index, &text))).transpose()
+    }
+
+    fn time(&mut self) -> Result<Timestamp> {
+        self.parsed(|text| text.parse().ok())
+    }
+
+    fn optional_time(&mut self) -> Result<Option<Timestamp>> {
+        self.optional(|text| text.parse().ok())
+    }
+}
+
+fn unexpected(index: usize, text: &str) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(index, Type::Text, format!("unexpected text {text:?}").into())
+}
+
+pub const EXECUTION_COLUMNS: &str = "run_id, id, repo, lac, stream, test, type, environment, triggered_by, \
+     factor_millionths, dashboard_url, location, extra, status, start_time, end_time, priority, queued_at, wait_until, \
+     heard_at, lease_seconds, lease_token_hash, lease_expires_at, suspect, fence, stop_reason, stop_by, stop_at, \
+     end_reason, version";
 
 pub fn execution(row: &Row<'_>) -> Result<Execution> {
+    let mut columns = Columns::of(row);
+    let columns = &mut columns;
     Ok(Execution {
-        run_id: RunId(row.get(0)?),
-        id: parsed(row, 1, |text| text.parse::<Uuid>().ok())?,
+        run_id: RunId(columns.next()?),
+        id: columns.parsed(|text| text.parse::<Uuid>().ok())?,
         details: Arc::new(Details {
-            repo: row.get(2)?,
-            lac: row.get(3)?,
-            stream: row.get(4)?,
-            test: row.get(5)?,
-            kind: row.get(6)?,
-            environment: row.get(7)?,
-            triggered_by: row.get(8)?,
-            factor: row.get::<_, Option<i64>>(12)?.map(Factor::from_millionths),
-            dashboard_url: row.get(13)?,
-            location: row.get::<_, Option<String>>(14)?.map(|name| LocationName::new(&name)),
-            extra: row.get(15)?,
+            repo: columns.next()?,
+            lac: columns.next()?,
+            stream: columns.next()?,
+            test: columns.next()?,
+            kind: columns.next()?,
+            environment: columns.next()?,
+            triggered_by: columns.next()?,
+            factor: columns.next::<Option<i64>>()?.map(Factor::from_millionths),
+            dashboard_url: columns.next()?,
+            location: columns.next::<Option<String>>()?.map(|name| LocationName::new(&name)),
+            extra: columns.next()?,
         }),
         exact_factor: None,
-        status: parsed(row, 9, |text| text.parse::<Status>().ok())?,
-        start_time: timestamp(row, 10)?,
-        end_time: if row.get_ref(11)? == rusqlite::types::ValueRef::Null { None } else { Some(timestamp(row, 11)?) },
+        status: columns.parsed(|text| text.parse().ok())?,
+        start_time: columns.time()?,
+        end_time: columns.optional_time()?,
+        priority: Priority::new(columns.next()?).unwrap_or(Priority::DEFAULT),
+        place: place(columns)?,
+        lease: lease(columns)?,
+        fence: columns.next()?,
+        stop: stop(columns)?,
+        end_reason: columns.optional(|text| text.parse().ok())?,
+        version: columns.next()?,
     })
 }
 
-pub const LOCATION_COLUMNS: &str = "name, capacity_millionths, used_millionths, running, fence";
+fn place(columns: &mut Columns<'_>) -> Result<Option<Place>> {
+    let (queued_at, until, heard_at) = (columns.optional_time()?, columns.optional_time()?, columns.optional_time()?);
+    Ok(queued_at.zip(until).zip(heard_at).map(|((queued_at, until), heard_at)| Place { queued_at, until, heard_at }))
+}
+
+fn lease(columns: &mut Columns<'_>) -> Result<Option<Lease>> {
+    let (seconds, token): (Option<u32>, Option<String>) = (columns.next()?, columns.next()?);
+    let (expires_at, suspect) = (columns.optional_time()?, columns.next()?);
+    let lease = |(seconds, token)| Lease { seconds, token: TokenHash(token), expires_at, suspect };
+    Ok(seconds.zip(token).map(lease))
+}
+
+fn stop(columns: &mut Columns<'_>) -> Result<Option<Stop>> {
+    let (reason, by, at): (Option<String>, Option<String>, _) =
+        (columns.next()?, columns.next()?, columns.optional_time()?);
+    Ok(reason.zip(at).map(|(reason, at)| Stop { reason, by, at }))
+}
+
+pub const GATE_COLUMNS: &str = "state, state_reason, state_by, state_until";
+
+pub fn gate(row: &Row<'_>) -> Result<Gate> {
+    read_gate(&mut Columns::of(row))
+}
+
+fn read_gate(columns: &mut Columns<'_>) -> Result<Gate> {
+    Ok(Gate {
+        state: columns.parsed(|text| text.parse().ok())?,
+        reason: columns.next()?,
+        by: columns.next()?,
+        until: columns.optional_time()?,
+    })
+}
+
+pub const LOCATION_COLUMNS: &str = "name, capacity_millionths, used_millionths, running, fence, waiting, leased, state, \
+     state_reason, state_by, state_until, next_due";
 
 pub fn location(row: &Row<'_>) -> Result<Location> {
-    let name: String = row.get(0)?;
+    let mut columns = Columns::of(row);
+    let name: String = columns.next()?;
     Ok(Location {
         name: (name != NOWHERE).then(|| LocationName::new(&name)),
-        capacity: Factor::from_millionths(row.get(1)?),
-        used: Factor::from_millionths(row.get(2)?),
-        running: row.get(3)?,
-        fence: row.get(4)?,
+        capacity: columns.factor()?,
+        used: columns.factor()?,
+        running: columns.next()?,
+        fence: columns.next()?,
+        waiting: columns.next()?,
+        leased: columns.next()?,
+        gate: read_gate(&mut columns)?,
+        next_due: columns.optional_time()?,
     })
 }
 
 pub const HOLDER_COLUMNS: &str = "run_id, test, triggered_by, factor_millionths, start_time";
 
 pub fn holder(row: &Row<'_>) -> Result<Holder> {
+    let mut columns = Columns::of(row);
     Ok(Holder {
-        run_id: RunId(row.get(0)?),
-        test: row.get(1)?,
-        triggered_by: row.get(2)?,
-        factor: Factor::from_millionths(row.get::<_, Option<i64>>(3)?.unwrap_or_default()),
-        start_time: timestamp(row, 4)?,
+        run_id: RunId(columns.next()?),
+        test: columns.next()?,
+        triggered_by: columns.next()?,
+        factor: Factor::from_millionths(columns.next::<Option<i64>>()?.unwrap_or_default()),
+        start_time: columns.time()?,
     })
 }
 
 /// RFC 3339 in UTC with six fractional digits, always as long, so that text sorts as time does.
 pub fn timestamp_text(time: Timestamp) -> String {
     format!("{time:.6}")
-}
-
-fn timestamp(row: &Row<'_>, index: usize) -> Result<Timestamp> {
-    parsed(row, index, |text| text.parse().ok())
-}
-
-fn parsed<T>(row: &Row<'_>, index: usize, parse: impl FnOnce(&str) -> Option<T>) -> Result<T> {
-    let text: String = row.get(index)?;
-    parse(&text).ok_or_else(|| {
-        rusqlite::Error::FromSqlConversionFailure(index, Type::Text, format!("unexpected text {text:?}").into())
-    })
 }

@@ -74,7 +74,7 @@ async fn locations_are_shown_and_set() {
     let cells = |table: &str| -> Vec<String> {
         table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
     };
-    let expected = ["LOCATION USED CAPACITY AVAILABLE RUNNING", "on prem/1 0 2.5 2.5 0"];
+    let expected = ["LOCATION USED CAPACITY AVAILABLE RUNNING WAITING STATE", "on prem/1 0 2.5 2.5 0 0 open"];
     assert_eq!(cells(&table), expected);
     assert_eq!(cells(&call(&server, &["locations"]).1), expected);
 }

@@ -140,7 +140,7 @@ async fn a_query_that_has_no_meaning_is_refused_rather_than_ignored() {
     let http = server.http();
     for (query, words) in [
         ("strem=main", "strem is not a parameter"),
-        ("status=done", "status must be one of running, success, failure, cancelled"),
+        ("status=done", "status must be one of queued, running, success, failure, cancelled"),
         ("limit=0", "limit must be a whole number from 1 to 1000"),
         ("limit=1001", "limit must be a whole number from 1 to 1000"),
         ("cursor=abc", "cursor must be the `next` of an earlier page"),

@@ -21,6 +21,7 @@ async fn every_call_is_described_and_the_page_needs_no_other_host() {
             "/complete",
             "/executions/{run_id}",
             "/healthz",
+            "/heartbeat",
             "/history",
             "/history-html",
             "/history-html-filter",
@@ -28,6 +29,7 @@ async fn every_call_is_described_and_the_page_needs_no_other_host() {
             "/locations/{name}",
             "/readyz",
             "/register",
+            "/registry",
             "/status",
             "/status-html"
         ]

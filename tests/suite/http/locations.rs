@@ -14,8 +14,9 @@ async fn a_location_is_there_once_it_is_used_or_put() {
     http.admit(json!({})).await;
     let put = http.send(Method::PUT, "/locations/on%20prem%2F1", &json!({"capacity": "2.5"})).await;
     assert_eq!(put.status, 200, "{}", put.text);
-    let used = json!({"name": "azure-k8s", "capacity": 1, "used": 0.5, "available": 0.5, "running": 1});
-    let unused = json!({"name": "on prem/1", "capacity": 2.5, "used": 0, "available": 2.5, "running": 0});
+    let gate = json!({"state": "open", "reason": null, "by": null, "until": null});
+    let used = json!({"name": "azure-k8s", "capacity": 1, "used": 0.5, "available": 0.5, "running": 1, "waiting": 0, "gate": gate});
+    let unused = json!({"name": "on prem/1", "capacity": 2.5, "used": 0, "available": 2.5, "running": 0, "waiting": 0, "gate": gate});
     assert_eq!(put.json(), unused);
     assert_eq!(http.get("/locations").await.json(), json!({"locations": [used, unused]}));
     http.admit(json!({"location": "on prem/1", "factor": 2.4})).await;

@@ -7,3 +7,4 @@ mod lifecycle;
 mod locations;
 mod original;
 mod pages;
+mod waiting;

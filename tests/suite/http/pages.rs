@@ -12,6 +12,17 @@ pub async fn serve() -> (TestServer, TestDatabase) {
     (TestServer::start(&database.url), database)
 }
 
+/// Runs a statement in which `{}` stands for the time so many seconds ago.
+pub async fn set_back(database: &TestDatabase, statement: &str, seconds: i64) {
+    let ago = perfreg::clock::now() - jiff::SignedDuration::from_secs(seconds);
+    let sql = statement.replace("{}", &format!("'{ago:.6}'"));
+    if database.url.starts_with("sqlite:") {
+        database.open_file().execute_batch(&sql).expect("valid SQL");
+    } else {
+        database.connect().await.batch_execute(&sql).await.expect("valid SQL");
+    }
+}
+
 /// Makes every start the same, so that pages can be compared with what was reviewed.
 fn freeze_times(database: &TestDatabase) {
     database

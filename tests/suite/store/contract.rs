@@ -26,12 +26,16 @@ fn register(details: Details) -> Command {
 }
 
 fn end(run: &Execution, outcome: Outcome) -> Command {
-    Command::End { run_id: run.run_id, outcome }
+    Command::Complete { run_id: run.run_id, outcome, token: None }
+}
+
+fn set_capacity(capacity: &str) -> Command {
+    Command::SetLocation { capacity: Some(factor(capacity)), gate: None }
 }
 
 async fn decide(store: &dyn Store, location: Option<&str>, commands: Vec<Command>) -> Vec<Answer> {
     let batch = Batch { location: location.map(LocationName::new), commands, is_retry: false };
-    store.decide(&batch).await.expect("a decision")
+    store.decide(&batch).await.expect("a decision").answers
 }
 
 /// Starts a test with these details at its location.
@@ -94,7 +98,7 @@ on_both_databases! {
     async fn an_unknown_run_id_is_no_execution(database: &TestDatabase) {
         let store = database.store(Clock::Real).await;
         assert_eq!(store.execution(RunId(7)).await.expect("a read"), None);
-        let unknown = Command::End { run_id: RunId(7), outcome: Outcome::Success };
+        let unknown = Command::Complete { run_id: RunId(7), outcome: Outcome::Success, token: None };
         assert_eq!(decide(store.as_ref(), Some("here"), vec![unknown]).await, [Answer::NotFound]);
     }
 
@@ -103,12 +107,12 @@ on_both_databases! {
         let run = start(store.as_ref(), details(Some("here"), "0.6")).await;
         let answers = decide(store.as_ref(), Some("here"), vec![register(details(Some("here"), "0.4"))]).await;
         let refused = refusal(&answers[0]);
-        assert_eq!(refused.capacity, Factor::ONE);
-        assert_eq!(refused.running_factor, factor("0.6"));
-        assert_eq!(refused.available_factor(), factor("0.4"));
-        assert_eq!(refused.blocking.len(), 1);
-        assert_eq!(refused.blocking[0].run_id, run.run_id);
-        assert_eq!(refused.blocking[0].start_time, run.start_time);
+        assert_eq!(refused.room.capacity, Factor::ONE);
+        assert_eq!(refused.room.running_factor, factor("0.6"));
+        assert_eq!(refused.room.available_factor(), factor("0.4"));
+        assert_eq!(refused.room.blocking.len(), 1);
+        assert_eq!(refused.room.blocking[0].run_id, run.run_id);
+        assert_eq!(refused.room.blocking[0].start_time, run.start_time);
         assert_eq!(page(store.as_ref(), None, 10).await.0, [run.run_id.0]);
         assert_eq!(location(store.as_ref(), "here").await.used, factor("0.6"));
     }
@@ -126,10 +130,10 @@ on_both_databases! {
         let large = start(store.as_ref(), details(Some("here"), "0.2")).await;
         let answers = decide(store.as_ref(), Some("here"), vec![register(details(Some("here"), "0.9"))]).await;
         let refused = refusal(&answers[0]);
-        assert_eq!(refused.running, MOST_HOLDERS_NAMED as i64 + 6);
-        assert_eq!(refused.blocking.len(), MOST_HOLDERS_NAMED);
-        assert_eq!(refused.blocking[0].run_id, large.run_id);
-        let others: Vec<i64> = refused.blocking[1..].iter().map(|holder| holder.run_id.0).collect();
+        assert_eq!(refused.room.running, MOST_HOLDERS_NAMED as i64 + 6);
+        assert_eq!(refused.room.blocking.len(), MOST_HOLDERS_NAMED);
+        assert_eq!(refused.room.blocking[0].run_id, large.run_id);
+        let others: Vec<i64> = refused.room.blocking[1..].iter().map(|holder| holder.run_id.0).collect();
         assert!(others.is_sorted());
     }
 
@@ -142,12 +146,12 @@ on_both_databases! {
             end(&first, Outcome::Success),
             register(details(Some("here"), "0.5")),
             end(&first, Outcome::Failure),
-            Command::SetCapacity(factor("2.5")),
+            set_capacity("2.5"),
             register(details(Some("here"), "1.9")),
         ];
         let answers = decide(store.as_ref(), Some("here"), commands).await;
         let small = started(&answers[0]);
-        let named: Vec<RunId> = refusal(&answers[1]).blocking.iter().map(|holder| holder.run_id).collect();
+        let named: Vec<RunId> = refusal(&answers[1]).room.blocking.iter().map(|holder| holder.run_id).collect();
         assert_eq!(named, [first.run_id, small.run_id]);
         assert!(matches!(&answers[2], Answer::Ended(run) if run.status == Status::Ended(Outcome::Success)));
         assert!(started(&answers[3]).run_id > small.run_id);
@@ -189,15 +193,15 @@ on_both_databases! {
             commands: vec![register(details(Some("here"), "0.6")), register(details(Some("here"), "0.3"))],
             is_retry: false,
         };
-        let answers = store.decide(&first).await.expect("a decision");
+        let answers = store.decide(&first).await.expect("a decision").answers;
         let retry = Batch { is_retry: true, ..first };
-        assert_eq!(store.decide(&retry).await.expect("a decision"), answers);
+        assert_eq!(store.decide(&retry).await.expect("a decision").answers, answers);
         assert_eq!(location(store.as_ref(), "here").await.running, 2);
     }
 
     async fn a_capacity_can_be_set_before_the_first_use_and_below_what_runs(database: &TestDatabase) {
         let store = database.store(Clock::Real).await;
-        let set = |capacity| vec![Command::SetCapacity(factor(capacity))];
+        let set = |capacity| vec![set_capacity(capacity)];
         decide(store.as_ref(), Some("b"), set("1000")).await;
         decide(store.as_ref(), Some("a"), set("0.5")).await;
         start(store.as_ref(), details(Some("b"), "999.999999")).await;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use perfreg::domain::execution::{Details, Registration};
 use perfreg::domain::factor::Factor;
 use perfreg::domain::location::LocationName;
+use perfreg::domain::queue::Priority;
 use uuid::Uuid;
 
 /// A test that asks for `factor` of `location`; everything else is the original's example.
@@ -30,5 +31,11 @@ pub fn details(location: Option<&str>, factor: &str) -> Details {
 }
 
 pub fn registration(details: Details) -> Registration {
-    Registration { id: Uuid::now_v7(), details: Arc::new(details) }
+    Registration {
+        id: Uuid::now_v7(),
+        details: Arc::new(details),
+        priority: Priority::DEFAULT,
+        wait_seconds: 0,
+        lease: None,
+    }
 }

@@ -1,0 +1,18 @@
+//! What goes on without being asked.
+
+mod change_finder;
+mod sweeper;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::registry::Registry;
+
+/// Starts everything; it ends with the process.
+pub fn start(registry: &Arc<Registry>) {
+    tokio::spawn(sweeper::run(Arc::clone(registry)));
+    tokio::spawn(change_finder::run(Arc::clone(registry)));
+}
+
+/// After a failure the database is left alone for a while.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);

@@ -1,0 +1,191 @@
+//! What each command does to the location.
+
+use super::batch::Batch;
+use super::{Command, MOST_WAITING, Verdict, provisional};
+use crate::domain::answer::{Answer, Cause, Refusal, Room};
+use crate::domain::execution::{EndReason, Execution, Outcome, Place, Registration, RunId, Status, Stop};
+use crate::domain::factor::Factor;
+use crate::domain::gate::Gate;
+use crate::domain::lease::TokenHash;
+
+impl Batch {
+    pub fn decide(&mut self, command: &Command) -> Verdict {
+        match command {
+            Command::Register(registration) => self.register(registration),
+            Command::Complete { run_id, outcome, token } => settled(self.complete(*run_id, *outcome, token.as_ref())),
+            Command::Cancel { run_id, reason, by, force } => {
+                let reason = reason.clone().unwrap_or_else(|| "cancelled".to_owned());
+                let stop = Stop { reason, by: by.clone(), at: self.now };
+                settled(self.cancel(*run_id, &stop, *force))
+            }
+            Command::Beat { run_id, token } => self.beat(*run_id, token),
+            Command::SetLocation { capacity, gate } => settled(self.set_location(*capacity, gate.as_ref())),
+            Command::Sweep => settled(Answer::Swept),
+        }
+    }
+
+    fn register(&mut self, registration: &Registration) -> Verdict {
+        if let Some(run_id) = self.ids.get(&registration.id) {
+            return self.answer_saved(*run_id);
+        }
+        let factor = registration.factor();
+        let largest = self.location.largest_factor();
+        if factor > largest {
+            return settled(Answer::FactorTooLarge { largest });
+        }
+        let waiting = self.queue.len();
+        let cause = if !self.location.could_ever_fit(factor) {
+            Cause::NeverFits
+        } else if !self.gate().is_open() {
+            Cause::Gate
+        } else if !self.location.fits(factor) {
+            Cause::NoRoom
+        } else if waiting > 0 {
+            Cause::Queue
+        } else {
+            return self.start(registration);
+        };
+        if cause == Cause::NeverFits || registration.wait_seconds == 0 {
+            return self.refuse(cause, factor);
+        }
+        if waiting >= MOST_WAITING {
+            return self.refuse(Cause::QueueFull, factor);
+        }
+        self.enqueue(registration)
+    }
+
+    fn start(&mut self, registration: &Registration) -> Verdict {
+        let run_id = self.next_run_id();
+        self.location.fence += 1;
+        let run = Execution::started(registration, run_id, self.now, self.location.fence);
+        self.run(run.clone());
+        // Where everything is stopped nothing starts, so it cannot have been asked to stop yet.
+        settled(Answer::Registered(run))
+    }
+
+    fn enqueue(&mut self, registration: &Registration) -> Verdict {
+        let run_id = self.next_run_id();
+        let mut run = Execution::queued(registration, run_id, self.now);
+        // A clock that was set back lets nobody overtake those who came before.
+        if let (Some(place), Some(latest)) = (&mut run.place, self.queue.latest_arrival()) {
+            place.queued_at = place.queued_at.max(latest);
+        }
+        self.queue.push(&run);
+        self.put(run);
+        // Its priority may have put it before everybody else, and it may fit where they do not.
+        self.start_waiters();
+        self.answer_saved(run_id)
+    }
+
+    fn answer_saved(&mut self, run_id: RunId) -> Verdict {
+        let saved = self.runs[&run_id].clone();
+        if saved.status != Status::Queued {
+            return settled(Answer::Registered(saved));
+        }
+        let (room, sighting) = self.place_of(&saved);
+        Verdict { answer: Answer::Queued(saved, room), sighting }
+    }
+
+    fn next_run_id(&mut self) -> RunId {
+        self.inserted += 1;
+        provisional(self.inserted - 1)
+    }
+
+    fn place_of(&mut self, run: &Execution) -> (Room, Option<usize>) {
+        let ahead = self.queue.ahead_of(run, self.now);
+        self.room(run.factor(), ahead)
+    }
+
+    fn refuse(&mut self, cause: Cause, factor: Factor) -> Verdict {
+        let (room, sighting) = self.room(factor, self.queue.len());
+        Verdict { answer: Answer::Refused(Refusal { cause, room }), sighting }
+    }
+
+    fn complete(&mut self, run_id: RunId, outcome: Outcome, token: Option<&TokenHash>) -> Answer {
+        let Some(run) = self.runs.get(&run_id).cloned() else {
+            return Answer::NotFound;
+        };
+        match run.status {
+            _ if !run.knows(token) => Answer::WrongToken,
+            Status::Ended(earlier) if earlier == outcome && run.end_reason != Some(EndReason::Lost) => {
+                Answer::Ended(run)
+            }
+            Status::Ended(_) => Answer::EndedOtherwise(run),
+            Status::Queued if outcome != Outcome::Cancelled => Answer::NotStarted(run),
+            Status::Queued | Status::Running => self.end_and_go_on(run_id, outcome),
+        }
+    }
+
+    fn cancel(&mut self, run_id: RunId, stop: &Stop, force: bool) -> Answer {
+        let Some(run) = self.runs.get(&run_id).cloned() else {
+            return Answer::NotFound;
+        };
+        match run.status {
+            Status::Ended(Outcome::Cancelled) => Answer::Ended(run),
+            Status::Ended(_) => Answer::EndedOtherwise(run),
+            Status::Running if run.lease.is_some() && !force => {
+                self.ask_one_to_stop(run_id, stop);
+                Answer::Stopping(self.runs[&run_id].clone())
+            }
+            Status::Queued | Status::Running => self.end_and_go_on(run_id, Outcome::Cancelled),
+        }
+    }
+
+    fn end_and_go_on(&mut self, run_id: RunId, outcome: Outcome) -> Answer {
+        self.end(run_id, outcome, None);
+        let ended = self.runs[&run_id].clone();
+        self.start_waiters();
+        Answer::Ended(ended)
+    }
+
+    fn beat(&mut self, run_id: RunId, token: &TokenHash) -> Verdict {
+        let Some(run) = self.runs.get(&run_id).cloned() else {
+            return settled(Answer::NotFound);
+        };
+        if !run.knows(Some(token)) {
+            return settled(Answer::WrongToken);
+        }
+        match run.status {
+            Status::Ended(_) => settled(Answer::EndedOtherwise(run)),
+            Status::Running => {
+                let healed = run.lease.as_ref().is_some_and(|lease| lease.suspect);
+                let lease = run.lease.as_ref().map(|lease| lease.renewed(self.now));
+                let beating = Execution { lease, version: run.version + i64::from(healed), ..run };
+                self.put(beating.clone());
+                settled(Answer::Alive(beating, None))
+            }
+            Status::Queued => {
+                let place = run.place.clone().map(|place| Place { heard_at: self.now, ..place });
+                let waiter = Execution { place, ..run };
+                self.put(waiter.clone());
+                let (room, sighting) = self.place_of(&waiter);
+                Verdict { answer: Answer::Alive(waiter, Some(room)), sighting }
+            }
+        }
+    }
+
+    fn set_location(&mut self, capacity: Option<Factor>, gate: Option<&Gate>) -> Answer {
+        self.location.capacity = capacity.unwrap_or(self.location.capacity);
+        if let Some(gate) = gate {
+            self.location.gate = gate.at(self.now);
+        }
+        self.drop_those_who_cannot_fit();
+        self.ask_to_stop();
+        self.start_waiters();
+        self.count();
+        Answer::Location(self.location.clone())
+    }
+
+    /// A first in line who can never start would keep everybody else waiting for nothing.
+    fn drop_those_who_cannot_fit(&mut self) {
+        let cannot = |run: &&Execution| run.status == Status::Queued && !self.location.could_ever_fit(run.factor());
+        let dropped: Vec<RunId> = self.runs.values().filter(cannot).map(|run| run.run_id).collect();
+        for run_id in dropped {
+            self.end(run_id, Outcome::Cancelled, Some(EndReason::CannotFit));
+        }
+    }
+}
+
+fn settled(answer: Answer) -> Verdict {
+    Verdict { answer, sighting: None }
+}

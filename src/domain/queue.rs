@@ -1,0 +1,125 @@
+//! Who waits for a location, and in which order.
+//!
+//! By priority, which is raised by one for every ten minutes waited so that nothing starves, then
+//! by arrival. Two waiters of equal priority never change places, so one line for each priority is
+//! enough: the first of all is the first of one of the lines.
+
+use std::cmp::Reverse;
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+
+use super::execution::{Execution, RunId};
+use super::factor::Factor;
+
+/// 0 to 9; the larger goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Priority(u8);
+
+impl Priority {
+    pub const LARGEST: u8 = 9;
+    pub const DEFAULT: Self = Self(5);
+
+    #[must_use]
+    pub const fn new(priority: u8) -> Option<Self> {
+        if priority <= Self::LARGEST { Some(Self(priority)) } else { None }
+    }
+
+    #[must_use]
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+const SECONDS_PER_STEP: i64 = 600;
+const LINES: usize = Priority::LARGEST as usize + 1;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Waiter {
+    run_id: RunId,
+    priority: Priority,
+    queued_at: Timestamp,
+    factor: Factor,
+}
+
+impl Waiter {
+    fn arrival(&self) -> (Timestamp, RunId) {
+        (self.queued_at, self.run_id)
+    }
+
+    /// The smallest goes first.
+    fn rank(&self, now: Timestamp) -> impl Ord + use<> {
+        let waited = now.duration_since(self.queued_at).as_secs().max(0);
+        (Reverse(i64::from(self.priority.0) + waited / SECONDS_PER_STEP), self.arrival())
+    }
+}
+
+/// Everybody who waits for one location.
+#[derive(Clone, Debug, Default)]
+pub struct Queue {
+    /// One for each priority, each in the order of arrival.
+    lines: [VecDeque<Waiter>; LINES],
+}
+
+impl Queue {
+    /// Those of the executions that are queued.
+    pub fn new<'run>(executions: impl IntoIterator<Item = &'run Execution>) -> Self {
+        let mut queue = Self::default();
+        for execution in executions {
+            queue.push(execution);
+        }
+        queue
+    }
+
+    /// Does nothing for an execution that does not wait.
+    pub fn push(&mut self, execution: &Execution) {
+        let Some(place) = &execution.place else { return };
+        let waiter = Waiter {
+            run_id: execution.run_id,
+            priority: execution.priority,
+            queued_at: place.queued_at,
+            factor: execution.factor(),
+        };
+        let line = &mut self.lines[usize::from(waiter.priority.0)];
+        let index = line.partition_point(|other| other.arrival() < waiter.arrival());
+        line.insert(index, waiter);
+    }
+
+    pub fn remove(&mut self, execution: &Execution) {
+        self.lines[usize::from(execution.priority.0)].retain(|waiter| waiter.run_id != execution.run_id);
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lines.iter().map(VecDeque::len).sum()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lines.iter().all(VecDeque::is_empty)
+    }
+
+    /// Who starts next, and with which factor.
+    #[must_use]
+    pub fn first(&self, now: Timestamp) -> Option<(RunId, Factor)> {
+        let first = self.lines.iter().filter_map(VecDeque::front).min_by_key(|waiter| waiter.rank(now))?;
+        Some((first.run_id, first.factor))
+    }
+
+    /// How many go before this one.
+    #[must_use]
+    pub fn ahead_of(&self, execution: &Execution, now: Timestamp) -> usize {
+        let line = &self.lines[usize::from(execution.priority.0)];
+        let Some(waiter) = line.iter().find(|waiter| waiter.run_id == execution.run_id) else {
+            return 0;
+        };
+        // Along a line the rank only grows, since whoever came later waited no longer.
+        self.lines.iter().map(|line| line.partition_point(|other| other.rank(now) < waiter.rank(now))).sum()
+    }
+
+    /// When the last of them came.
+    #[must_use]
+    pub fn latest_arrival(&self) -> Option<Timestamp> {
+        self.lines.iter().filter_map(VecDeque::back).map(|waiter| waiter.queued_at).max()
+    }
+}

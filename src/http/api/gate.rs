@@ -1,0 +1,82 @@
+//! `GET /registry` and `PUT /registry`: the gate of the whole registry.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+
+use super::body::JsonObject;
+use super::fields::Fields;
+use crate::domain::gate::{Gate, GateState};
+use crate::http::error::ApiError;
+use crate::registry::Registry;
+use crate::wire;
+use crate::wire::gate::SetGateRequest;
+use crate::wire::problem::Problem;
+
+/// Whether anything may start anywhere.
+#[utoipa::path(
+    get, path = "/registry", operation_id = "get_registry", tag = "locations",
+    responses((status = 200, body = wire::gate::Gate)),
+)]
+pub async fn get_registry(State(registry): State<Arc<Registry>>) -> Result<Json<wire::gate::Gate>, ApiError> {
+    Ok(Json(to_wire(&registry.gate().await?)))
+}
+
+/// Opens or closes every location at once.
+#[utoipa::path(
+    put, path = "/registry", operation_id = "set_registry", tag = "locations",
+    request_body = SetGateRequest,
+    responses(
+        (status = 200, body = wire::gate::Gate),
+        (status = 422, description = "What is wrong with which field.", body = Problem,
+         content_type = "application/problem+json"),
+    ),
+)]
+pub async fn set_registry(
+    State(registry): State<Arc<Registry>>,
+    JsonObject(mut fields): JsonObject,
+) -> Result<Json<wire::gate::Gate>, ApiError> {
+    let gate = read_gate(&mut fields);
+    if gate.is_none() {
+        fields.reject("state", "is required");
+    }
+    fields.reject_rest();
+    let gate = fields.finish(gate)?;
+    Ok(Json(to_wire(&registry.set_gate(gate).await?)))
+}
+
+/// The gate that the fields `state`, `reason`, `by` and `until` describe, if there is a state.
+pub fn read_gate(fields: &mut Fields) -> Option<Gate> {
+    let state = fields.string("state");
+    let (reason, by) = (fields.optional_text("reason"), fields.optional_text("by"));
+    let until = fields.optional_time("until");
+    let state: GateState = match state.as_deref().map(str::parse) {
+        Some(Ok(state)) => state,
+        Some(Err(error)) => {
+            fields.reject("state", error);
+            return None;
+        }
+        None if reason.is_some() || until.is_some() => {
+            fields.reject("state", "is required with a reason or a time");
+            return None;
+        }
+        None => return None,
+    };
+    if state == GateState::Open {
+        return Some(Gate { by, ..Gate::OPEN });
+    }
+    if reason.is_none() {
+        fields.reject("reason", "is required, so that everybody who waits can be told");
+    }
+    Some(Gate { state, reason, by, until })
+}
+
+pub fn to_wire(gate: &Gate) -> wire::gate::Gate {
+    let state = match gate.state {
+        GateState::Open => wire::gate::GateState::Open,
+        GateState::Draining => wire::gate::GateState::Draining,
+        GateState::Stopped => wire::gate::GateState::Stopped,
+    };
+    wire::gate::Gate { state, reason: gate.reason.clone(), by: gate.by.clone(), until: gate.until }
+}

@@ -1,0 +1,76 @@
+//! `POST /heartbeat`: keeps a run, or a waiter's place, alive.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use super::body::JsonObject;
+use super::complete::conflict;
+use super::executions::{LONGEST_WAIT_SECONDS, to_wire};
+use super::register::room_to_wire;
+use crate::domain::answer::Room;
+use crate::domain::execution::{Execution, Status};
+use crate::http::error::{ApiError, problem_response};
+use crate::registry::{Beaten, Registry, Until};
+use crate::wire::complete::CompleteConflict;
+use crate::wire::heartbeat::{HeartbeatRequest, HeartbeatResponse};
+use crate::wire::problem::Problem;
+
+/// Extends a lease, or keeps a place in the queue. With `wait_seconds` it answers at the next change.
+#[utoipa::path(
+    post, path = "/heartbeat", operation_id = "beat_execution", tag = "executions",
+    request_body = HeartbeatRequest,
+    responses(
+        (status = 200, description = "It was heard.", body = HeartbeatResponse),
+        (status = 403, description = "The lease_token is another.", body = Problem,
+         content_type = "application/problem+json"),
+        (status = 404, description = "No test has this run_id.", body = Problem,
+         content_type = "application/problem+json"),
+        (status = 409, description = "It has ended, whatever its runner thinks.", body = CompleteConflict,
+         content_type = "application/problem+json"),
+        (status = 422, description = "What is wrong with which field.", body = Problem,
+         content_type = "application/problem+json"),
+    ),
+)]
+pub async fn heartbeat(
+    State(registry): State<Arc<Registry>>,
+    JsonObject(mut fields): JsonObject,
+) -> Result<Response, ApiError> {
+    let run_id = fields.required_run_id("run_id");
+    let token = fields.required_text("lease_token");
+    let seconds = fields.optional_number("wait_seconds", 0..=LONGEST_WAIT_SECONDS as i64).unwrap_or_default();
+    let version = fields.optional_number("version", 0..=i64::MAX);
+    let run_id = fields.finish(run_id)?;
+    let patience = Duration::from_secs(seconds.unsigned_abs());
+
+    let beaten = registry.heartbeat(run_id, &token).await?;
+    if let Beaten::Alive(execution, _) = &beaten
+        && !patience.is_zero()
+    {
+        let until = version.map_or(Until::News(execution.status), Until::NotVersion);
+        let changed = registry.watch(run_id, until, patience).await?;
+        if let Some(execution) = changed.filter(|execution| execution.status != Status::Queued) {
+            return Ok(heard(&execution, None));
+        }
+    }
+    Ok(match beaten {
+        Beaten::Alive(execution, room) => heard(&execution, room.as_ref()),
+        Beaten::Over(execution) => problem_response(StatusCode::CONFLICT, &conflict(&execution)),
+        Beaten::WrongToken => return Err(ApiError::WrongToken),
+        Beaten::NotFound => return Err(ApiError::NotFound("Running test not found".to_owned())),
+    })
+}
+
+fn heard(execution: &Execution, room: Option<&Room>) -> Response {
+    Json(HeartbeatResponse {
+        message: "Heard".to_owned(),
+        position: room.map(|room| room.ahead + 1),
+        waits_for: room.map(room_to_wire),
+        execution: to_wire(execution),
+    })
+    .into_response()
+}

@@ -1,0 +1,43 @@
+//! `GET /registry` and `PUT /registry`, and the gate of a location.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Whether anything may start, and why not.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Gate {
+    pub state: GateState,
+    #[schema(example = "release of the shop")]
+    pub reason: Option<String>,
+    /// Who set it.
+    pub by: Option<String>,
+    /// When it opens by itself.
+    pub until: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum GateState {
+    Open,
+    /// Nothing new starts; what runs goes on.
+    Draining,
+    /// As draining, and everything that has a lease is asked to stop.
+    Stopped,
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SetGateRequest {
+    pub state: GateState,
+    /// Required unless the state is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 255, example = "release of the shop")]
+    pub reason: Option<String>,
+    /// Who sets it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 255, example = "ana")]
+    pub by: Option<String>,
+    /// When it opens by itself, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+}

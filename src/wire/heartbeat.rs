@@ -1,0 +1,38 @@
+//! `POST /heartbeat`.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::execution::Execution;
+use super::register::Room;
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct HeartbeatRequest {
+    /// A number, or its text.
+    #[schema(value_type = super::register::NumberOrText, example = 7)]
+    pub run_id: i64,
+    /// The secret that register gave.
+    pub lease_token: String,
+    /// Answers at the next change, but at the latest after so many seconds, up to 30.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 30, example = 20)]
+    pub wait_seconds: Option<u32>,
+    /// The version that is known already; another one is a change. Without it, a change is that a
+    /// waiter no longer waits, or that a runner must stop or has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct HeartbeatResponse {
+    #[schema(example = "Heard")]
+    pub message: String,
+    /// While it waits: 1 for the one that starts next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<usize>,
+    /// While it waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<Room>,
+    #[serde(flatten)]
+    pub execution: Execution,
+}

@@ -1,0 +1,188 @@
+//! Waiting, leases and stopping, as a runner sees them.
+
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::on_both_databases;
+use crate::support::http::{Http, Reply, example};
+use crate::support::server::{PATIENCE, TestServer};
+
+/// A registration that waits, and what was answered: 200 or 202.
+async fn queue_up(http: &Http, changes: Value) -> Value {
+    let mut request = example(changes);
+    if request.get("wait_seconds").is_none() {
+        request["wait_seconds"] = json!(600);
+    }
+    let reply = http.post("/register", &request).await;
+    assert!(matches!(reply.status.as_u16(), 200 | 202), "{}", reply.text);
+    reply.json()
+}
+
+async fn beat(http: &Http, run: &Value, more: Value) -> Reply {
+    let mut request = json!({"run_id": run["run_id"], "lease_token": run["lease_token"]});
+    for (name, value) in more.as_object().expect("fields") {
+        request[name] = value.clone();
+    }
+    http.post("/heartbeat", &request).await
+}
+
+async fn complete(http: &Http, run: &Value) -> Reply {
+    let request = json!({"run_id": run["run_id"], "status": "success", "lease_token": run["lease_token"]});
+    http.post("/complete", &request).await
+}
+
+/// Waits until the execution looks as it should.
+async fn until(http: &Http, run: &Value, holds: impl Fn(&Value) -> bool) -> Value {
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        let now = http.get(&format!("/executions/{}", run["run_id"])).await.json();
+        if holds(&now) {
+            return now;
+        }
+        assert!(Instant::now() < give_up, "{now}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+on_both_databases! {
+    async fn a_test_waits_for_its_turn_and_is_told_at_once(database: &TestDatabase) {
+        let (first_server, second_server) = (TestServer::start(&database.url), TestServer::start(&database.url));
+        let (here, there) = (first_server.http(), second_server.http());
+        let holder = here.admit(json!({"factor": 0.6})).await;
+        let waiter = queue_up(&there, json!({"factor": 0.6})).await;
+        assert_eq!((&waiter["message"], &waiter["status"], &waiter["position"]),
+                   (&json!("Test queued"), &json!("queued"), &json!(1)));
+        assert_eq!(waiter["waits_for"]["blocking"][0]["run_id"], holder["run_id"]);
+        assert_eq!(queue_up(&here, json!({"factor": 0.1})).await["position"], 2, "it would fit, but is not first");
+        let refused = here.post("/register", &example(json!({"factor": 0.1}))).await;
+        assert_eq!(refused.status, 409);
+        assert!(refused.json()["message"].as_str().is_some_and(|text| text.contains("2 wait for azure-k8s already")));
+        assert_eq!(here.get("/locations").await.json()["locations"][0]["waiting"], 2);
+
+        let (poll_there, poll_waiter) = (there.clone(), waiter.clone());
+        let held = tokio::spawn(async move { beat(&poll_there, &poll_waiter, json!({"wait_seconds": 30})).await });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let completed = Instant::now();
+        complete(&here, &holder).await;
+        let started = held.await.expect("no panic").json();
+        assert!(completed.elapsed() < Duration::from_secs(10), "the poll was held to its end");
+        assert_eq!((&started["status"], &started["fence"]), (&json!("running"), &json!(2)));
+        assert_eq!(complete(&there, &waiter).await.status, 200);
+    }
+
+    async fn a_leased_run_needs_its_secret_and_stops_when_asked(database: &TestDatabase) {
+        let server = TestServer::start(&database.url);
+        let http = server.http();
+        let run = http.admit(json!({"lease_seconds": 30})).await;
+        assert_eq!(run["lease_token"].as_str().map(str::len), Some(64));
+        let stranger = json!({"run_id": run["run_id"], "status": "success"});
+        assert_eq!(http.post("/complete", &stranger).await.status, 403);
+        assert!(!http.get("/status").await.text.contains(run["lease_token"].as_str().expect("a token")));
+
+        let (poll_http, poll_run) = (http.clone(), run.clone());
+        let held = tokio::spawn(async move { beat(&poll_http, &poll_run, json!({"wait_seconds": 30})).await });
+        let cancel = json!({"run_id": run["run_id"], "reason": "prod is in trouble", "by": "ana"});
+        let asked = http.post("/cancel", &cancel).await;
+        assert_eq!((asked.status.as_u16(), &asked.json()["message"]), (202, &json!("Test asked to stop")));
+        let told = held.await.expect("no panic").json();
+        assert_eq!((&told["stop"]["reason"], &told["stop"]["by"]), (&json!("prod is in trouble"), &json!("ana")));
+        assert_eq!(http.get("/locations").await.json()["locations"][0]["running"], 1, "it holds its share");
+        assert_eq!(complete(&http, &run).await.json()["status"], "success");
+        let late = beat(&http, &run, json!({})).await;
+        assert_eq!((late.status.as_u16(), &late.json()["outcome"]), (409, &json!("success")));
+    }
+
+    async fn a_runner_that_died_gives_its_share_back_and_the_next_starts(database: &TestDatabase) {
+        let server = TestServer::start(&database.url);
+        let http = server.http();
+        let dead = http.admit(json!({"factor": 0.9, "lease_seconds": 10})).await;
+        let waiter = queue_up(&http, json!({"factor": 0.9})).await;
+        let sql = "UPDATE test_executions SET lease_expires_at = {} WHERE run_id = 1";
+        let due = "UPDATE perfreg_locations SET next_due = {}";
+        // Time is set in the database, as if the runner had been silent for a lease, then for two.
+        for (statement, seconds) in [(sql, 1), (due, 1)] {
+            super::pages::set_back(database, statement, seconds).await;
+        }
+        let suspect = until(&http, &dead, |run| run["suspect"] == true).await;
+        assert_eq!(suspect["status"], "running");
+        for (statement, seconds) in [(sql, 11), (due, 1)] {
+            super::pages::set_back(database, statement, seconds).await;
+        }
+        let lost = until(&http, &dead, |run| run["status"] == "failure").await;
+        assert_eq!(lost["end_reason"], "lost");
+        until(&http, &waiter, |run| run["status"] == "running").await;
+        let late = complete(&http, &dead).await;
+        assert_eq!(late.status, 409);
+        assert!(late.json()["detail"].as_str().is_some_and(|text| text.contains("was given up")), "{}", late.text);
+    }
+
+    async fn a_closed_registry_starts_nothing_and_tells_everybody_why(database: &TestDatabase) {
+        let server = TestServer::start(&database.url);
+        let http = server.http();
+        let run = http.admit(json!({"lease_seconds": 60})).await;
+        let closed = json!({"state": "stopped", "reason": "disaster drill", "by": "ops"});
+        let put = http.send(Method::PUT, "/registry", &closed).await;
+        assert_eq!((put.status.as_u16(), &put.json()["state"]), (200, &json!("stopped")));
+        assert_eq!(http.get("/registry").await.json()["reason"], "disaster drill");
+        let told = http.get(&format!("/executions/{}", run["run_id"])).await.json();
+        assert_eq!(told["stop"]["reason"], "disaster drill", "whoever has a lease is asked before the call is answered");
+        let refused = http.post("/register", &example(json!({"location": null}))).await;
+        assert!(refused.json()["message"].as_str().is_some_and(|text| text.contains("stopped: disaster drill")));
+        let waiter = queue_up(&http, json!({"location": null})).await;
+        assert_eq!(waiter["status"], "queued");
+        http.send(Method::PUT, "/registry", &json!({"state": "open"})).await;
+        until(&http, &waiter, |run| run["status"] == "running").await;
+    }
+}
+
+#[tokio::test]
+async fn a_location_is_drained_and_opens_again() {
+    let (server, _database) = super::pages::serve().await;
+    let http = server.http();
+    let drain = json!({"state": "draining", "reason": "new nodes"});
+    assert_eq!(http.send(Method::PUT, "/locations/azure-k8s", &drain).await.json()["gate"]["state"], "draining");
+    let waiter = queue_up(&http, json!({})).await;
+    assert_eq!(waiter["waits_for"]["gate"]["reason"], "new nodes");
+    http.admit(json!({"location": "elsewhere"})).await;
+    http.send(Method::PUT, "/locations/azure-k8s", &json!({"state": "open"})).await;
+    until(&http, &waiter, |run| run["status"] == "running").await;
+    for (body, words) in [
+        (json!({"state": "draining"}), "reason is required"),
+        (json!({"state": "shut", "reason": "x"}), "state must be one of open, draining, stopped"),
+        (json!({"reason": "x"}), "state is required"),
+        (json!({"state": "stopped", "reason": "x", "until": "tomorrow"}), "until must be a time such as"),
+        (json!({}), "is required"),
+    ] {
+        for path in ["/locations/azure-k8s", "/registry"] {
+            let reply = http.send(Method::PUT, path, &body).await;
+            assert!(reply.status == 422 && reply.text.contains(words), "{words:?} in {}", reply.text);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_asked_of_waiting_and_leases_is_checked() {
+    let (server, _database) = super::pages::serve().await;
+    let http = server.http();
+    for (field, value, words) in [
+        ("wait_seconds", json!(86_401), "wait_seconds must be a whole number from 0 to 86400"),
+        ("wait_seconds", json!(1.5), "wait_seconds must be a whole number"),
+        ("priority", json!(10), "priority must be a whole number from 0 to 9"),
+        ("lease_seconds", json!(9), "lease_seconds must be a whole number from 10 to 3600"),
+    ] {
+        let reply = http.post("/register", &example(json!({field: value}))).await;
+        assert!(reply.status == 422 && reply.text.contains(words), "{words:?} in {}", reply.text);
+    }
+    assert_eq!(http.post("/heartbeat", &json!({"run_id": 9, "lease_token": "x"})).await.status, 404);
+    assert_eq!(http.post("/heartbeat", &json!({"run_id": 9})).await.status, 422);
+    assert_eq!(http.get("/executions/1?wait_seconds=31").await.status, 422);
+    http.admit(json!({"factor": 0.9})).await;
+    let waiter = queue_up(&http, json!({"factor": 0.9})).await;
+    let early = complete(&http, &waiter).await;
+    assert!(early.status == 409 && early.text.contains("still waits"), "{}", early.text);
+    let watched = http.get(&format!("/executions/{}?wait_seconds=1&version=99", waiter["run_id"])).await;
+    assert_eq!(watched.json()["status"], "queued", "another version than 99 is news");
+    assert_eq!(http.post("/cancel", &json!({"run_id": waiter["run_id"]})).await.json()["status"], "cancelled");
+}
