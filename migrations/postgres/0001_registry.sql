@@ -21,9 +21,9 @@ CREATE TABLE IF NOT EXISTS test_executions (
     extra             JSON NOT NULL DEFAULT '{}'
 );
 
-CREATE UNIQUE INDEX test_executions_run_id ON test_executions (run_id);
-CREATE INDEX test_executions_newest ON test_executions (start_time, run_id);
-CREATE INDEX test_executions_running ON test_executions (location, factor_millionths) WHERE status = 'running';
+CREATE UNIQUE INDEX perfreg_executions_run_id ON test_executions (run_id);
+CREATE INDEX perfreg_executions_newest ON test_executions (start_time, run_id);
+CREATE INDEX perfreg_executions_running ON test_executions (location, factor_millionths) WHERE status = 'running';
 
 CREATE SEQUENCE perfreg_run_id AS BIGINT OWNED BY test_executions.run_id;
 SELECT setval('perfreg_run_id', coalesce(max(run_id), 0) + 1, false) FROM test_executions;

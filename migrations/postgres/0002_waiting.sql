@@ -15,8 +15,8 @@ ALTER TABLE test_executions ADD COLUMN stop_at TIMESTAMP WITH TIME ZONE;
 ALTER TABLE test_executions ADD COLUMN end_reason TEXT;
 ALTER TABLE test_executions ADD COLUMN version BIGINT NOT NULL DEFAULT 1;
 
-CREATE INDEX test_executions_queued ON test_executions (location) WHERE status = 'queued';
-CREATE INDEX test_executions_leased ON test_executions (location)
+CREATE INDEX perfreg_executions_queued ON test_executions (location) WHERE status = 'queued';
+CREATE INDEX perfreg_executions_leased ON test_executions (location)
     WHERE status = 'running' AND lease_seconds IS NOT NULL;
 
 ALTER TABLE perfreg_locations ADD COLUMN waiting BIGINT NOT NULL DEFAULT 0;

@@ -20,8 +20,8 @@ CREATE TABLE test_executions (
     extra             TEXT NOT NULL DEFAULT '{}'
 ) STRICT;
 
-CREATE INDEX test_executions_newest ON test_executions (start_time, run_id);
-CREATE INDEX test_executions_running ON test_executions (location, factor_millionths) WHERE status = 'running';
+CREATE INDEX perfreg_executions_newest ON test_executions (start_time, run_id);
+CREATE INDEX perfreg_executions_running ON test_executions (location, factor_millionths) WHERE status = 'running';
 
 -- used_millionths is written in the transaction of every start and end at the location.
 -- The row with the empty name stands for the tests that name no location.

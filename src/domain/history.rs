@@ -82,6 +82,12 @@ impl Pattern {
         Self(pattern.to_owned())
     }
 
+    /// Whether it finds every text there is.
+    #[must_use]
+    pub fn finds_everything(&self) -> bool {
+        !self.0.is_empty() && self.0.chars().all(|character| character == '%')
+    }
+
     /// The pattern for SQL's `LIKE … ESCAPE '\'` on text that went through [`fold_case`].
     #[must_use]
     pub fn to_like(&self) -> String {
@@ -98,6 +104,12 @@ pub struct Filter {
     pub from: Option<Timestamp>,
     /// Started before this.
     pub to: Option<Timestamp>,
+}
+
+/// The first and the last instant that both databases and RFC 3339 can write down: years 1 to 9999.
+#[must_use]
+pub fn readable_times() -> (Timestamp, Timestamp) {
+    (Timestamp::constant(-62_135_596_800, 0), Timestamp::constant(253_402_207_200, 0))
 }
 
 /// The last execution of a page; the next page begins after it.
@@ -130,10 +142,12 @@ impl FromStr for Cursor {
     fn from_str(text: &str) -> Result<Self, NotACursor> {
         let (microseconds, run_id) = text.split_once('_').ok_or(NotACursor)?;
         let microseconds = microseconds.parse().map_err(|_| NotACursor)?;
-        Ok(Self {
-            start_time: Timestamp::from_microsecond(microseconds).map_err(|_| NotACursor)?,
-            run_id: RunId(run_id.parse().map_err(|_| NotACursor)?),
-        })
+        let start_time = Timestamp::from_microsecond(microseconds).map_err(|_| NotACursor)?;
+        let (earliest, latest) = readable_times();
+        if !(earliest..=latest).contains(&start_time) {
+            return Err(NotACursor);
+        }
+        Ok(Self { start_time, run_id: RunId(run_id.parse().map_err(|_| NotACursor)?) })
     }
 }
 
@@ -181,7 +195,7 @@ mod tests {
 
     #[test]
     fn what_is_no_cursor_is_refused() {
-        for text in ["", "_", "1", "1_", "_1", "x_1", "1_x", "9223372036854775807_1"] {
+        for text in ["", "_", "1", "1_", "_1", "x_1", "1_x", "9223372036854775807_1", "-99999999999999999_1"] {
             assert_eq!(text.parse::<Cursor>(), Err(NotACursor), "{text}");
         }
     }

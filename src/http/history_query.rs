@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use url::form_urlencoded;
 
-use crate::domain::history::{Cursor, Filter, Pattern, SearchField};
+use crate::domain::history::{Cursor, Filter, Pattern, SearchField, readable_times};
 use crate::registry::MOST_PER_PAGE;
 use crate::wire::problem::FieldError;
 
@@ -78,7 +78,9 @@ fn pattern(text: &str) -> Result<Pattern, String> {
 
 fn time(text: &str) -> Result<Timestamp, String> {
     let midnight = |date: Date| date.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp());
-    text.parse::<Timestamp>().or_else(|_| text.parse::<Date>().and_then(midnight)).map_err(|_| {
+    let (earliest, latest) = readable_times();
+    let time = text.parse::<Timestamp>().or_else(|_| text.parse::<Date>().and_then(midnight)).ok();
+    time.filter(|time| (earliest..=latest).contains(time)).ok_or_else(|| {
         "must be a time such as 2026-11-22T14:03:00Z or a date such as 2026-11-22 (in a URL, + is written %2B)"
             .to_owned()
     })

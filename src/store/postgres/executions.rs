@@ -54,6 +54,10 @@ impl PageQuery {
     fn new(filter: &Filter, after: Option<Cursor>, limit: usize) -> Self {
         let mut all = Self { conditions: vec!["true".to_owned()], parameters: Vec::new(), limit: String::new() };
         for (field, pattern) in &filter.patterns {
+            if pattern.finds_everything() {
+                all.conditions.push(format!("{} IS NOT NULL", field.as_str()));
+                continue;
+            }
             let (field, like) = (field.as_str(), all.parameter(pattern.to_like(), Type::TEXT));
             all.conditions.push(format!(
                 "{field} IN (SELECT term FROM perfreg_terms WHERE field = '{field}' AND folded LIKE {like} ESCAPE '\\')"

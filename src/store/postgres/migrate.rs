@@ -19,6 +19,10 @@ pub async fn migrate(client: &mut Object) -> Result<(), StoreError> {
     check_server(&transaction).await?;
     // Servers that start at the same time take turns.
     transaction.query_typed("SELECT pg_advisory_xact_lock($1)", &[(&LOCK, Type::INT8)]).await.map_err(classify)?;
+    if let Some(schema) = adopt::find_schema(&transaction).await? {
+        let set = format!("SET LOCAL search_path = {schema}");
+        transaction.batch_execute(&set).await.map_err(classify)?;
+    }
     transaction
         .batch_execute(
             "SET LOCAL client_min_messages = warning;
@@ -34,9 +38,10 @@ pub async fn migrate(client: &mut Object) -> Result<(), StoreError> {
         .map_err(classify)?;
     let last: i64 = get(&last, 0)?;
     let original = if last == 0 { adopt::find_original(&transaction).await? } else { None };
-    if let Some(original) = &original {
-        original.reshape(&transaction).await?;
-    }
+    let adopted = match &original {
+        Some(original) => Some(original.reshape(&transaction).await?),
+        None => None,
+    };
     for step in Migrations::POSTGRES.after(last)? {
         transaction.batch_execute(step.sql).await.map_err(|error| failed(step.name, error))?;
         transaction
@@ -51,7 +56,11 @@ pub async fn migrate(client: &mut Object) -> Result<(), StoreError> {
     if original.is_some() {
         adopt::index_terms(&transaction).await?;
     }
-    transaction.commit().await.map_err(classify_commit)
+    transaction.commit().await.map_err(classify_commit)?;
+    if let Some(adopted) = adopted {
+        adopted.log();
+    }
+    Ok(())
 }
 
 fn failed(step: &str, error: tokio_postgres::Error) -> StoreError {

@@ -49,6 +49,10 @@ fn conditions(filter: &Filter, after: Option<Cursor>) -> (String, Vec<Value>) {
     let mut parameters = Vec::new();
     for (field, pattern) in &filter.patterns {
         let field = field.as_str();
+        if pattern.finds_everything() {
+            conditions.push(format!("{field} IS NOT NULL"));
+            continue;
+        }
         conditions.push(format!(
             "{field} IN (SELECT term FROM perfreg_terms WHERE field = '{field}' AND folded LIKE ? ESCAPE '\\')"
         ));
