@@ -1,6 +1,6 @@
 //! `perfreg serve`: builds and starts everything.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 pub struct Serve {
     /// Address to listen on; 0.0.0.0:8000 listens on every interface.
     #[arg(long, env = "PERFREG_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
-    listen: SocketAddr,
+    listen: String,
     /// sqlite:FILE or postgresql://USER:PASSWORD@HOST/DATABASE [env: PERFREG_DATABASE_URL, else
     /// DATABASE_URL] [default: sqlite:perfreg.db].
     #[arg(long, value_name = "URL")]
@@ -40,11 +40,13 @@ pub struct Serve {
     /// Seconds that requests which have begun may take after SIGTERM.
     #[arg(long, env = "PERFREG_STOP_GRACE_SECONDS", default_value_t = 20, value_name = "SECONDS")]
     stop_grace_seconds: u64,
+    /// What to log: error, warn, info, debug, or a filter such as warn,perfreg=debug.
+    #[arg(long, env = "PERFREG_LOG", default_value = "info", value_name = "FILTER")]
+    log: String,
 }
 
 impl Serve {
     pub async fn run(self) -> ExitCode {
-        start_log();
         match self.serve().await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
@@ -55,7 +57,9 @@ impl Serve {
     }
 
     async fn serve(self) -> anyhow::Result<()> {
-        let config = ServerConfig { listen: self.listen, stop_grace: Duration::from_secs(self.stop_grace_seconds) };
+        start_log(&self.log)?;
+        let listen = resolve(&self.listen).await?;
+        let config = ServerConfig { listen, stop_grace: Duration::from_secs(self.stop_grace_seconds) };
         let database =
             DatabaseConfig { url: database_url(self.database)?, connections: self.database_connections.into() };
         let server = Server::bind(config.listen).await.with_context(|| cannot_listen(config.listen))?;
@@ -67,8 +71,8 @@ impl Serve {
         let stopper = server.stopper();
         tokio::spawn(async move {
             wait_for_stop_signal().await;
-            tracing::info!("stopping; requests that have begun are answered first");
             stopper.stop(config.stop_grace);
+            tracing::info!("stopping; requests that have begun are answered first");
         });
         // Served from the beginning, so that a health check sees a server that waits for its
         // database; every other call is a 503 until then.
@@ -84,10 +88,18 @@ impl Serve {
     }
 }
 
-fn start_log() {
-    let filter = EnvFilter::try_from_env("PERFREG_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let colours = io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(io::stderr).init();
+fn start_log(filter: &str) -> anyhow::Result<()> {
+    let filter = EnvFilter::builder()
+        .parse(filter)
+        .with_context(|| format!("--log {filter:?} is wrong; give a level such as info, or warn,perfreg=debug"))?;
+    // Whoever reads the log may go away; that must not stop anything.
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr)
+        .log_internal_errors(false)
+        .init();
+    Ok(())
 }
 
 /// Read by hand: clap would repeat a wrong URL, and with it its password.
@@ -100,6 +112,11 @@ fn database_url(option: Option<String>) -> anyhow::Result<DatabaseUrl> {
         Some((name, url)) => url.parse().with_context(|| format!("{name} is wrong")),
         None => Ok(DatabaseUrl::Sqlite("perfreg.db".into())),
     }
+}
+
+async fn resolve(listen: &str) -> anyhow::Result<SocketAddr> {
+    let wrong = || format!("--listen {listen} is not an address; give one such as 127.0.0.1:8000 or 0.0.0.0:8000");
+    tokio::net::lookup_host(listen).await.with_context(wrong)?.next().with_context(wrong)
 }
 
 fn cannot_listen(address: SocketAddr) -> String {
@@ -124,7 +141,9 @@ fn announce(address: SocketAddr, database: &DatabaseUrl) {
     // Whoever listens everywhere is reached here by the loopback address.
     let host =
         if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() };
-    println!(
+    // Whoever started it may not listen; it serves all the same.
+    let _ = writeln!(
+        io::stdout(),
         r#"perfreg {version} keeps its executions in {database}
 
   Running tests  http://{host}/status-html

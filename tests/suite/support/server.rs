@@ -36,6 +36,19 @@ impl TestServer {
     pub fn start_with(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
         let log = collect(child.stderr.take().expect("piped"));
+        Self::announced(child, log)
+    }
+
+    /// As [`Self::start`], but whoever would read the log has gone.
+    pub fn start_without_log(database_url: &str) -> Self {
+        let mut command = perfreg();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--database", database_url]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        drop(child.stderr.take());
+        Self::announced(child, Arc::default())
+    }
+
+    fn announced(mut child: Child, log: Arc<Mutex<String>>) -> Self {
         let mut announced = BufReader::new(child.stdout.take().expect("piped")).lines();
         let url = announced.by_ref().map_while(Result::ok).find_map(|line| {
             let (_, address) = line.split_once("Running tests  ")?;

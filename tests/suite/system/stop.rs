@@ -1,11 +1,15 @@
 //! Stopping a server loses no request that has begun.
 
+use std::fs::File;
+use std::net::TcpListener;
+use std::time::Instant;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::database::{Engine, TestDatabase};
 use crate::support::http::example;
-use crate::support::server::TestServer;
+use crate::support::server::{PATIENCE, TestServer, perfreg};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_has_begun_is_answered_after_sigterm() {
@@ -24,7 +28,9 @@ async fn a_request_that_has_begun_is_answered_after_sigterm() {
     let mut interim = [0; 25];
     connection.read_exact(&mut interim).await.expect("100 Continue");
     server.signal("TERM");
+    let give_up = Instant::now() + PATIENCE;
     while TcpStream::connect(&address).await.is_ok() {
+        assert!(Instant::now() < give_up, "it goes on listening");
         tokio::task::yield_now().await;
     }
     connection.write_all(body.as_bytes()).await.expect("sent");
@@ -38,4 +44,37 @@ async fn a_request_that_has_begun_is_answered_after_sigterm() {
         .query_row("SELECT count(*) FROM test_executions", [], |row| row.get(0))
         .expect("an answer");
     assert_eq!(saved, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_log_nobody_reads_any_more_serves_and_stops_all_the_same() {
+    let database = TestDatabase::new(Engine::Sqlite).await;
+    let mut server = TestServer::start_without_log(&database.url);
+    for _ in 0..2 {
+        server.http().admit(serde_json::json!({"location": null})).await;
+    }
+    server.signal("TERM");
+    assert!(server.wait().success());
+}
+
+#[test]
+fn a_server_that_cannot_print_where_it_is_serves_all_the_same() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
+    let full = || File::options().write(true).open("/dev/full").expect("Linux");
+    let mut child = perfreg()
+        .args(["serve", "--listen", &format!("127.0.0.1:{port}")])
+        .current_dir(folder.path())
+        .stdout(full())
+        .stderr(full())
+        .spawn()
+        .expect("the binary starts");
+    let give_up = Instant::now() + PATIENCE;
+    let answers =
+        || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() && folder.path().join("perfreg.db").exists();
+    while !answers() {
+        assert!(Instant::now() < give_up && child.try_wait().expect("a child").is_none(), "it does not serve");
+    }
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
 }
