@@ -24,6 +24,8 @@ pub enum DatabaseUrlError {
         "a database URL begins with sqlite: or postgresql://, as in sqlite:perfreg.db or postgresql://user@host/db"
     )]
     UnknownScheme,
+    #[error("sqlite: takes the plain path of a file, without file: and without options after a question mark")]
+    FileUri,
     #[error("sqlite: needs the path of a file, as in sqlite:perfreg.db")]
     NoFile,
     #[error(
@@ -41,6 +43,7 @@ impl FromStr for DatabaseUrl {
             return match path {
                 "" => Err(DatabaseUrlError::NoFile),
                 ":memory:" => Err(DatabaseUrlError::InMemory),
+                path if path.contains('?') || path.starts_with("file:") => Err(DatabaseUrlError::FileUri),
                 path => Ok(Self::Sqlite(path.into())),
             };
         }
@@ -101,7 +104,16 @@ mod tests {
 
     #[test]
     fn what_is_no_database_is_refused() {
-        for text in ["", "perfreg.db", "mysql://db", "sqlite:", "sqlite::memory:", "sqlite://:memory:"] {
+        for text in [
+            "",
+            "perfreg.db",
+            "mysql://db",
+            "sqlite:",
+            "sqlite::memory:",
+            "sqlite://:memory:",
+            "sqlite:x?mode=memory",
+            "sqlite:file:x",
+        ] {
             assert!(text.parse::<DatabaseUrl>().is_err(), "{text}");
         }
     }

@@ -12,7 +12,7 @@ use crate::registry::RegistryError;
 use crate::wire::problem::{FieldError, Problem};
 
 /// How long a client should wait before it tries a busy or unavailable server again.
-pub const RETRY_AFTER_SECONDS: u32 = 2;
+const RETRY_AFTER_SECONDS: u32 = 2;
 
 /// Everything that is not a success and not a decision of the rule.
 #[derive(Debug)]
@@ -93,10 +93,15 @@ pub fn problem_response(status: StatusCode, body: &impl serde::Serialize) -> Res
     let mut response = (status, Json(body)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());
-    }
+    say_when_to_retry(&mut response);
     response
+}
+
+/// A client that is told 503 is told when to come back as well.
+pub fn say_when_to_retry(response: &mut Response<Body>) {
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());
+    }
 }
 
 fn invalid(errors: Vec<FieldError>) -> (Problem, StatusCode) {

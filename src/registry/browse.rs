@@ -9,8 +9,11 @@ use crate::domain::execution::{Execution, RunId};
 use crate::domain::history::{Cursor, Filter, Page};
 use crate::store::{Store, StoreError};
 
-/// The most executions read at once, and so held in memory for one request.
+/// The most executions on one page that a client asks for.
 pub const MOST_PER_PAGE: usize = 1_000;
+/// How many executions of a list of any length are in memory at once: with the largest extras
+/// they are 4 MiB.
+const READ_AT_ONCE: usize = 250;
 
 impl Registry {
     /// # Errors
@@ -65,7 +68,7 @@ impl ExecutionPages {
         if self.is_over {
             return Ok(None);
         }
-        let page = read_page(&self.store, &self.filter, self.after, MOST_PER_PAGE).await?;
+        let page = read_page(&self.store, &self.filter, self.after, READ_AT_ONCE).await?;
         self.after = page.next;
         self.is_over = page.next.is_none();
         Ok(Some(page.executions))

@@ -23,10 +23,13 @@ pub enum RegistryError {
 impl From<StoreError> for RegistryError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(reason) | StoreError::Conflict(reason) => Self::Unavailable(reason),
+            // A database that was fit when the server started, and is so no longer, may be again.
+            StoreError::Unavailable(reason) | StoreError::Conflict(reason) | StoreError::Unsuitable(reason) => {
+                Self::Unavailable(reason)
+            }
             StoreError::CommitUnknown(reason) => Self::OutcomeUnknown(reason),
             StoreError::Full(reason) => Self::Full(reason),
-            StoreError::Unsuitable(reason) | StoreError::Broken(reason) => Self::Broken(reason),
+            StoreError::Broken(reason) => Self::Broken(reason),
         }
     }
 }

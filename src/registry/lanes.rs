@@ -68,7 +68,27 @@ impl Lanes {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn decide(&self, lane: &Lane, commands: Vec<Command>) -> Result<Vec<Answer>, RegistryError> {
+    /// Decides the commands together. If one of them breaks the transaction, each is decided
+    /// alone, so that the others do not suffer for it.
+    async fn decide(&self, lane: &Lane, commands: Vec<Command>) -> Vec<Result<Answer, RegistryError>> {
+        let count = commands.len();
+        match self.try_decide(lane, commands.clone()).await {
+            Ok(answers) => answers.into_iter().map(Ok).collect(),
+            Err(RegistryError::Broken(_)) if count > 1 => {
+                let mut answers = Vec::with_capacity(count);
+                for command in commands {
+                    let alone = self.try_decide(lane, vec![command]).await;
+                    answers.push(alone.map(|mut answers| answers.remove(0)));
+                }
+                answers
+            }
+            Err(error) => vec![Err(error); count],
+        }
+    }
+
+    /// Tries again while the database is away or another transaction came between, and looks at
+    /// least once more where it is unknown what happened.
+    async fn try_decide(&self, lane: &Lane, commands: Vec<Command>) -> Result<Vec<Answer>, RegistryError> {
         let mut batch = Batch { location: lane.clone(), commands, is_retry: false };
         let give_up = Instant::now() + RETRY_FOR;
         let mut pause = FIRST_PAUSE;
@@ -85,7 +105,7 @@ impl Lanes {
             unknown |= matches!(error, StoreError::CommitUnknown(_));
             let temporary =
                 matches!(error, StoreError::Unavailable(_) | StoreError::Conflict(_) | StoreError::CommitUnknown(_));
-            if !temporary || Instant::now() >= give_up {
+            if !temporary || (batch.is_retry && Instant::now() >= give_up) {
                 let reason = error.to_string();
                 return Err(if unknown { RegistryError::OutcomeUnknown(reason) } else { error.into() });
             }
@@ -106,11 +126,7 @@ impl Worker {
     async fn run(self) {
         while let Some(batch) = self.next_batch() {
             let commands = batch.iter().map(|waiting| waiting.command.clone()).collect();
-            let decided = self.lanes.decide(&self.lane, commands).await;
-            let answers: Vec<Result<Answer, RegistryError>> = match decided {
-                Ok(answers) => answers.into_iter().map(Ok).collect(),
-                Err(error) => vec![Err(error); batch.len()],
-            };
+            let answers = self.lanes.decide(&self.lane, commands).await;
             for (waiting, answer) in batch.into_iter().zip(answers) {
                 // Whoever asked may be gone; what was decided stays decided.
                 let _ = waiting.answer.send(answer);

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::response::{IntoResponse, Response};
 
 use super::page::render;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, say_when_to_retry};
 
 pub struct PageError(ApiError);
 
@@ -26,6 +26,8 @@ impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         let (problem, status) = self.0.problem();
         let page = ErrorPage { page: "", title: problem.title, detail: problem.detail };
-        (status, render(&page)).into_response()
+        let mut response = (status, render(&page)).into_response();
+        say_when_to_retry(&mut response);
+        response
     }
 }

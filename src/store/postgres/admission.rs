@@ -3,10 +3,12 @@
 use deadpool_postgres::Object;
 use futures_util::future::try_join;
 use jiff::Timestamp;
+use tokio::time::timeout;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{IsolationLevel, Transaction};
 use uuid::Uuid;
 
+use super::connection::ANSWER_TIMEOUT;
 use super::error::{classify, classify_commit};
 use super::rows::{self, get};
 use super::write;
@@ -29,9 +31,13 @@ pub async fn decide(
     // READ COMMITTED promises, whatever the database's default.
     let builder = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted);
     let transaction = builder.start().await.map_err(classify)?;
-    let (plan, run_ids) = decide_and_save(&transaction, batch, clock, known_terms).await?;
+    let silent = |_| StoreError::Unavailable(format!("no answer within {ANSWER_TIMEOUT:?}"));
+    let deciding = decide_and_save(&transaction, batch, clock, known_terms);
+    let (plan, run_ids) = timeout(ANSWER_TIMEOUT, deciding).await.map_err(silent)??;
     if plan.changes_anything() {
-        transaction.commit().await.map_err(classify_commit)?;
+        // From here on no answer means that nobody knows whether it was saved.
+        let unknown = |_| StoreError::CommitUnknown(format!("no answer to a commit within {ANSWER_TIMEOUT:?}"));
+        timeout(ANSWER_TIMEOUT, transaction.commit()).await.map_err(unknown)?.map_err(classify_commit)?;
         known_terms.remember(&plan.inserted);
     } else {
         transaction.rollback().await.map_err(classify)?;

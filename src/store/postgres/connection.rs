@@ -15,7 +15,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a command waits for a connection that others use.
 const POOL_TIMEOUT: Duration = Duration::from_secs(5);
 /// After this a database that accepted a statement and says nothing is taken for gone.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub struct Connections {
     pool: Pool,
@@ -29,6 +29,12 @@ impl Connections {
         let unusable =
             |error: tokio_postgres::Error| StoreError::Unsuitable(format!("the database URL is wrong: {error}"));
         let mut config = Config::from_str(&url).map_err(unusable)?;
+        if config.get_hosts().is_empty() || config.get_user().is_none() {
+            return Err(StoreError::Unsuitable(
+                "the database URL is wrong: it names no host or no user; it looks like postgresql://USER@HOST/DATABASE"
+                    .to_owned(),
+            ));
+        }
         config.ssl_mode(tls_options.mode());
         if config.get_hosts().len() > 1 {
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
@@ -54,13 +60,12 @@ impl Connections {
     /// the next command does not meet a half-finished transaction or a demoted server.
     pub async fn run<T>(&self, work: impl AsyncFnOnce(&mut Object) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let mut client = self.get().await?;
-        // Without an answer nobody knows what the database did, nor whether a commit went through.
-        let silent = || StoreError::CommitUnknown(format!("no answer from {} within {ANSWER_TIMEOUT:?}", self.address));
+        let silent = || StoreError::Unavailable(format!("no answer within {ANSWER_TIMEOUT:?}"));
         let result = tokio::time::timeout(ANSWER_TIMEOUT, work(&mut client)).await.unwrap_or_else(|_| Err(silent()));
         self.give_back(client, result)
     }
 
-    /// As [`Self::run`], for what may rightly take long.
+    /// As [`Self::run`], for what may rightly take long, or sets limits of its own.
     pub async fn run_without_limit<T>(
         &self,
         work: impl AsyncFnOnce(&mut Object) -> Result<T, StoreError>,

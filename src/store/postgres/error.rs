@@ -22,7 +22,9 @@ pub fn classify(error: Error) -> StoreError {
         &SqlState::INVALID_CATALOG_NAME
         | &SqlState::INVALID_PASSWORD
         | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION
-        | &SqlState::INSUFFICIENT_PRIVILEGE => StoreError::Unsuitable(reason),
+        | &SqlState::INSUFFICIENT_PRIVILEGE
+        | &SqlState::UNDEFINED_TABLE
+        | &SqlState::UNDEFINED_COLUMN => StoreError::Unsuitable(reason),
         // Connection trouble, resources, operator intervention such as a shutdown, and the system.
         code if ["08", "53", "57", "58"].iter().any(|class| code.code().starts_with(class)) => {
             StoreError::Unavailable(reason)
@@ -34,9 +36,8 @@ pub fn classify(error: Error) -> StoreError {
 /// Sorts an error of COMMIT. What the database itself says of it is final; a connection that
 /// broke meanwhile leaves the outcome open, and so does a server that was told to stop.
 pub fn classify_commit(error: Error) -> StoreError {
-    let reason = error.to_string();
     match classify(error) {
-        StoreError::Unavailable(_) => StoreError::CommitUnknown(reason),
+        StoreError::Unavailable(reason) => StoreError::CommitUnknown(reason),
         other => other,
     }
 }

@@ -53,9 +53,14 @@ pub async fn set_registry(client: &Object, gate: &Gate) -> Result<(), StoreError
 
 /// Fails on a server that only reads.
 pub async fn check_writable(client: &Object) -> Result<(), StoreError> {
-    let row = client.query_typed_one("SELECT pg_is_in_recovery()", &[]).await.map_err(classify)?;
+    let row = client
+        .query_typed_one("SELECT current_setting('transaction_read_only') = 'on'", &[])
+        .await
+        .map_err(classify)?;
     if rows::get(&row, 0)? {
-        return Err(StoreError::Unavailable("the server only reads; it was demoted or is still recovering".to_owned()));
+        return Err(StoreError::Unavailable(
+            "the database only reads; its server was demoted, is still recovering, or is set so".to_owned(),
+        ));
     }
     Ok(())
 }

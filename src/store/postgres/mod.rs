@@ -59,7 +59,9 @@ impl Store for PostgresStore {
     }
 
     async fn decide(&self, batch: &Batch) -> Result<Decided, StoreError> {
-        self.ready()?.run(async |client| admission::decide(client, batch, &self.clock, &self.known_terms).await).await
+        self.ready()?
+            .run_without_limit(async |client| admission::decide(client, batch, &self.clock, &self.known_terms).await)
+            .await
     }
 
     async fn execution(&self, run_id: RunId) -> Result<Option<Execution>, StoreError> {

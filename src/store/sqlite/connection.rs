@@ -1,5 +1,6 @@
 //! Who may touch the file: one thread writes, a few connections read.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -22,6 +23,9 @@ type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 /// another inside SQLite.
 pub struct Writer {
     jobs: mpsc::Sender<Job>,
+    path: PathBuf,
+    /// Device and inode of the file that is open.
+    file: (u64, u64),
 }
 
 impl Writer {
@@ -36,7 +40,20 @@ impl Writer {
                 }
             })
             .map_err(|error| StoreError::Unavailable(format!("cannot start the writer thread: {error}")))?;
-        Ok(Self { jobs })
+        let file = identity(path).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(Self { jobs, path: path.to_owned(), file })
+    }
+
+    /// Refuses to write into a file that was deleted or replaced under the server, since nobody
+    /// would ever find it again.
+    fn check_file(&self) -> Result<(), StoreError> {
+        match identity(&self.path) {
+            Ok(file) if file == self.file => Ok(()),
+            _ => Err(StoreError::Unavailable(format!(
+                "the database file {} was moved, deleted or replaced; put it back, or restart the server",
+                self.path.display()
+            ))),
+        }
     }
 
     pub async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
@@ -44,6 +61,7 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     {
+        self.check_file()?;
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
             // Whoever asked may be gone; what was written stays written.
@@ -54,12 +72,18 @@ impl Writer {
     }
 }
 
+fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
+    std::fs::metadata(path).map(|file| (file.dev(), file.ino()))
+}
+
 fn writer_gone() -> StoreError {
     StoreError::Broken("the writer thread ended; restart the server".to_owned())
 }
 
 fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(path)?;
+    // Without SQLITE_OPEN_URI, so that a path is a path whatever it begins with.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     // With FULL, a commit is on the disk before it is acknowledged.
     connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))?;
@@ -67,7 +91,7 @@ fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn unsuitable(path: &Path, error: &rusqlite::Error) -> StoreError {
+pub fn unsuitable(path: &Path, error: &rusqlite::Error) -> StoreError {
     let path = path.display();
     let reason = match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => "it is not a SQLite database; name another file".to_owned(),
@@ -76,9 +100,18 @@ fn unsuitable(path: &Path, error: &rusqlite::Error) -> StoreError {
         }
         Some(ErrorCode::ReadOnly) => "it cannot be written to; change its permissions or name another file".to_owned(),
         Some(ErrorCode::DiskFull) => "the disk is full; make room".to_owned(),
-        _ => error.to_string(),
+        _ => message(error),
     };
     StoreError::Unsuitable(format!("cannot use the database file {path}: {reason}"))
+}
+
+/// What SQLite says, without the statement it says it of.
+fn message(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        error => error.to_string(),
+    }
 }
 
 /// Connections that read, opened when first needed.

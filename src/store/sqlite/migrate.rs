@@ -1,23 +1,25 @@
 //! Brings the file to this version, all steps in one transaction.
 
-use rusqlite::{Connection, TransactionBehavior, params};
+use std::path::Path;
 
-use super::connection::{classify, classify_commit};
+use rusqlite::{Connection, Result, Transaction, TransactionBehavior, params};
+
+use super::connection::{classify_commit, unsuitable};
 use crate::clock;
 use crate::store::{Migrations, StoreError};
 
-pub fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(classify)?;
-    transaction
-        .execute_batch(
-            "CREATE TABLE IF NOT EXISTS perfreg_migrations (
-                 number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL
-             ) STRICT",
-        )
-        .map_err(classify)?;
-    let last: i64 = transaction
-        .query_row("SELECT coalesce(max(number), 0) FROM perfreg_migrations", [], |row| row.get(0))
-        .map_err(classify)?;
+/// Until it has succeeded every error is one that a person has to mend.
+pub fn migrate(connection: &mut Connection, path: &Path) -> std::result::Result<(), StoreError> {
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(|error| unsuitable(path, &error))?;
+    let last = last_migration(&transaction).map_err(|error| unsuitable(path, &error))?;
+    if last == 0 && has_foreign_table(&transaction).map_err(|error| unsuitable(path, &error))? {
+        return Err(StoreError::Unsuitable(format!(
+            "cannot use the database file {}: it has a table test_executions that is not the registry's; name another file",
+            path.display()
+        )));
+    }
     for step in Migrations::SQLITE.after(last)? {
         transaction
             .execute_batch(step.sql)
@@ -27,8 +29,22 @@ pub fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
                     params![step.number, step.name, clock::now().to_string()],
                 )
             })
-            .map_err(|error| StoreError::Unsuitable(format!("migration {} failed: {error}", step.name)))?;
+            .map_err(|error| unsuitable(path, &error))?;
         tracing::info!(migration = step.name, "database migrated");
     }
     transaction.commit().map_err(classify_commit)
+}
+
+fn last_migration(transaction: &Transaction<'_>) -> Result<i64> {
+    transaction.execute_batch(
+        "CREATE TABLE IF NOT EXISTS perfreg_migrations (
+             number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL
+         ) STRICT",
+    )?;
+    transaction.query_row("SELECT coalesce(max(number), 0) FROM perfreg_migrations", [], |row| row.get(0))
+}
+
+fn has_foreign_table(transaction: &Transaction<'_>) -> Result<bool> {
+    let sql = "SELECT count(*) > 0 FROM sqlite_schema WHERE name = 'test_executions'";
+    transaction.query_row(sql, [], |row| row.get(0))
 }

@@ -50,7 +50,8 @@ impl Store for SqliteStore {
             return Ok(());
         }
         let writer = Writer::start(&self.path)?;
-        writer.run(migrate::migrate).await?;
+        let path = self.path.clone();
+        writer.run(move |connection| migrate::migrate(connection, &path)).await?;
         let open = Open { writer, readers: Readers::new(&self.path), known_terms: Arc::default() };
         // Whoever was first has opened the same file; the second pair of hands is let go.
         drop(self.open.set(open));

@@ -46,3 +46,11 @@ async fn a_file_that_is_no_database_is_refused_in_a_sentence() {
     let error = prepare(&database).await.expect_err("no database");
     assert!(error.to_string().contains("is not a SQLite database; name another file"), "{error}");
 }
+
+#[tokio::test]
+async fn a_file_with_somebody_elses_table_is_refused_in_a_sentence() {
+    let database = TestDatabase::new(Engine::Sqlite).await;
+    database.open_file().execute_batch("CREATE TABLE test_executions (name TEXT)").expect("valid SQL");
+    let error = prepare(&database).await.expect_err("another table").to_string();
+    assert!(error.ends_with("it has a table test_executions that is not the registry's; name another file"), "{error}");
+}

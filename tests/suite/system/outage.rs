@@ -81,6 +81,7 @@ async fn an_outage_is_a_503_and_heals_by_itself() {
     let page = http.get("/status-html").await;
     assert_eq!((page.status.as_u16(), page.header("content-type")), (503, "text/html; charset=utf-8"));
     assert!(page.text.contains("The database does not answer"));
+    assert!(!page.header("retry-after").is_empty());
 
     proxy.set_up(true);
     wait_until_ready(&http).await;
@@ -101,4 +102,51 @@ async fn a_short_interruption_is_not_noticed_by_those_who_register() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     proxy.set_up(true);
     assert_eq!(waiting.await.expect("it is admitted")["run_id"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_database_refuses_spoils_nobody_elses_command() {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let server = TestServer::start(&database.url);
+    let rule = "ALTER TABLE test_executions ADD CHECK (test <> 'poison')";
+    database.connect().await.batch_execute(rule).await.expect("valid SQL");
+    let attempts = (0..30).map(|number| {
+        let (http, test) = (server.http(), if number % 10 == 0 { "poison" } else { "load" });
+        tokio::spawn(
+            async move { http.post("/register", &example(json!({"factor": 0.01, "test": test}))).await.status },
+        )
+    });
+    let mut statuses = Vec::new();
+    for attempt in attempts.collect::<Vec<_>>() {
+        statuses.push(attempt.await.expect("no panic").as_u16());
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses, [vec![200; 27], vec![500; 3]].concat());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_changed_under_the_server_is_a_503_until_it_is_put_right() {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let server = TestServer::start(&database.url);
+    let http = server.http();
+    let client = database.connect().await;
+    client.batch_execute("ALTER TABLE perfreg_locations RENAME TO gone").await.expect("valid SQL");
+    assert_unavailable(&http.post("/register", &example(json!({}))).await);
+    client.batch_execute("ALTER TABLE gone RENAME TO perfreg_locations").await.expect("valid SQL");
+    http.admit(json!({})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_file_that_was_deleted_takes_nothing_on() {
+    let database = TestDatabase::new(Engine::Sqlite).await;
+    let server = TestServer::start(&database.url);
+    let http = server.http();
+    http.admit(json!({})).await;
+    let path = database.url.strip_prefix("sqlite:").expect("a file");
+    std::fs::rename(path, format!("{path}.moved")).expect("it is there");
+    assert_unavailable(&http.post("/register", &example(json!({"location": null}))).await);
+    assert_unavailable(&http.get("/readyz").await);
+    assert!(server.log().contains("was moved, deleted or replaced"), "{}", server.log());
+    std::fs::rename(format!("{path}.moved"), path).expect("it is there");
+    http.admit(json!({"location": null})).await;
 }
