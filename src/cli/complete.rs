@@ -24,6 +24,7 @@ pub struct Complete {
 #[derive(Clone, Copy, ValueEnum)]
 enum Outcome {
     Success,
+    #[value(alias = "failed")]
     Failure,
     Cancelled,
 }
@@ -43,5 +44,5 @@ impl Complete {
 }
 
 pub fn ended(execution: &Execution) -> String {
-    format!("Run {} ended: {:?}.", execution.run_id, execution.status).to_lowercase().replacen('r', "R", 1)
+    format!("Run {} ended: {}.", execution.run_id, execution.status)
 }

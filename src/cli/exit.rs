@@ -29,6 +29,7 @@ pub fn fail(error: &ClientError) -> ExitCode {
     eprintln!("perfreg: {error}");
     match error {
         ClientError::Url { .. } => ExitCode::from(2),
+        ClientError::Output(_) => ExitCode::FAILURE,
         ClientError::Unreachable { .. } | ClientError::NotARegistry(_) => ExitCode::from(UNREACHABLE),
         ClientError::Refused { problem, .. } if problem.status == 503 => ExitCode::from(UNREACHABLE),
         ClientError::Refused { body, .. } => match serde_json::from_str(body) {

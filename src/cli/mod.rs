@@ -40,7 +40,13 @@ enum Command {
 #[derive(Args)]
 struct Connection {
     /// URL of the registry.
-    #[arg(long, env = "PERFREG_URL", default_value = "http://localhost:8000", value_name = "URL")]
+    #[arg(
+        long,
+        env = "PERFREG_URL",
+        hide_env_values = true,
+        default_value = "http://localhost:8000",
+        value_name = "URL"
+    )]
     server: String,
     /// Print the server's answer as JSON, for scripts.
     #[arg(long)]

@@ -21,9 +21,23 @@ impl Output {
         for_people: impl FnOnce(T) -> String,
     ) -> Result<(), ClientError> {
         let text = if self.json { answer.json().to_owned() } else { for_people(answer.read()?) };
-        // A reader that has seen enough, such as head, closes the pipe; that is no failure.
-        let _ = writeln!(io::stdout(), "{}", text.trim_end());
-        Ok(())
+        write_line(text.trim_end())
+    }
+
+    /// Prints the whole answer of a server that said no, for a script that reads it.
+    pub fn print_refusal(&self, error: &ClientError) -> Result<(), ClientError> {
+        match error {
+            ClientError::Refused { body, .. } if self.json => write_line(body),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A reader that has seen enough, such as head, closes the pipe; that is no failure.
+fn write_line(text: &str) -> Result<(), ClientError> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(ClientError::Output(error)),
+        _ => Ok(()),
     }
 }
 
@@ -54,7 +68,7 @@ pub fn executions_table(executions: &[Execution]) -> String {
     let row = |execution: &Execution| {
         [
             execution.run_id.to_string(),
-            format!("{:?}", execution.status).to_lowercase(),
+            execution.status.to_string(),
             execution.test.clone(),
             execution.r#type.clone(),
             execution.environment.clone(),

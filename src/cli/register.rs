@@ -37,7 +37,7 @@ pub struct Register {
     #[arg(long)]
     triggered_by: String,
     /// Share of the location it takes, such as 0.5.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     factor: Option<String>,
     /// Where it runs; without one it is bound by nothing.
     #[arg(long)]
@@ -74,7 +74,13 @@ impl Register {
             lease_seconds: None,
             extra: self.extra.into_iter().map(|(name, value)| (name, Value::String(value))).collect::<BTreeMap<_, _>>(),
         };
-        let answer = client.register(&request).await?;
+        let answer = match client.register(&request).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                output.print_refusal(&error)?;
+                return Err(error);
+            }
+        };
         output.print(&answer, |execution: Execution| format!("Registered as run {}.", execution.run_id))
     }
 }

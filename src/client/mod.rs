@@ -51,13 +51,16 @@ pub enum ClientError {
     Refused { problem: Box<Problem>, body: String },
     #[error("what answered is not a registry: {0}")]
     NotARegistry(String),
+    #[error("cannot write the answer: {0}")]
+    Output(std::io::Error),
 }
 
 impl Client {
     /// # Errors
     /// If `server` is not an http or https URL.
     pub fn new(server: &str) -> Result<Self, ClientError> {
-        let wrong = |reason: String| ClientError::Url { server: server.to_owned(), reason };
+        let shown = Url::parse(server).map_or_else(|_| server.to_owned(), |url| without_password(&url));
+        let wrong = |reason: String| ClientError::Url { server: shown.clone(), reason };
         let mut url = Url::parse(server).map_err(|error| wrong(error.to_string()))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(wrong("it does not begin with http:// or https://".to_owned()));
@@ -127,7 +130,7 @@ impl Client {
             segments.pop_if_empty().extend(path);
         }
         let unreachable = |error: reqwest::Error| ClientError::Unreachable {
-            server: self.server.to_string(),
+            server: without_password(&self.server),
             reason: innermost(&error),
         };
         let response = complete(self.http.request(method, url)).send().await.map_err(unreachable)?;
@@ -141,6 +144,15 @@ impl Client {
             Err(_) => ClientError::NotARegistry(format!("it says {status}")),
         })
     }
+}
+
+fn without_password(url: &Url) -> String {
+    let mut url = url.clone();
+    if url.password().is_some() {
+        // A URL that has a password can be given another.
+        let _ = url.set_password(Some("***"));
+    }
+    url.to_string()
 }
 
 /// The cause that says something: "Connection refused", not "error sending request".

@@ -279,6 +279,12 @@ impl Execution {
         self.details.factor.unwrap_or_default()
     }
 
+    /// The factor as it was recorded, to the last digit.
+    #[must_use]
+    pub fn factor_text(&self) -> Option<String> {
+        self.details.factor.map(|factor| self.exact_factor.clone().unwrap_or_else(|| factor.to_string()))
+    }
+
     /// Whether this is the secret that its runner was given; without a lease there is none.
     #[must_use]
     pub fn knows(&self, token: Option<&TokenHash>) -> bool {

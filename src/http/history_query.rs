@@ -26,6 +26,18 @@ pub fn query_value(query: Option<&str>, name: &str) -> Option<String> {
     pairs(query).find(|(key, _)| key == name).map(|(_, value)| value)
 }
 
+/// # Errors
+/// The parameters that are given twice; nobody could tell which one is meant.
+pub fn check_once(query: Option<&str>) -> Result<(), Vec<FieldError>> {
+    let mut names: Vec<String> = pairs(query).map(|(name, _)| name).collect();
+    names.sort_unstable();
+    let mut twice: Vec<String> =
+        names.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0].clone()).collect();
+    twice.dedup();
+    let error = |field| FieldError { field, message: "must not be given twice".to_owned() };
+    if twice.is_empty() { Ok(()) } else { Err(twice.into_iter().map(error).collect()) }
+}
+
 /// Empty parameters, as forms send them, count as missing.
 fn pairs(query: Option<&str>) -> impl Iterator<Item = (String, String)> {
     form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().filter(|(_, value)| !value.is_empty())
@@ -35,6 +47,7 @@ fn pairs(query: Option<&str>) -> impl Iterator<Item = (String, String)> {
 /// Every parameter that is unknown or has no meaning; a list that silently ignored one would
 /// show what nobody asked for.
 pub fn read_history_query(query: Option<&str>) -> Result<ListQuery, Vec<FieldError>> {
+    check_once(query)?;
     let mut read = ListQuery::default();
     let mut errors = Vec::new();
     for (name, value) in pairs(query) {
@@ -112,6 +125,7 @@ mod tests {
 
     #[test]
     fn every_parameter_without_a_meaning_is_named() {
+        assert!(read_history_query(Some("stream=a&stream=b")).is_err());
         let query = "strem=x&status=done&from=yesterday&limit=0&cursor=x&stream=%ff";
         let errors = read_history_query(Some(query)).expect_err("nothing here has a meaning");
         let fields: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();

@@ -1,5 +1,7 @@
 //! One test execution.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -77,6 +79,18 @@ pub enum ExecutionStatus {
     Success,
     Failure,
     Cancelled,
+}
+
+impl fmt::Display for ExecutionStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Cancelled => "cancelled",
+        })
+    }
 }
 
 /// A request that a running test stop its load.

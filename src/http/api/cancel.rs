@@ -9,7 +9,7 @@ use super::body::OptionalJsonObject;
 use super::complete::completed;
 use super::fields::{NOT_A_RUN_ID, parse_run_id};
 use crate::http::error::ApiError;
-use crate::http::history_query::query_value;
+use crate::http::history_query::{check_once, query_value};
 use crate::registry::{Cancellation, Registry};
 use crate::wire::cancel::CancelRequest;
 use crate::wire::complete::{CompleteConflict, CompleteResponse};
@@ -37,6 +37,7 @@ pub async fn cancel(
     RawQuery(query): RawQuery,
     OptionalJsonObject(body): OptionalJsonObject,
 ) -> Result<Response, ApiError> {
+    check_once(query.as_deref()).map_err(ApiError::Invalid)?;
     let in_query = query_value(query.as_deref(), "run_id");
     let mut cancellation = Cancellation::default();
     let run_id = match (in_query, body) {

@@ -69,8 +69,6 @@ fn read_wait(query: Option<&str>) -> Result<(Duration, Option<i64>), ApiError> {
 
 pub fn to_wire(execution: &Execution) -> wire::execution::Execution {
     let details = &execution.details;
-    let recorded =
-        |factor: crate::domain::factor::Factor| execution.exact_factor.clone().unwrap_or_else(|| factor.to_string());
     wire::execution::Execution {
         id: execution.id,
         run_id: execution.run_id.0,
@@ -84,7 +82,7 @@ pub fn to_wire(execution: &Execution) -> wire::execution::Execution {
         status: status_to_wire(execution.status),
         start_time: execution.start_time,
         end_time: execution.end_time,
-        factor: details.factor.map(|factor| Decimal::new(recorded(factor))),
+        factor: execution.factor_text().map(Decimal::new),
         dashboard_url: details.dashboard_url.clone(),
         location: details.location.as_ref().map(ToString::to_string),
         priority: execution.priority.get(),

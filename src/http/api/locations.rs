@@ -45,7 +45,9 @@ pub async fn set_location(
     path: Result<Path<String>, PathRejection>,
     JsonObject(mut fields): JsonObject,
 ) -> Result<Json<wire::location::Location>, ApiError> {
-    let name = path.map(|Path(name)| name).unwrap_or_default();
+    let Ok(Path(name)) = path else {
+        return Err(ApiError::invalid("name", "is not UTF-8"));
+    };
     if let Err(message) = check_text(&name) {
         fields.reject("name", message);
     }

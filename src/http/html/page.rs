@@ -5,8 +5,7 @@ use axum::http::header;
 use axum::response::{Html, IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::execution::Execution;
-use crate::domain::factor::Factor;
+use crate::domain::execution::{Execution, Status};
 use crate::domain::link::is_web_link;
 
 /// Nothing on a page comes from elsewhere, and nothing in it is executed.
@@ -51,8 +50,7 @@ pub struct Row {
 impl Row {
     pub fn new(execution: &Execution, now: Timestamp) -> Self {
         let details = &execution.details;
-        let recorded = |factor: Factor| execution.exact_factor.clone().unwrap_or_else(|| factor.to_string());
-        let is_over_without_end = execution.status.as_str() != "running" && execution.end_time.is_none();
+        let is_over_without_end = matches!(execution.status, Status::Ended(_)) && execution.end_time.is_none();
         let duration = execution.end_time.unwrap_or(now).duration_since(execution.start_time);
         Self {
             run_id: execution.run_id.0,
@@ -67,7 +65,7 @@ impl Row {
             start: Time::new(execution.start_time),
             end: execution.end_time.map(Time::new),
             duration: if is_over_without_end { "unknown".to_owned() } else { duration_text(duration) },
-            factor: details.factor.map(recorded),
+            factor: execution.factor_text(),
             location: details.location.as_ref().map(ToString::to_string),
             // An adopted database may hold links that this version would have refused.
             dashboard_url: details.dashboard_url.clone().filter(|link| is_web_link(link)),

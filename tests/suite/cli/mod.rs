@@ -87,9 +87,17 @@ async fn exit_codes_tell_a_script_what_to_do() {
     let (code, _, error) = register(&server, &[&here[..], &["0.1"]].concat());
     assert_eq!(code, 75);
     assert!(error.starts_with("perfreg: Cannot register test: 0.9 runs at here"), "{error}");
+    let (_, body, _) = register(&server, &[&here[..], &["0.1", "--json"]].concat());
+    let refusal: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!(refusal["blocking"][0]["run_id"], 1, "a script can read who holds it");
+    let (_, _, error) = register(&server, &[&here[..], &["-0.1"]].concat());
+    assert!(error.contains("factor must not be negative"), "{error}");
     assert_eq!(register(&server, &[&here[..], &["1"]].concat()).0, 65);
     assert_eq!(register(&server, &[&here[..], &["much"]].concat()).0, 1);
     assert_eq!(call(&server, &["complete", "99", "success"]).0, 1);
+    assert_eq!(call(&server, &["complete", "1", "failed"]).1, "Run 1 ended: failure.\n");
+    let (_, _, error) = run(&["status", "--server", "http://me:s3cret@127.0.0.1:1/"]);
+    assert!(error.contains("me:***@127.0.0.1:1") && !error.contains("s3cret"), "{error}");
     assert_eq!(run(&["complete", "1", "finished"]).0, 2);
     assert_eq!(run(&["status", "--server", "localhost:8000"]).0, 2);
     let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port");
@@ -137,7 +145,8 @@ fn a_server_that_cannot_start_says_why_and_what_to_do() {
             1,
             "--database is wrong: a database URL begins with sqlite: or postgresql://",
         ),
-        (serve("localhost", &database), 2, "invalid"),
+        (serve("localhost", &database), 1, "give one such as 127.0.0.1:8000"),
+        (run(&["serve", "--log", "!!"]), 1, "give a level such as info"),
     ] {
         assert_eq!(code, expected_code, "{error}");
         assert!(error.contains(words) && !error.contains("s3cret"), "{words:?} in {error:?}");
