@@ -84,7 +84,7 @@ fn names(code: &str, name: &str) -> bool {
         line.match_indices(name).any(|(start, _)| {
             let before = line[..start].chars().next_back();
             let after = line[start + name.len()..].chars().next();
-            !before.is_some_and(is_word) && (name.ends_with("::") || !after.is_some_and(is_word))
+            !before.is_some_and(is_word) && (name.ends_with("::") || name.ends_with('{') || !after.is_some_and(is_word))
         })
     })
 }
@@ -99,6 +99,9 @@ fn imports_point_inwards_only() {
             broken.extend(named.map(|name| format!("{} names {name}", file.display())));
         }
     }
+    // Grouped, a path could hide from the check above.
+    let grouped = files(&source()).into_iter().filter(|file| names(&code(file), "crate::{"));
+    broken.extend(grouped.map(|file| format!("{} groups imports after crate::", file.display())));
     for file in files(&source().join("cli")).iter().filter(|file| !file.ends_with("serve.rs")) {
         let code = code(file);
         let named = ONLY_IN_SERVE.iter().filter(|name| names(&code, name));
