@@ -19,7 +19,8 @@ const LARGEST_BODY: usize = 64 * 1024;
 
 /// The whole service.
 pub fn router(registry: Arc<Registry>) -> Router {
-    let (routes, openapi) = documented_routes().split_for_parts();
+    let (routes, mut openapi) = documented_routes().split_for_parts();
+    api::add_common_errors(&mut openapi);
     // Without "none" the page would send this server's address to a validator on the internet.
     let docs = SwaggerUi::new("/docs").url("/openapi.json", openapi).config(Config::default().validator_url("none"));
     routes
@@ -36,7 +37,9 @@ pub fn router(registry: Arc<Registry>) -> Router {
 /// The description of the API, generated from the types of its handlers.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    documented_routes().into_openapi()
+    let mut openapi = documented_routes().into_openapi();
+    api::add_common_errors(&mut openapi);
+    openapi
 }
 
 fn documented_routes() -> OpenApiRouter<Arc<Registry>> {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::execution::Execution;
+use super::execution::{Execution, ExecutionStatus};
 
 /// Texts are compared without regard to case; in each, `%` stands for any run of characters.
 #[derive(Clone, Debug, Default, Serialize, IntoParams)]
@@ -13,8 +13,8 @@ pub struct HistoryQuery {
     pub stream: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
-    /// running, success, failure or cancelled.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<ExecutionStatus>, inline)]
     pub status: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<String>,
@@ -40,6 +40,7 @@ pub struct HistoryQuery {
     pub limit: Option<u32>,
     /// The `next` of the page before.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(pattern = "^-?[0-9]+_[0-9]+$")]
     pub cursor: Option<String>,
 }
 

@@ -35,6 +35,8 @@ pub const LONGEST_WAIT_SECONDS: u64 = 30;
         (status = 200, body = wire::execution::Execution),
         (status = 404, description = "No test has this run_id.", body = Problem,
          content_type = "application/problem+json"),
+        (status = 422, description = "What is wrong with which parameter.", body = Problem,
+         content_type = "application/problem+json"),
     ),
 )]
 pub async fn get_execution(

@@ -24,6 +24,6 @@ pub use health::*;
 pub use heartbeat::*;
 pub use history::*;
 pub use locations::*;
-pub use openapi::Document;
+pub use openapi::{Document, add_common_errors};
 pub use register::*;
 pub use status::*;

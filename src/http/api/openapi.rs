@@ -1,6 +1,8 @@
 //! What the OpenAPI document says of the whole service.
 
 use utoipa::OpenApi;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::{ContentBuilder, PathItem, Ref, RefOr, Response, ResponseBuilder};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -19,3 +21,32 @@ use utoipa::OpenApi;
     ),
 )]
 pub struct Document;
+
+/// Adds to every operation the errors that any call of its kind can have, so that no handler
+/// has to repeat them.
+pub fn add_common_errors(document: &mut utoipa::openapi::OpenApi) {
+    for item in document.paths.paths.values_mut() {
+        for operation in operations(item) {
+            // The process answers for itself even while the database is away.
+            if operation.operation_id.as_deref() != Some("check_health") {
+                add(operation, "503", "The database is away or too much waits; Retry-After says when to come back.");
+            }
+            if operation.request_body.is_some() {
+                add(operation, "408", "The body did not arrive in time.");
+                add(operation, "413", "The body is larger than 64 KiB.");
+                add(operation, "415", "The body is not JSON.");
+            }
+        }
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.post, &mut item.put].into_iter().flatten()
+}
+
+fn add(operation: &mut Operation, status: &str, description: &str) {
+    let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let response: Response =
+        ResponseBuilder::new().description(description).content("application/problem+json", problem).build();
+    operation.responses.responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(response));
+}
