@@ -5,7 +5,7 @@ use axum::http::header;
 use axum::response::{Html, IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::execution::{Execution, Status};
+use crate::domain::execution::{EndReason, Execution, Status};
 use crate::domain::link::is_web_link;
 
 /// Nothing on a page comes from elsewhere, and nothing in it is executed.
@@ -39,6 +39,8 @@ pub struct Row {
     pub environment: String,
     pub triggered_by: String,
     pub status: &'static str,
+    /// What the status alone does not say: a missed heartbeat, a request to stop, why it ended.
+    pub remark: Option<String>,
     pub start: Time,
     pub end: Option<Time>,
     pub duration: String,
@@ -62,6 +64,7 @@ impl Row {
             environment: details.environment.clone(),
             triggered_by: details.triggered_by.clone(),
             status: execution.status.as_str(),
+            remark: remark(execution),
             start: Time::new(execution.start_time),
             end: execution.end_time.map(Time::new),
             duration: if is_over_without_end { "unknown".to_owned() } else { duration_text(duration) },
@@ -73,6 +76,18 @@ impl Row {
     }
 }
 
+fn remark(execution: &Execution) -> Option<String> {
+    let is_suspect = execution.lease.as_ref().is_some_and(|lease| lease.suspect);
+    match (execution.status, &execution.stop, execution.end_reason) {
+        (Status::Running, _, _) if is_suspect => Some("no heartbeat".to_owned()),
+        (Status::Running, Some(stop), _) => Some(format!("asked to stop: {}", stop.reason)),
+        (Status::Ended(_), _, Some(EndReason::WaitTimeout)) => Some("waited too long".to_owned()),
+        (Status::Ended(_), _, Some(EndReason::NotHeard | EndReason::Lost)) => Some("its runner went silent".to_owned()),
+        (Status::Ended(_), _, Some(EndReason::CannotFit)) => Some("cannot fit any more".to_owned()),
+        _ => None,
+    }
+}
+
 /// A time for a `<time>` element; the page's script adds the reader's local time as a tooltip.
 pub struct Time {
     pub exact: String,
@@ -80,13 +95,13 @@ pub struct Time {
 }
 
 impl Time {
-    fn new(time: Timestamp) -> Self {
+    pub fn new(time: Timestamp) -> Self {
         Self { exact: time.to_string(), shown: time.strftime("%Y-%m-%d %H:%M:%S").to_string() }
     }
 }
 
 /// The two largest units, as people say it: `1 h 5 min`, `42 s`.
-fn duration_text(duration: SignedDuration) -> String {
+pub fn duration_text(duration: SignedDuration) -> String {
     let seconds = duration.as_secs().max(0);
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {

@@ -1,18 +1,22 @@
-//! `GET /status-html`: what runs now, and how full each location is.
+//! `GET /status-html`: what runs and waits now, and how full each location is.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use jiff::Timestamp;
 
 use super::error::PageError;
-use super::page::{Row, render};
+use super::page::{Row, Time, duration_text, render};
 use crate::clock;
-use crate::domain::execution::Status;
+use crate::domain::execution::{Execution, Status};
+use crate::domain::gate::Gate;
 use crate::domain::history::Filter;
-use crate::domain::location::Location;
-use crate::registry::Registry;
+use crate::domain::location::{Location, LocationName};
+use crate::domain::queue::Queue;
+use crate::registry::{MOST_PER_PAGE, Registry};
 
 /// More rows than that nobody reads; the history has them all.
 const MOST_ROWS: usize = 200;
@@ -21,9 +25,26 @@ const MOST_ROWS: usize = 200;
 #[template(path = "status.html")]
 struct StatusPage {
     page: &'static str,
-    locations: Vec<LocationRow>,
+    /// Why nothing starts anywhere, if nothing does.
+    closed: Option<String>,
     rows: Vec<Row>,
     more: bool,
+    waiters: Vec<Waiter>,
+    more_waiters: bool,
+    locations: Vec<LocationRow>,
+}
+
+struct Waiter {
+    location: String,
+    position: usize,
+    run_id: i64,
+    test: String,
+    triggered_by: String,
+    factor: String,
+    priority: u8,
+    since: Time,
+    waited: String,
+    until: Time,
 }
 
 struct LocationRow {
@@ -32,28 +53,74 @@ struct LocationRow {
     used: String,
     available: String,
     running: i64,
+    waiting: i64,
+    /// Why nothing starts here, if nothing does.
+    closed: Option<String>,
     /// How much of the capacity is in use, from 0 to 100.
     percent: i64,
 }
 
-/// The running tests, as a page.
+/// The running and the waiting tests, as a page.
 #[utoipa::path(
     get, path = "/status-html", operation_id = "show_running_executions", tag = "pages",
     responses((status = 200, body = String, content_type = "text/html")),
 )]
 pub async fn status_html(State(registry): State<Arc<Registry>>) -> Result<Response, PageError> {
-    let running = Filter { status: Some(Status::Running), ..Filter::default() };
-    let (page, locations) = tokio::join!(registry.executions(&running, None, MOST_ROWS), registry.locations());
-    let (page, now) = (page?, clock::now());
+    let with = |status| Filter { status: Some(status), ..Filter::default() };
+    let (running, queued) = (with(Status::Running), with(Status::Queued));
+    let (running, queued, locations, gate) = tokio::try_join!(
+        registry.executions(&running, None, MOST_ROWS),
+        registry.executions(&queued, None, MOST_PER_PAGE),
+        registry.locations(),
+        registry.gate(),
+    )?;
+    let now = clock::now();
+    let mut waiters = waiters(&queued.executions, now);
+    let more_waiters = queued.next.is_some() || waiters.len() > MOST_ROWS;
+    waiters.truncate(MOST_ROWS);
     Ok(render(&StatusPage {
         page: "status",
-        locations: locations?.iter().map(location_row).collect(),
-        rows: page.executions.iter().map(|execution| Row::new(execution, now)).collect(),
-        more: page.next.is_some(),
+        closed: closed(&gate, now),
+        rows: running.executions.iter().map(|execution| Row::new(execution, now)).collect(),
+        more: running.next.is_some(),
+        waiters,
+        more_waiters,
+        locations: locations.iter().map(|location| location_row(location, now)).collect(),
     }))
 }
 
-fn location_row(location: &Location) -> LocationRow {
+/// Those who wait, location by location, in the order in which they start.
+fn waiters(queued: &[Execution], now: Timestamp) -> Vec<Waiter> {
+    let mut by_location: BTreeMap<Option<&LocationName>, Vec<&Execution>> = BTreeMap::new();
+    for execution in queued {
+        by_location.entry(execution.details.location.as_ref()).or_default().push(execution);
+    }
+    let mut waiters = Vec::with_capacity(queued.len());
+    for (location, executions) in by_location {
+        let queue = Queue::new(executions.iter().copied());
+        let waiter = |execution: &&Execution| {
+            let place = execution.place.as_ref()?;
+            Some(Waiter {
+                location: location.map_or_else(|| "none".to_owned(), ToString::to_string),
+                position: queue.ahead_of(execution, now) + 1,
+                run_id: execution.run_id.0,
+                test: execution.details.test.clone(),
+                triggered_by: execution.details.triggered_by.clone(),
+                factor: execution.factor().to_string(),
+                priority: execution.priority.get(),
+                since: Time::new(place.queued_at),
+                waited: duration_text(now.duration_since(place.queued_at)),
+                until: Time::new(place.until),
+            })
+        };
+        let mut here: Vec<Waiter> = executions.iter().filter_map(waiter).collect();
+        here.sort_by_key(|waiter| waiter.position);
+        waiters.extend(here);
+    }
+    waiters
+}
+
+fn location_row(location: &Location, now: Timestamp) -> LocationRow {
     let used_millionths = location.used.millionths().saturating_mul(100);
     LocationRow {
         name: location.name.as_ref().map(ToString::to_string).unwrap_or_default(),
@@ -61,6 +128,18 @@ fn location_row(location: &Location) -> LocationRow {
         used: location.used.to_string(),
         available: location.available().to_string(),
         running: location.running,
+        waiting: location.waiting,
+        closed: closed(&location.gate, now),
         percent: (used_millionths / location.capacity.millionths().max(1)).clamp(0, 100),
     }
+}
+
+fn closed(gate: &Gate, now: Timestamp) -> Option<String> {
+    let gate = gate.at(now);
+    if gate.is_open() {
+        return None;
+    }
+    let until = gate.until.map(|until| format!(" until {until:.0}")).unwrap_or_default();
+    let by = gate.by.map(|by| format!(" ({by})")).unwrap_or_default();
+    Some(format!("{}{until}: {}{by}", gate.state.as_str(), gate.reason.unwrap_or_default()))
 }

@@ -6,3 +6,4 @@ mod memory;
 mod outage;
 mod race;
 mod stop;
+mod waiters;
