@@ -68,10 +68,11 @@ impl Serve {
         let registry = Arc::new(Registry::new(Arc::clone(&store)));
         let app = router(Arc::clone(&registry));
 
-        let stopper = server.stopper();
+        let (stopper, held) = (server.stopper(), Arc::clone(&registry));
         tokio::spawn(async move {
             wait_for_stop_signal().await;
             stopper.stop(config.stop_grace);
+            held.release_watchers();
             tracing::info!("stopping; requests that have begun are answered first");
         });
         // Served from the beginning, so that a health check sees a server that waits for its

@@ -5,6 +5,7 @@
 //! The wake-up is only a hint: whoever wakes reads the execution again.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -34,7 +35,11 @@ impl Until {
 }
 
 #[derive(Default)]
-pub struct Watchers(Mutex<HashMap<RunId, Watched>>);
+pub struct Watchers {
+    watched: Mutex<HashMap<RunId, Watched>>,
+    /// Whether the server stops, so that nobody may be held any longer.
+    released: AtomicBool,
+}
 
 struct Watched {
     /// The version that was read last; another one in the database is news.
@@ -44,7 +49,7 @@ struct Watched {
 
 impl Watchers {
     fn entries(&self) -> MutexGuard<'_, HashMap<RunId, Watched>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn subscribe(&self, run_id: RunId) -> watch::Receiver<()> {
@@ -64,6 +69,13 @@ impl Watchers {
         for watched in run_ids.iter().filter_map(|run_id| entries.get(run_id)) {
             watched.wake.send_replace(());
         }
+    }
+
+    fn release(&self) {
+        self.released.store(true, Ordering::SeqCst);
+        self.entries().values().for_each(|watched| {
+            watched.wake.send_replace(());
+        });
     }
 
     /// The watched executions and the versions that were read last.
@@ -92,10 +104,16 @@ impl Registry {
                 return Ok(None);
             };
             self.watchers.note_version(run_id, execution.version);
-            if until.is_reached(&execution) || timeout_at(give_up, news.changed()).await.is_err() {
+            let is_over = until.is_reached(&execution) || self.watchers.released.load(Ordering::SeqCst);
+            if is_over || timeout_at(give_up, news.changed()).await.is_err() {
                 return Ok(Some(execution));
             }
         }
+    }
+
+    /// Answers everybody who is held with what there is; the server stops.
+    pub fn release_watchers(&self) {
+        self.watchers.release();
     }
 
     /// Wakes the watchers of executions that another replica changed.

@@ -78,3 +78,18 @@ fn a_server_that_cannot_print_where_it_is_serves_all_the_same() {
     child.kill().expect("it runs");
     child.wait().expect("it ends");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn held_calls_are_answered_when_the_server_stops() {
+    let database = TestDatabase::new(Engine::Sqlite).await;
+    let mut server = TestServer::start(&database.url);
+    let http = server.http();
+    http.admit(serde_json::json!({"lease_seconds": 60})).await;
+    let held = tokio::spawn(async move { http.get("/executions/1?wait_seconds=30").await.json() });
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    let asked = Instant::now();
+    server.signal("TERM");
+    assert_eq!(held.await.expect("no panic")["status"], "running");
+    assert!(server.wait().success());
+    assert!(asked.elapsed() < PATIENCE / 3, "it waited for the held call");
+}
