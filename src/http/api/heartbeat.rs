@@ -47,14 +47,15 @@ pub async fn heartbeat(
     let run_id = fields.finish(run_id)?;
     let patience = Duration::from_secs(seconds.unsigned_abs());
 
-    let beaten = registry.heartbeat(run_id, &token).await?;
+    let mut beaten = registry.heartbeat(run_id, &token).await?;
     if let Beaten::Alive(execution, _) = &beaten
         && !patience.is_zero()
     {
         let until = version.map_or(Until::News(execution.status), Until::NotVersion);
-        let changed = registry.watch(run_id, until, patience).await?;
-        if let Some(execution) = changed.filter(|execution| execution.status != Status::Queued) {
-            return Ok(heard(&execution, None));
+        match registry.watch(run_id, until, patience).await? {
+            Some(execution) if execution.status != Status::Queued => return Ok(heard(&execution, None)),
+            // Its place may have become a better one while it was held.
+            _ => beaten = registry.heartbeat(run_id, &token).await?,
         }
     }
     Ok(match beaten {

@@ -180,6 +180,14 @@ async fn what_is_asked_of_waiting_and_leases_is_checked() {
     assert_eq!(http.get("/executions/1?wait_seconds=31").await.status, 422);
     http.admit(json!({"factor": 0.9})).await;
     let waiter = queue_up(&http, json!({"factor": 0.9})).await;
+    let second = queue_up(&http, json!({"factor": 0.9})).await;
+    assert_eq!(second["position"], 2);
+    let (poll_http, poll_second) = (http.clone(), second.clone());
+    let held = tokio::spawn(async move { beat(&poll_http, &poll_second, json!({"wait_seconds": 1})).await });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let third = queue_up(&http, json!({"factor": 0.9, "priority": 9})).await;
+    assert_eq!(held.await.expect("no panic").json()["position"], 3, "the place is that at the end of the call");
+    http.post("/cancel", &json!({"run_id": third["run_id"]})).await;
     let early = complete(&http, &waiter).await;
     assert!(early.status == 409 && early.text.contains("still waits"), "{}", early.text);
     let watched = http.get(&format!("/executions/{}?wait_seconds=1&version=99", waiter["run_id"])).await;
