@@ -266,7 +266,7 @@ impl Execution {
                 status: Status::Ended(outcome),
                 end_time: Some(now.max(self.start_time)),
                 end_reason: reason,
-                lease: self.lease.clone().map(|lease| Lease { expires_at: None, ..lease }),
+                lease: self.lease.clone().map(|lease| Lease { expires_at: None, suspect: false, ..lease }),
                 version: self.version + 1,
                 ..self.clone()
             }),

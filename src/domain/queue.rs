@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::VecDeque;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::execution::{Execution, RunId};
 use super::factor::Factor;
@@ -115,6 +115,18 @@ impl Queue {
         };
         // Along a line the rank only grows, since whoever came later waited no longer.
         self.lines.iter().map(|line| line.partition_point(|other| other.rank(now) < waiter.rank(now))).sum()
+    }
+
+    /// When somebody's waiting next counts for more, which may put them before the first.
+    #[must_use]
+    pub fn next_step(&self, now: Timestamp) -> Option<Timestamp> {
+        let step = |waiter: &Waiter| {
+            let waited = now.duration_since(waiter.queued_at).as_secs().max(0);
+            waiter.queued_at + SignedDuration::from_secs((waited / SECONDS_PER_STEP + 1) * SECONDS_PER_STEP)
+        };
+        // With one line alone the order never changes.
+        let lines = self.lines.iter().filter(|line| !line.is_empty()).count();
+        self.lines.iter().flatten().map(step).min().filter(|_| lines > 1)
     }
 
     /// When the last of them came.

@@ -27,6 +27,16 @@ pub fn query_value(query: Option<&str>, name: &str) -> Option<String> {
 }
 
 /// # Errors
+/// The parameters that have no meaning, or are given twice.
+pub fn check_known(query: Option<&str>, known: &[&str]) -> Result<(), Vec<FieldError>> {
+    check_once(query)?;
+    let unknown = pairs(query).filter(|(name, _)| !known.contains(&name.as_str()));
+    let error = |(field, _)| FieldError { field, message: "is not a parameter of this call; see /docs".to_owned() };
+    let errors: Vec<FieldError> = unknown.map(error).collect();
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+/// # Errors
 /// The parameters that are given twice; nobody could tell which one is meant.
 pub fn check_once(query: Option<&str>) -> Result<(), Vec<FieldError>> {
     let mut names: Vec<String> = pairs(query).map(|(name, _)| name).collect();

@@ -1,17 +1,21 @@
 //! The gate of the whole registry.
 
-use futures_util::future::try_join_all;
+use futures_util::stream::{self, TryStreamExt};
 
 use super::browse::twice;
 use super::{Registry, RegistryError};
+use crate::clock;
 use crate::domain::admission::Command;
 use crate::domain::gate::Gate;
+
+/// So that a sweep of everything leaves room for those who ask for something.
+const SWEEPS_AT_ONCE: usize = 8;
 
 impl Registry {
     /// # Errors
     /// If the database did not answer.
     pub async fn gate(&self) -> Result<Gate, RegistryError> {
-        twice(|| self.store.registry()).await
+        Ok(twice(|| self.store.registry()).await?.at(clock::now()))
     }
 
     /// Opens or closes every location. When this is answered, nothing starts any more on any
@@ -34,7 +38,7 @@ impl Registry {
     /// If the database did not answer.
     pub async fn sweep(&self, any: bool) -> Result<(), RegistryError> {
         let locations = twice(|| self.store.due(any)).await?;
-        try_join_all(locations.into_iter().map(|location| self.lanes.submit(location, Command::Sweep))).await?;
-        Ok(())
+        let sweeps = locations.into_iter().map(|location| self.lanes.submit(location, Command::Sweep));
+        stream::iter(sweeps.map(Ok)).try_for_each_concurrent(SWEEPS_AT_ONCE, async |sweep| sweep.await.map(drop)).await
     }
 }

@@ -58,8 +58,11 @@ impl Watchers {
     }
 
     fn note_version(&self, run_id: RunId, version: i64) {
-        if let Some(watched) = self.entries().get_mut(&run_id) {
-            watched.version = version;
+        if let Some(watched) = self.entries().get_mut(&run_id)
+            && std::mem::replace(&mut watched.version, version) != version
+        {
+            // Others who watch it have not read this version, and would not be told of it again.
+            watched.wake.send_replace(());
         }
     }
 

@@ -213,7 +213,7 @@ impl Batch {
             Status::Running => run.lease.as_ref()?.due(),
             Status::Ended(_) => None,
         });
-        runs.chain(self.location.gate.until).chain(registry).min()
+        runs.chain(self.location.gate.until).chain(registry).chain(self.queue.next_step(self.now)).min()
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::fields::parse_run_id;
 use crate::domain::execution::{Execution, Outcome, Status, Stop};
 use crate::http::error::ApiError;
-use crate::http::history_query::query_value;
+use crate::http::history_query::{check_known, query_value};
 use crate::registry::{Registry, Until};
 use crate::wire;
 use crate::wire::decimal::Decimal;
@@ -58,6 +58,7 @@ pub async fn get_execution(
 }
 
 fn read_wait(query: Option<&str>) -> Result<(Duration, Option<i64>), ApiError> {
+    check_known(query, &["wait_seconds", "version"]).map_err(ApiError::Invalid)?;
     let number = |name: &str| {
         query_value(query, name)
             .map(|text| text.parse::<i64>().map_err(|_| ApiError::invalid(name, "must be a whole number")))

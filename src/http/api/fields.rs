@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::domain::execution::RunId;
 use crate::domain::factor::{Factor, FactorError};
+use crate::domain::history::readable_times;
 use crate::domain::link::is_web_link;
 use crate::http::error::ApiError;
 use crate::wire::problem::FieldError;
@@ -163,7 +164,8 @@ impl Fields {
     /// A time in the future or in the past, as RFC 3339 writes it.
     pub fn optional_time(&mut self, name: &str) -> Option<Timestamp> {
         let text = self.string(name)?;
-        let time = text.parse().ok();
+        let (earliest, latest) = readable_times();
+        let time = text.parse().ok().filter(|time| (earliest..=latest).contains(time));
         if time.is_none() {
             self.reject(name, "must be a time such as 2026-11-22T14:03:00Z");
         }

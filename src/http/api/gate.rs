@@ -7,6 +7,7 @@ use axum::extract::State;
 
 use super::body::JsonObject;
 use super::fields::Fields;
+use crate::clock;
 use crate::domain::gate::{Gate, GateState};
 use crate::http::error::ApiError;
 use crate::registry::Registry;
@@ -57,14 +58,17 @@ pub fn read_gate(fields: &mut Fields) -> Option<Gate> {
             fields.reject("state", error);
             return None;
         }
-        None if reason.is_some() || until.is_some() => {
-            fields.reject("state", "is required with a reason or a time");
+        None if reason.is_some() || by.is_some() || until.is_some() => {
+            fields.reject("state", "is required with a reason, a name or a time");
             return None;
         }
         None => return None,
     };
     if state == GateState::Open {
         return Some(Gate { by, ..Gate::OPEN });
+    }
+    if until.is_some_and(|until| until <= clock::now()) {
+        fields.reject("until", "must be in the future");
     }
     if reason.is_none() {
         fields.reject("reason", "is required, so that everybody who waits can be told");

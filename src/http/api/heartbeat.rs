@@ -45,14 +45,15 @@ pub async fn heartbeat(
     let seconds = fields.optional_number("wait_seconds", 0..=LONGEST_WAIT_SECONDS as i64).unwrap_or_default();
     let version = fields.optional_number("version", 0..=i64::MAX);
     let run_id = fields.finish(run_id)?;
-    let patience = Duration::from_secs(seconds.unsigned_abs());
 
     let mut beaten = registry.heartbeat(run_id, &token).await?;
     if let Beaten::Alive(execution, _) = &beaten
-        && !patience.is_zero()
+        && seconds > 0
     {
+        let patience = longest_hold(execution).min(Duration::from_secs(seconds.unsigned_abs()));
         let until = version.map_or(Until::News(execution.status), Until::NotVersion);
         match registry.watch(run_id, until, patience).await? {
+            Some(execution) if execution.end_reason.is_some() => beaten = Beaten::Over(execution),
             Some(execution) if execution.status != Status::Queued => return Ok(heard(&execution, None)),
             // Its place may have become a better one while it was held.
             _ => beaten = registry.heartbeat(run_id, &token).await?,
@@ -64,6 +65,14 @@ pub async fn heartbeat(
         Beaten::WrongToken => return Err(ApiError::WrongToken),
         Beaten::NotFound => return Err(ApiError::NotFound("Running test not found".to_owned())),
     })
+}
+
+/// While a runner is held it does not beat, and must not come near the end of its lease.
+fn longest_hold(execution: &Execution) -> Duration {
+    match (execution.status, &execution.lease) {
+        (Status::Running, Some(lease)) => Duration::from_secs(lease.seconds.into()) / 3,
+        _ => Duration::MAX,
+    }
 }
 
 fn heard(execution: &Execution, room: Option<&Room>) -> Response {

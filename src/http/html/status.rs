@@ -36,7 +36,8 @@ struct StatusPage {
 
 struct Waiter {
     location: String,
-    position: usize,
+    /// Known only if everybody who waits was read.
+    position: Option<usize>,
     run_id: i64,
     test: String,
     triggered_by: String,
@@ -75,7 +76,7 @@ pub async fn status_html(State(registry): State<Arc<Registry>>) -> Result<Respon
         registry.gate(),
     )?;
     let now = clock::now();
-    let mut waiters = waiters(&queued.executions, now);
+    let mut waiters = waiters(&queued.executions, queued.next.is_none(), now);
     let more_waiters = queued.next.is_some() || waiters.len() > MOST_ROWS;
     waiters.truncate(MOST_ROWS);
     Ok(render(&StatusPage {
@@ -90,7 +91,7 @@ pub async fn status_html(State(registry): State<Arc<Registry>>) -> Result<Respon
 }
 
 /// Those who wait, location by location, in the order in which they start.
-fn waiters(queued: &[Execution], now: Timestamp) -> Vec<Waiter> {
+fn waiters(queued: &[Execution], is_whole: bool, now: Timestamp) -> Vec<Waiter> {
     let mut by_location: BTreeMap<Option<&LocationName>, Vec<&Execution>> = BTreeMap::new();
     for execution in queued {
         by_location.entry(execution.details.location.as_ref()).or_default().push(execution);
@@ -102,7 +103,7 @@ fn waiters(queued: &[Execution], now: Timestamp) -> Vec<Waiter> {
             let place = execution.place.as_ref()?;
             Some(Waiter {
                 location: location.map_or_else(|| "none".to_owned(), ToString::to_string),
-                position: queue.ahead_of(execution, now) + 1,
+                position: is_whole.then(|| queue.ahead_of(execution, now) + 1),
                 run_id: execution.run_id.0,
                 test: execution.details.test.clone(),
                 triggered_by: execution.details.triggered_by.clone(),

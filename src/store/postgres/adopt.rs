@@ -35,6 +35,23 @@ const REQUIRED: [&str; 11] =
     ["id", "run_id", "repo", "lac", "stream", "test", "type", "environment", "triggered_by", "status", "start_time"];
 /// The columns that the first migration expects beside the original ones.
 const OURS: [&str; 2] = ["factor_millionths", "extra"];
+/// The columns that later migrations add. A table that has one of them already is not adopted.
+const LATER: [&str; 14] = [
+    "priority",
+    "queued_at",
+    "wait_until",
+    "heard_at",
+    "lease_seconds",
+    "lease_token_hash",
+    "lease_expires_at",
+    "suspect",
+    "fence",
+    "stop_reason",
+    "stop_by",
+    "stop_at",
+    "end_reason",
+    "version",
+];
 
 /// A longer text would not fit PostgreSQL's index of the search terms.
 const LONGEST_TERM_CHARACTERS: i32 = 400;
@@ -134,9 +151,10 @@ impl Original {
                 missing.join(", ")
             )));
         }
-        if let Some(name) = OURS.iter().find(|name| self.column(name).is_some()) {
+        if let Some(name) = OURS.iter().chain(&LATER).find(|name| self.column(name).is_some()) {
             return Err(StoreError::Unsuitable(format!(
-                "the table test_executions has a column {name} that the original registry did not have; rename it first"
+                "the table test_executions has a column {name} that the original registry did not have and that this one needs; rename it \
+                 first"
             )));
         }
         Ok(())

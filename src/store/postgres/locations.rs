@@ -35,8 +35,12 @@ pub async fn registry(client: &Object) -> Result<Gate, StoreError> {
     rows::gate(&client.query_typed_one(&sql, &[]).await.map_err(classify)?)
 }
 
-pub async fn set_registry(client: &Object, gate: &Gate) -> Result<(), StoreError> {
-    client
+pub async fn set_registry(client: &mut Object, gate: &Gate) -> Result<(), StoreError> {
+    let transaction = client.transaction().await.map_err(classify)?;
+    // Waits for every decision under way, which may have read the old gate, and holds up those
+    // that follow until they can read the new one. A decision locks its location first.
+    transaction.batch_execute("LOCK TABLE perfreg_locations IN EXCLUSIVE MODE").await.map_err(classify)?;
+    transaction
         .execute_typed(
             "UPDATE perfreg_registry SET state = $1, state_reason = $2, state_by = $3, state_until = $4 WHERE id = 1",
             &[
@@ -47,8 +51,8 @@ pub async fn set_registry(client: &Object, gate: &Gate) -> Result<(), StoreError
             ],
         )
         .await
-        .map_err(classify_commit)?;
-    Ok(())
+        .map_err(classify)?;
+    transaction.commit().await.map_err(classify_commit)
 }
 
 /// Fails on a server that only reads.

@@ -6,6 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::on_both_databases;
+use crate::support::database::{Engine, TestDatabase};
 use crate::support::http::{Http, Reply, example};
 use crate::support::server::{PATIENCE, TestServer};
 
@@ -137,6 +138,55 @@ on_both_databases! {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn every_watcher_learns_of_another_replicas_change() {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let (first_server, second_server) = (TestServer::start(&database.url), TestServer::start(&database.url));
+    let (here, there) = (first_server.http(), second_server.http());
+    for round in 1..=10 {
+        let run = here.admit(json!({"factor": 0.01, "lease_seconds": 60})).await;
+        let path = format!("/executions/{}?wait_seconds=30&version={}", run["run_id"], run["version"]);
+        let (held_http, held_path) = (here.clone(), path.clone());
+        let held = tokio::spawn(async move { held_http.get(&held_path).await });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        there.post("/cancel", &json!({"run_id": run["run_id"]})).await;
+        here.get(&path).await;
+        let told = tokio::time::timeout(Duration::from_secs(10), held).await;
+        assert!(told.expect("it is told").expect("no panic").json()["stop"].is_object(), "round {round}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_under_way_is_seen_when_the_registry_is_stopped() {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let (first_server, second_server) = (TestServer::start(&database.url), TestServer::start(&database.url));
+    let mut client = database.connect().await;
+    let lock = client.transaction().await.expect("a transaction");
+    lock.batch_execute("LOCK TABLE test_executions IN EXCLUSIVE MODE").await.expect("a lock");
+    let (registering, stopping) = (second_server.http(), first_server.http());
+    let started = tokio::spawn(async move { registering.admit(json!({"lease_seconds": 60})).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let stop = json!({"state": "stopped", "reason": "drill"});
+    let stopped = tokio::spawn(async move { stopping.send(Method::PUT, "/registry", &stop).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    lock.commit().await.expect("given back");
+    let run = started.await.expect("it had read the open gate");
+    assert_eq!(stopped.await.expect("no panic").status, 200);
+    let run = first_server.http().get(&format!("/executions/{}", run["run_id"])).await.json();
+    assert_eq!(run["stop"]["reason"], "drill", "whatever started before is asked to stop before the call is answered");
+}
+
+#[tokio::test]
+async fn a_held_runner_is_answered_long_before_its_lease_runs_out() {
+    let (server, _database) = super::pages::serve().await;
+    let http = server.http();
+    let run = http.admit(json!({"lease_seconds": 10})).await;
+    let begun = Instant::now();
+    let heard = beat(&http, &run, json!({"wait_seconds": 30})).await;
+    assert_eq!((heard.status.as_u16(), &heard.json()["suspect"]), (200, &json!(false)));
+    assert!(begun.elapsed() < Duration::from_secs(9));
+}
+
 #[tokio::test]
 async fn a_location_is_drained_and_opens_again() {
     let (server, _database) = super::pages::serve().await;
@@ -152,6 +202,12 @@ async fn a_location_is_drained_and_opens_again() {
         (json!({"state": "draining"}), "reason is required"),
         (json!({"state": "shut", "reason": "x"}), "state must be one of open, draining, stopped"),
         (json!({"reason": "x"}), "state is required"),
+        (json!({"by": "ana"}), "state is required"),
+        (json!({"state": "draining", "reason": "x", "until": "2020-01-01T00:00:00Z"}), "until must be in the future"),
+        (
+            json!({"state": "draining", "reason": "x", "until": "-009999-01-03T00:00:00Z"}),
+            "until must be a time such as",
+        ),
         (json!({"state": "stopped", "reason": "x", "until": "tomorrow"}), "until must be a time such as"),
         (json!({}), "is required"),
     ] {
@@ -177,7 +233,9 @@ async fn what_is_asked_of_waiting_and_leases_is_checked() {
     }
     assert_eq!(http.post("/heartbeat", &json!({"run_id": 9, "lease_token": "x"})).await.status, 404);
     assert_eq!(http.post("/heartbeat", &json!({"run_id": 9})).await.status, 422);
-    assert_eq!(http.get("/executions/1?wait_seconds=31").await.status, 422);
+    for query in ["wait_seconds=31", "wait_second=30", "version=1&version=2"] {
+        assert_eq!(http.get(&format!("/executions/1?{query}")).await.status, 422, "{query}");
+    }
     http.admit(json!({"factor": 0.9})).await;
     let waiter = queue_up(&http, json!({"factor": 0.9})).await;
     let second = queue_up(&http, json!({"factor": 0.9})).await;

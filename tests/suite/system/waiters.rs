@@ -67,7 +67,7 @@ async fn ask(https: &[Http], turn: &mut usize, path: &str, body: &Value) -> Repl
 async fn waiter(number: usize, https: Arc<Vec<Http>>) -> i64 {
     let mut turn = number;
     let request =
-        example(json!({"factor": 0.12, "wait_seconds": 600, "lease_seconds": 30, "test": format!("w{number}")}));
+        example(json!({"factor": 0.12, "wait_seconds": 600, "lease_seconds": 10, "test": format!("w{number}")}));
     let registered = ask(&https, &mut turn, "/register", &request).await;
     assert!(matches!(registered.status.as_u16(), 200 | 202), "{}", registered.text);
     let run = registered.json();
