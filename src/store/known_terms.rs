@@ -41,6 +41,11 @@ impl KnownTerms {
         unknown
     }
 
+    /// After an error the database may be another than before, such as one that was restored.
+    pub fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// To be called once the transaction that wrote them is committed.
     pub fn remember(&self, executions: &[Execution]) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);

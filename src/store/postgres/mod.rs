@@ -62,6 +62,7 @@ impl Store for PostgresStore {
         self.ready()?
             .run_without_limit(async |client| admission::decide(client, batch, &self.clock, &self.known_terms).await)
             .await
+            .inspect_err(|_| self.known_terms.forget())
     }
 
     async fn execution(&self, run_id: RunId) -> Result<Option<Execution>, StoreError> {

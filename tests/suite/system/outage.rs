@@ -129,11 +129,20 @@ async fn a_database_that_is_changed_under_the_server_is_a_503_until_it_is_put_ri
     let database = TestDatabase::new(Engine::Postgres).await;
     let server = TestServer::start(&database.url);
     let http = server.http();
+    http.admit(json!({"stream": "main", "test": "before", "location": null})).await;
+    http.post("/cancel", &json!({"run_id": 1})).await;
     let client = database.connect().await;
-    client.batch_execute("ALTER TABLE perfreg_locations RENAME TO gone").await.expect("valid SQL");
+    client
+        .batch_execute("DELETE FROM test_executions; ALTER TABLE perfreg_locations RENAME TO gone")
+        .await
+        .expect("valid SQL");
     assert_unavailable(&http.post("/register", &example(json!({}))).await);
-    client.batch_execute("ALTER TABLE gone RENAME TO perfreg_locations").await.expect("valid SQL");
+    // What the server remembers of the database need not be true of what was restored.
+    let restore = "ALTER TABLE gone RENAME TO perfreg_locations; DELETE FROM perfreg_terms";
+    client.batch_execute(restore).await.expect("valid SQL");
     http.admit(json!({})).await;
+    let found = http.get("/history?stream=main").await.json();
+    assert_eq!(found["executions"].as_array().map(Vec::len), Some(1), "it can be searched for");
 }
 
 #[tokio::test(flavor = "multi_thread")]
