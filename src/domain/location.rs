@@ -34,6 +34,18 @@ impl fmt::Display for LocationName {
 /// A client cannot send it, since a location's name has at least one character.
 pub const NOWHERE: &str = "";
 
+/// The name of the row that a store keeps for these tests.
+#[must_use]
+pub fn row_name(location: Option<&LocationName>) -> &str {
+    location.map_or(NOWHERE, LocationName::as_str)
+}
+
+/// Whose row it is that has this name; the reverse of [`row_name`].
+#[must_use]
+pub fn of_row(name: &str) -> Option<LocationName> {
+    (name != NOWHERE).then(|| LocationName::new(name))
+}
+
 /// A location's row: its bound, and what runs there now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {

@@ -17,7 +17,7 @@ use crate::domain::admission::{Command, MOST_HOLDERS_NAMED, Plan, Snapshot, deci
 use crate::domain::answer::Holder;
 use crate::domain::execution::{Execution, RunId};
 use crate::domain::gate::Gate;
-use crate::domain::location::{Location, NOWHERE};
+use crate::domain::location::{Location, row_name};
 use crate::store::known_terms::KnownTerms;
 use crate::store::{Batch, Decided, StoreError};
 
@@ -78,7 +78,7 @@ struct Locked {
 }
 
 fn name(batch: &Batch) -> &str {
-    batch.location.as_ref().map_or(NOWHERE, |name| name.as_str())
+    row_name(batch.location.as_ref())
 }
 
 /// Locks the location's row, which it makes if there is none, and reads the time after that: a

@@ -7,7 +7,7 @@ use tokio_postgres::types::Type;
 use super::error::{classify, classify_commit};
 use super::rows;
 use crate::domain::gate::Gate;
-use crate::domain::location::{Location, LocationName, NOWHERE};
+use crate::domain::location::{Location, LocationName, NOWHERE, of_row};
 use crate::store::StoreError;
 
 pub async fn all(client: &Object) -> Result<Vec<Location>, StoreError> {
@@ -26,7 +26,7 @@ pub async fn due(client: &Object, now: Option<Timestamp>, any: bool) -> Result<V
     let sql = "SELECT name FROM perfreg_locations
                 WHERE next_due <= coalesce($1, clock_timestamp()) OR ($2 AND waiting + leased > 0)";
     let found = client.query_typed(sql, &[(&now, Type::TIMESTAMPTZ), (&any, Type::BOOL)]).await.map_err(classify)?;
-    let named = |row| rows::get(row, 0).map(|name: &str| (name != NOWHERE).then(|| LocationName::new(name)));
+    let named = |row| rows::get(row, 0).map(of_row);
     found.iter().map(named).collect()
 }
 

@@ -12,7 +12,7 @@ use super::rows::get;
 use crate::domain::execution::{EndReason, Execution, Place, RunId, Stop};
 use crate::domain::factor::Factor;
 use crate::domain::lease::Lease;
-use crate::domain::location::{Location, LocationName, NOWHERE};
+use crate::domain::location::{Location, LocationName, row_name};
 use crate::store::StoreError;
 use crate::store::known_terms::Term;
 
@@ -177,7 +177,7 @@ pub async fn save_location(transaction: &Transaction<'_>, location: &Location) -
                     state = $8, state_reason = $9, state_by = $10, state_until = $11, next_due = $12
               WHERE name = $1",
             &[
-                (&location.name.as_ref().map_or(NOWHERE, |name| name.as_str()), Type::TEXT),
+                (&row_name(location.name.as_ref()), Type::TEXT),
                 (&location.capacity.millionths(), Type::INT8),
                 (&location.used.millionths(), Type::INT8),
                 (&location.running, Type::INT8),

@@ -11,7 +11,7 @@ use crate::domain::admission::{Command, MOST_HOLDERS_NAMED, Plan, Snapshot, deci
 use crate::domain::answer::Holder;
 use crate::domain::execution::{EndReason, Execution, RunId};
 use crate::domain::factor::Factor;
-use crate::domain::location::{Location, LocationName, NOWHERE};
+use crate::domain::location::{Location, LocationName, row_name};
 use crate::store::known_terms::{KnownTerms, Term};
 use crate::store::{Batch, Decided, StoreError};
 
@@ -62,7 +62,7 @@ fn decide_and_save(
 }
 
 fn name(batch: &Batch) -> &str {
-    batch.location.as_ref().map_or(NOWHERE, |name| name.as_str())
+    row_name(batch.location.as_ref())
 }
 
 fn location(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<Location> {
@@ -208,7 +208,7 @@ fn save_location(transaction: &Transaction<'_>, location: &Location) -> rusqlite
                  waiting = ?6, leased = ?7, state = ?8, state_reason = ?9, state_by = ?10, state_until = ?11, next_due = ?12",
         )?
         .execute(params![
-            location.name.as_ref().map_or(NOWHERE, |name| name.as_str()),
+            row_name(location.name.as_ref()),
             location.capacity.millionths(),
             location.used.millionths(),
             location.running,

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Result, TransactionBehavior, params};
 use super::connection::{classify, classify_commit};
 use super::rows::{self, timestamp_text};
 use crate::domain::gate::Gate;
-use crate::domain::location::{Location, LocationName, NOWHERE};
+use crate::domain::location::{Location, LocationName, NOWHERE, of_row};
 use crate::store::StoreError;
 
 pub fn all(connection: &Connection) -> Result<Vec<Location>, StoreError> {
@@ -22,11 +22,10 @@ pub fn due(connection: &Connection, now: Timestamp, any: bool) -> Result<Vec<Opt
     // Asked for any, all at which anything ever could be due.
     let sql = "SELECT name FROM perfreg_locations WHERE next_due <= ?1 OR (?2 AND waiting + leased > 0)";
     let name = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
-    let named = |name: String| (name != NOWHERE).then(|| LocationName::new(&name));
     connection
         .prepare_cached(sql)
         .and_then(|mut select| select.query_map(params![timestamp_text(now), any], name)?.collect::<Result<Vec<_>>>())
-        .map(|names| names.into_iter().map(named).collect())
+        .map(|names| names.iter().map(|name| of_row(name)).collect())
         .map_err(classify)
 }
 

@@ -12,7 +12,7 @@ use crate::domain::execution::{Details, Execution, Place, RunId, Stop};
 use crate::domain::factor::Factor;
 use crate::domain::gate::Gate;
 use crate::domain::lease::{Lease, TokenHash};
-use crate::domain::location::{Location, LocationName, NOWHERE};
+use crate::domain::location::{Location, LocationName, of_row};
 use crate::domain::queue::Priority;
 
 /// The columns of a row, read one after the other in the order of the statement.
@@ -139,7 +139,7 @@ pub fn location(row: &Row<'_>) -> Result<Location> {
     let mut columns = Columns::of(row);
     let name: String = columns.next()?;
     Ok(Location {
-        name: (name != NOWHERE).then(|| LocationName::new(&name)),
+        name: of_row(&name),
         capacity: columns.factor()?,
         used: columns.factor()?,
         running: columns.next()?,
