@@ -77,6 +77,17 @@ impl IntoResponse for ApiError {
     }
 }
 
+/// What is wrong with names that stand in a request more than once; nobody could tell which
+/// of the values is meant.
+pub fn given_twice<'name>(names: impl Iterator<Item = &'name str>) -> Vec<FieldError> {
+    let mut names: Vec<&str> = names.collect();
+    names.sort_unstable();
+    let mut twice: Vec<&str> = names.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+    twice.dedup();
+    let error = |name: &str| FieldError { field: name.to_owned(), message: "must not be given twice".to_owned() };
+    twice.into_iter().map(error).collect()
+}
+
 pub fn problem(kind: &str, status: StatusCode, detail: String) -> Problem {
     Problem {
         kind: format!("urn:perfreg:problem:{kind}"),

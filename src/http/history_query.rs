@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use url::form_urlencoded;
 
 use crate::domain::history::{Cursor, Filter, Pattern, SearchField, readable_times};
+use crate::http::error::given_twice;
 use crate::registry::MOST_PER_PAGE;
 use crate::wire::problem::FieldError;
 
@@ -23,33 +24,29 @@ pub struct ListQuery {
 
 /// The value of one parameter, if it is there and not empty.
 pub fn query_value(query: Option<&str>, name: &str) -> Option<String> {
-    pairs(query).find(|(key, _)| key == name).map(|(_, value)| value)
+    query_pairs(query).find(|(key, _)| key == name).map(|(_, value)| value)
 }
 
 /// # Errors
 /// The parameters that have no meaning, or are given twice.
 pub fn check_known(query: Option<&str>, known: &[&str]) -> Result<(), Vec<FieldError>> {
     check_once(query)?;
-    let unknown = pairs(query).filter(|(name, _)| !known.contains(&name.as_str()));
+    let unknown = query_pairs(query).filter(|(name, _)| !known.contains(&name.as_str()));
     let error = |(field, _)| FieldError { field, message: "is not a parameter of this call; see /docs".to_owned() };
     let errors: Vec<FieldError> = unknown.map(error).collect();
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
 /// # Errors
-/// The parameters that are given twice; nobody could tell which one is meant.
+/// The parameters that are given twice.
 pub fn check_once(query: Option<&str>) -> Result<(), Vec<FieldError>> {
-    let mut names: Vec<String> = pairs(query).map(|(name, _)| name).collect();
-    names.sort_unstable();
-    let mut twice: Vec<String> =
-        names.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0].clone()).collect();
-    twice.dedup();
-    let error = |field| FieldError { field, message: "must not be given twice".to_owned() };
-    if twice.is_empty() { Ok(()) } else { Err(twice.into_iter().map(error).collect()) }
+    let names: Vec<String> = query_pairs(query).map(|(name, _)| name).collect();
+    let twice = given_twice(names.iter().map(String::as_str));
+    if twice.is_empty() { Ok(()) } else { Err(twice) }
 }
 
 /// Empty parameters, as forms send them, count as missing.
-fn pairs(query: Option<&str>) -> impl Iterator<Item = (String, String)> {
+pub fn query_pairs(query: Option<&str>) -> impl Iterator<Item = (String, String)> {
     form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().filter(|(_, value)| !value.is_empty())
 }
 
@@ -60,7 +57,7 @@ pub fn read_history_query(query: Option<&str>) -> Result<ListQuery, Vec<FieldErr
     check_once(query)?;
     let mut read = ListQuery::default();
     let mut errors = Vec::new();
-    for (name, value) in pairs(query) {
+    for (name, value) in query_pairs(query) {
         if let Err(message) = read.set(&name, &value) {
             errors.push(FieldError { field: name, message });
         }

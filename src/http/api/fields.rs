@@ -12,7 +12,7 @@ use crate::domain::execution::RunId;
 use crate::domain::factor::{Factor, FactorError};
 use crate::domain::history::readable_times;
 use crate::domain::link::is_web_link;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, given_twice};
 use crate::wire::problem::FieldError;
 
 const LONGEST_TEXT_CHARACTERS: usize = 255;
@@ -35,15 +35,8 @@ impl Fields {
             .deserialize_map(ObjectVisitor)
             .and_then(|fields| deserializer.end().map(|()| fields))
             .map_err(|error| ApiError::invalid("body", explain(body, &error)))?;
-        let mut names: Vec<&str> = left.iter().map(|(name, _)| name.as_str()).collect();
-        names.sort_unstable();
-        let mut twice: Vec<&str> = names.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
-        twice.dedup();
-        if twice.is_empty() {
-            return Ok(Self { left, errors: Vec::new() });
-        }
-        let errors = twice.into_iter().map(|name| field_error(name, "must not be given twice")).collect();
-        Err(ApiError::Invalid(errors))
+        let twice = given_twice(left.iter().map(|(name, _)| name.as_str()));
+        if twice.is_empty() { Ok(Self { left, errors: Vec::new() }) } else { Err(ApiError::Invalid(twice)) }
     }
 
     fn take(&mut self, name: &str) -> Option<Box<RawValue>> {
@@ -118,7 +111,7 @@ impl Fields {
             self.reject(name, "is required");
             return None;
         };
-        let text: String = serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned());
+        let text = number_text(&value);
         let run_id = parse_run_id(&text);
         if run_id.is_none() {
             self.reject(name, NOT_A_RUN_ID);
@@ -152,7 +145,7 @@ impl Fields {
     /// A whole number in `range`, given as a number or as its text.
     pub fn optional_number(&mut self, name: &str, range: RangeInclusive<i64>) -> Option<i64> {
         let value = self.take(name)?;
-        let text: String = serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned());
+        let text = number_text(&value);
         let number = text.parse().ok().filter(|number| range.contains(number));
         if number.is_none() {
             let (least, most) = range.into_inner();
@@ -209,6 +202,11 @@ impl Fields {
     pub fn finish<T>(self, value: Option<T>) -> Result<T, ApiError> {
         value.filter(|_| self.errors.is_empty()).ok_or(ApiError::Invalid(self.errors))
     }
+}
+
+/// The digits of a whole number, whether it was sent as a number or as its text.
+fn number_text(value: &RawValue) -> String {
+    serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned())
 }
 
 pub const NOT_A_RUN_ID: &str = "must be a run_id, which is a whole number such as 7";

@@ -12,7 +12,7 @@ use super::page::{Row, render};
 use crate::clock;
 use crate::domain::execution::Status;
 use crate::http::error::ApiError;
-use crate::http::history_query::{ListQuery, query_value, read_history_query};
+use crate::http::history_query::{ListQuery, query_pairs, query_value, read_history_query};
 use crate::registry::Registry;
 use crate::wire::history::HistoryQuery;
 
@@ -92,10 +92,7 @@ async fn show(registry: &Registry, query: Option<&str>) -> Result<Response, Page
 }
 
 fn pairs_except(query: Option<&str>, left_out: &[&str]) -> Vec<(String, String)> {
-    form_urlencoded::parse(query.unwrap_or_default().as_bytes())
-        .into_owned()
-        .filter(|(name, value)| !value.is_empty() && !left_out.contains(&name.as_str()))
-        .collect()
+    query_pairs(query).filter(|(name, _)| !left_out.contains(&name.as_str())).collect()
 }
 
 fn encode(pairs: &[(String, String)], cursor: Option<String>) -> String {
