@@ -38,22 +38,22 @@ pub async fn cancel(
     OptionalJsonObject(body): OptionalJsonObject,
 ) -> Result<Response, ApiError> {
     check_once(query.as_deref()).map_err(ApiError::Invalid)?;
-    let in_query = query_value(query.as_deref(), "run_id");
+    let in_query = query_value(query.as_deref(), "run_id")
+        .map(|text| parse_run_id(&text).ok_or_else(|| ApiError::invalid("run_id", NOT_A_RUN_ID)))
+        .transpose()?;
     let mut cancellation = Cancellation::default();
     let run_id = match (in_query, body) {
-        (Some(text), None) => parse_run_id(&text).ok_or_else(|| ApiError::invalid("run_id", NOT_A_RUN_ID))?,
+        (Some(run_id), None) => run_id,
         (in_query, Some(mut fields)) => {
-            let in_body = match &in_query {
-                Some(text) if !fields.has("run_id") => parse_run_id(text),
-                _ => fields.required_run_id("run_id"),
-            };
-            if in_query.is_some_and(|text| parse_run_id(&text) != in_body || in_body.is_none()) {
+            let is_in_body = in_query.is_none() || fields.has("run_id");
+            let run_id = if is_in_body { fields.required_run_id("run_id") } else { in_query };
+            if in_query.is_some() && in_query != run_id {
                 fields.reject("run_id", "must be the same in the query and in the body");
             }
             cancellation.reason = fields.optional_text("reason");
             cancellation.by = fields.optional_text("by");
             cancellation.force = fields.optional_bool("force").unwrap_or_default();
-            fields.finish(in_body)?
+            fields.finish(run_id)?
         }
         (None, None) => return Err(ApiError::invalid("run_id", "is required, in the query or in a JSON body")),
     };

@@ -112,6 +112,8 @@ async fn a_test_is_cancelled_by_query_or_by_body() {
     ] {
         assert_eq!(http.post_text(path, body).await.status, status, "{path} {body}");
     }
+    let wrong = http.post_text("/cancel?run_id=x", r#"{"reason":"y"}"#).await;
+    assert!(wrong.status == 422 && wrong.text.contains("a whole number such as 7"), "{}", wrong.text);
     let completed = http.post("/complete", &json!({"run_id": 1, "status": "success"})).await;
     assert_eq!(completed.json()["outcome"], "cancelled");
 }
