@@ -72,6 +72,7 @@ impl Register {
             wait_seconds: None,
             priority: None,
             lease_seconds: None,
+            expected_seconds: None,
             extra: self.extra.into_iter().map(|(name, value)| (name, Value::String(value))).collect::<BTreeMap<_, _>>(),
         };
         let answer = match client.register(&request).await {

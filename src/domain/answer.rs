@@ -14,6 +14,8 @@ pub enum Answer {
     Registered(Execution),
     /// It waits; the room says for what.
     Queued(Execution, Room),
+    /// What a registration would be answered with.
+    Planned(Planned),
     Refused(Refusal),
     /// The factor is above everything the location could be asked for.
     FactorTooLarge {
@@ -35,6 +37,16 @@ pub enum Answer {
     Location(Location),
     /// What was due is done.
     Swept,
+}
+
+/// What would come of a registration now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// What keeps it from starting; nothing if it would start.
+    pub cause: Option<Cause>,
+    /// The largest factor that would start now, if any would.
+    pub largest_factor: Option<Factor>,
+    pub room: Room,
 }
 
 /// Why a test may not start, with everything that was weighed.
@@ -73,6 +85,8 @@ pub struct Room {
     /// Of the location's gate and the registry's, the one that holds more back.
     pub gate: Gate,
     pub blocking: Arc<[Holder]>,
+    /// When a waiter will probably start, where that can be told.
+    pub estimated_start: Option<Timestamp>,
 }
 
 impl Room {
@@ -90,4 +104,6 @@ pub struct Holder {
     pub triggered_by: String,
     pub factor: Factor,
     pub start_time: Timestamp,
+    /// How long it was expected to run when it was registered.
+    pub expected_seconds: Option<u32>,
 }

@@ -178,9 +178,16 @@ pub struct Registration {
     pub wait_seconds: u32,
     /// Seconds between two beats at the most, and who may beat.
     pub lease: Option<(u32, TokenHash)>,
+    /// How long it will probably run.
+    pub expected_seconds: Option<u32>,
 }
 
 impl Registration {
+    /// Nobody waits for longer than a day.
+    pub const LONGEST_WAIT_SECONDS: u32 = 86_400;
+    /// Nobody is expected to run for longer than a week.
+    pub const LONGEST_EXPECTED_SECONDS: u32 = 604_800;
+
     /// What the execution takes of its location; a missing factor takes nothing.
     #[must_use]
     pub fn factor(&self) -> Factor {
@@ -208,11 +215,16 @@ pub struct Execution {
     pub fence: Option<i64>,
     pub stop: Option<Stop>,
     pub end_reason: Option<EndReason>,
+    /// How long it was expected to run when it was registered.
+    pub expected_seconds: Option<u32>,
     /// Grows with every change that a watcher wants to see.
     pub version: i64,
 }
 
 impl Execution {
+    /// How many times its expected time a run without a lease may take.
+    const OVERDUE_AFTER: i64 = 4;
+
     /// One that waits from `now` on.
     #[must_use]
     pub fn queued(registration: &Registration, run_id: RunId, now: Timestamp) -> Self {
@@ -231,6 +243,7 @@ impl Execution {
             fence: None,
             stop: None,
             end_reason: None,
+            expected_seconds: registration.expected_seconds,
             version: 1,
         }
     }
@@ -277,6 +290,15 @@ impl Execution {
     #[must_use]
     pub fn factor(&self) -> Factor {
         self.details.factor.unwrap_or_default()
+    }
+
+    /// Whether it has run so much longer than expected that somebody should look after it. One
+    /// with a lease is looked after by its heartbeats.
+    #[must_use]
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        let is_alone = self.status == Status::Running && self.lease.is_none();
+        let longest = |seconds: u32| SignedDuration::from_secs(i64::from(seconds) * Self::OVERDUE_AFTER);
+        is_alone && self.expected_seconds.is_some_and(|seconds| now.duration_since(self.start_time) > longest(seconds))
     }
 
     /// The factor as it was recorded, to the last digit.

@@ -22,6 +22,8 @@ pub struct Factor(i64);
 impl Factor {
     pub const ZERO: Self = Self(0);
     pub const ONE: Self = Self(ONE);
+    /// The least difference there is.
+    pub const SMALLEST: Self = Self(1);
 
     #[must_use]
     pub const fn from_millionths(millionths: i64) -> Self {

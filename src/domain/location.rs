@@ -108,6 +108,16 @@ impl Location {
         self.name.is_none() || self.used + factor < self.capacity
     }
 
+    /// The largest factor that fits now, if any does.
+    #[must_use]
+    pub fn largest_fitting(&self) -> Option<Factor> {
+        let fitting = match self.name {
+            None => Factor::ONE,
+            Some(_) => self.available().left_after(Factor::SMALLEST),
+        };
+        self.fits(fitting).then_some(fitting)
+    }
+
     /// Whether `factor` could start if nothing else ran.
     #[must_use]
     pub fn could_ever_fit(&self, factor: Factor) -> bool {

@@ -2,6 +2,7 @@
 
 pub mod admission;
 pub mod answer;
+pub mod estimate;
 pub mod execution;
 pub mod factor;
 pub mod gate;

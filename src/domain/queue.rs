@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::execution::{Execution, RunId};
 use super::factor::Factor;
+use super::location::Location;
 
 /// 0 to 9; the larger goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,11 +36,14 @@ const SECONDS_PER_STEP: i64 = 600;
 const LINES: usize = Priority::LARGEST as usize + 1;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Waiter {
-    run_id: RunId,
+pub struct Waiter {
+    pub run_id: RunId,
     priority: Priority,
     queued_at: Timestamp,
-    factor: Factor,
+    /// When it gives up.
+    pub until: Timestamp,
+    pub factor: Factor,
+    pub expected_seconds: Option<u32>,
 }
 
 impl Waiter {
@@ -78,7 +82,9 @@ impl Queue {
             run_id: execution.run_id,
             priority: execution.priority,
             queued_at: place.queued_at,
+            until: place.until,
             factor: execution.factor(),
+            expected_seconds: execution.expected_seconds,
         };
         let line = &mut self.lines[usize::from(waiter.priority.0)];
         let index = line.partition_point(|other| other.arrival() < waiter.arrival());
@@ -99,11 +105,21 @@ impl Queue {
         self.lines.iter().all(VecDeque::is_empty)
     }
 
-    /// Who starts next, and with which factor.
+    /// Who goes next.
     #[must_use]
-    pub fn first(&self, now: Timestamp) -> Option<(RunId, Factor)> {
-        let first = self.lines.iter().filter_map(VecDeque::front).min_by_key(|waiter| waiter.rank(now))?;
-        Some((first.run_id, first.factor))
+    pub fn first(&self, now: Timestamp) -> Option<&Waiter> {
+        self.lines.iter().filter_map(VecDeque::front).min_by_key(|waiter| waiter.rank(now))
+    }
+
+    /// Takes out whoever starts now: the first, if it fits. Nobody overtakes the first.
+    pub fn pop_first_if_fits(&mut self, location: &Location, now: Timestamp) -> Option<Waiter> {
+        let fits = self.first(now).is_some_and(|first| location.fits(first.factor));
+        if fits { self.pop_first(now) } else { None }
+    }
+
+    pub fn pop_first(&mut self, now: Timestamp) -> Option<Waiter> {
+        let line = self.first(now)?.priority.0;
+        self.lines[usize::from(line)].pop_front()
     }
 
     /// How many go before this one.
@@ -117,7 +133,7 @@ impl Queue {
         self.lines.iter().map(|line| line.partition_point(|other| other.rank(now) < waiter.rank(now))).sum()
     }
 
-    /// When somebody's waiting next counts for more, which may put them before the first.
+    /// When the waiting of one of those who could become the first next counts for more.
     #[must_use]
     pub fn next_step(&self, now: Timestamp) -> Option<Timestamp> {
         let step = |waiter: &Waiter| {
@@ -126,7 +142,7 @@ impl Queue {
         };
         // With one line alone the order never changes.
         let lines = self.lines.iter().filter(|line| !line.is_empty()).count();
-        self.lines.iter().flatten().map(step).min().filter(|_| lines > 1)
+        self.lines.iter().filter_map(VecDeque::front).map(step).min().filter(|_| lines > 1)
     }
 
     /// When the last of them came.

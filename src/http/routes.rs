@@ -45,6 +45,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 fn documented_routes() -> OpenApiRouter<Arc<Registry>> {
     OpenApiRouter::with_openapi(api::Document::openapi())
         .routes(routes!(api::register))
+        .routes(routes!(api::plan))
         .routes(routes!(api::complete))
         .routes(routes!(api::cancel))
         .routes(routes!(api::heartbeat))

@@ -4,10 +4,12 @@ mod browse;
 mod cancel;
 mod complete;
 mod error;
+mod expectations;
 mod gate;
 mod heartbeat;
 mod lanes;
 mod locations;
+mod plan;
 mod register;
 mod token;
 mod watch;
@@ -15,6 +17,7 @@ mod watch;
 use std::sync::Arc;
 
 use crate::store::Store;
+use expectations::Expectations;
 use lanes::Lanes;
 use watch::Watchers;
 
@@ -23,6 +26,7 @@ pub use cancel::Cancellation;
 pub use complete::Completed;
 pub use error::RegistryError;
 pub use heartbeat::Beaten;
+pub use plan::Plan;
 pub use register::{Registered, Request};
 pub use watch::Until;
 
@@ -30,12 +34,14 @@ pub struct Registry {
     store: Arc<dyn Store>,
     lanes: Arc<Lanes>,
     watchers: Arc<Watchers>,
+    expectations: Expectations,
 }
 
 impl Registry {
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
         let watchers = Arc::<Watchers>::default();
-        Self { lanes: Lanes::new(Arc::clone(&store), Arc::clone(&watchers)), store, watchers }
+        let lanes = Lanes::new(Arc::clone(&store), Arc::clone(&watchers));
+        Self { lanes, expectations: Expectations::new(Arc::clone(&store)), store, watchers }
     }
 }

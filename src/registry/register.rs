@@ -9,7 +9,7 @@ use crate::domain::admission::Command;
 use crate::domain::answer::{Answer, Refusal, Room};
 use crate::domain::execution::{Details, Execution, Registration};
 use crate::domain::factor::Factor;
-use crate::domain::lease::Lease;
+use crate::domain::lease::{Lease, TokenHash};
 use crate::domain::queue::Priority;
 
 /// What a client asks for.
@@ -21,13 +21,15 @@ pub struct Request {
     pub wait_seconds: u32,
     /// Seconds between two beats at the most; whoever waits has a lease in any case.
     pub lease_seconds: Option<u32>,
+    /// How long it will run, if the client knows.
+    pub expected_seconds: Option<u32>,
 }
 
 impl Request {
     /// One that does not wait and has no lease, as the original's clients ask.
     #[must_use]
     pub const fn plain(details: Details) -> Self {
-        Self { details, priority: Priority::DEFAULT, wait_seconds: 0, lease_seconds: None }
+        Self { details, priority: Priority::DEFAULT, wait_seconds: 0, lease_seconds: None, expected_seconds: None }
     }
 }
 
@@ -51,13 +53,8 @@ impl Registry {
         let location = request.details.location.clone();
         let default_lease = (request.wait_seconds > 0).then_some(Lease::DEFAULT_SECONDS);
         let lease = request.lease_seconds.or(default_lease).map(|seconds| (seconds, token::new_token()));
-        let registration = Registration {
-            id: Uuid::now_v7(),
-            details: Arc::new(request.details),
-            priority: request.priority,
-            wait_seconds: request.wait_seconds,
-            lease: lease.as_ref().map(|(seconds, secret)| (*seconds, token::hash(secret))),
-        };
+        let token = lease.as_ref().map(|(seconds, secret)| (*seconds, token::hash(secret)));
+        let registration = self.registration(request, token).await;
         let secret = lease.map(|(_, secret)| secret);
         let answer = self.lanes.submit(location, Command::Register(registration)).await?;
         Ok(match answer {
@@ -78,6 +75,23 @@ impl Registry {
             Answer::FactorTooLarge { largest } => Registered::FactorTooLarge { largest },
             other => return Err(unexpected("a registration", &other)),
         })
+    }
+}
+
+impl Registry {
+    pub(super) async fn registration(&self, request: Request, lease: Option<(u32, TokenHash)>) -> Registration {
+        let expected_seconds = match request.expected_seconds {
+            Some(seconds) => Some(seconds),
+            None => self.expectations.expected_seconds(&request.details).await,
+        };
+        Registration {
+            id: Uuid::now_v7(),
+            details: Arc::new(request.details),
+            priority: request.priority,
+            wait_seconds: request.wait_seconds,
+            lease,
+            expected_seconds,
+        }
     }
 }
 

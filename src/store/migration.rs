@@ -25,8 +25,8 @@ macro_rules! migrations {
 }
 
 impl Migrations {
-    pub const SQLITE: Self = migrations!("sqlite": 1 "0001_registry", 2 "0002_waiting");
-    pub const POSTGRES: Self = migrations!("postgres": 1 "0001_registry", 2 "0002_waiting");
+    pub const SQLITE: Self = migrations!("sqlite": 1 "0001_registry", 2 "0002_waiting", 3 "0003_estimates");
+    pub const POSTGRES: Self = migrations!("postgres": 1 "0001_registry", 2 "0002_waiting", 3 "0003_estimates");
 
     #[must_use]
     pub const fn all(self) -> &'static [Migration] {

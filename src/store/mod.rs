@@ -9,11 +9,13 @@ mod sqlite;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 
 use crate::clock::Clock;
 use crate::config::database::{DatabaseConfig, DatabaseUrl};
 use crate::domain::admission::Command;
 use crate::domain::answer::Answer;
+use crate::domain::estimate::Alike;
 use crate::domain::execution::{Execution, RunId};
 use crate::domain::gate::Gate;
 use crate::domain::history::{Cursor, Filter, Page};
@@ -72,6 +74,9 @@ pub trait Store: Send + Sync {
 
     /// Which of the executions have reached another version than the one named.
     async fn changed(&self, versions: &[(RunId, i64)]) -> Result<Vec<RunId>, StoreError>;
+
+    /// How long the last successes took, up to [`SUCCESSES_COUNTED`](crate::domain::estimate::SUCCESSES_COUNTED) of them.
+    async fn durations(&self, alike: &Alike) -> Result<Vec<SignedDuration>, StoreError>;
 
     /// All locations that were ever used or set, by name.
     async fn locations(&self) -> Result<Vec<Location>, StoreError>;

@@ -64,6 +64,10 @@ pub struct Execution {
     /// Why it ended, where its runner did not say so itself: `wait_timeout`, `not_heard`, `lost` or
     /// `cannot_fit`.
     pub end_reason: Option<String>,
+    /// How long it was expected to run when it was registered.
+    pub expected_seconds: Option<u32>,
+    /// Whether it runs without a lease for more than four times as long as expected.
+    pub overdue: bool,
     /// Grows with every change that a watcher wants to see.
     pub version: i64,
     /// Every further field that the client sent, as it sent it.

@@ -1,5 +1,6 @@
 //! `POST /heartbeat`.
 
+use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -30,6 +31,9 @@ pub struct HeartbeatResponse {
     /// While it waits: 1 for the one that starts next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<usize>,
+    /// While it waits, when it will probably start, where that can be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimated_start: Option<Timestamp>,
     /// While it waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<Room>,

@@ -9,6 +9,7 @@ pub mod health;
 pub mod heartbeat;
 pub mod history;
 pub mod location;
+pub mod plan;
 pub mod problem;
 pub mod register;
 pub mod status;

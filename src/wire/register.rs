@@ -56,6 +56,11 @@ pub struct RegisterRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 10, maximum = 3600, example = 60)]
     pub lease_seconds: Option<u32>,
+    /// How long it will probably run, up to 604,800. Missing means the median of the last 20
+    /// successes of the same repo, test, type and environment, or else of those at the location.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 604_800, example = 900)]
+    pub expected_seconds: Option<u32>,
     #[serde(flatten)]
     #[schema(additional_properties, value_type = BTreeMap<String, Value>)]
     pub extra: BTreeMap<String, Value>,
@@ -95,6 +100,8 @@ pub struct QueuedResponse {
     /// 1 for the one that starts next.
     #[schema(example = 1)]
     pub position: usize,
+    /// When it will probably start; null where that cannot be told.
+    pub estimated_start: Option<Timestamp>,
     pub waits_for: Room,
     #[serde(flatten)]
     pub execution: Execution,
@@ -143,4 +150,6 @@ pub struct Blocking {
     #[schema(value_type = f64)]
     pub factor: Decimal,
     pub start_time: Timestamp,
+    /// How long it was expected to run when it was registered.
+    pub expected_seconds: Option<u32>,
 }

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use futures_util::future::{join, join_all};
+use jiff::SignedDuration;
 use perfreg::clock::Clock;
+use perfreg::domain::estimate::Alike;
 use perfreg::domain::execution::{Execution, RunId};
 use perfreg::domain::gate::Gate;
 use perfreg::domain::history::{Cursor, Filter, Page};
@@ -70,6 +72,10 @@ impl Store for LosesAnswers {
         self.store.changed(versions).await
     }
 
+    async fn durations(&self, alike: &Alike) -> Result<Vec<SignedDuration>, StoreError> {
+        self.store.durations(alike).await
+    }
+
     async fn locations(&self) -> Result<Vec<Location>, StoreError> {
         self.store.locations().await
     }
@@ -109,7 +115,9 @@ on_both_databases! {
     async fn what_queues_up_while_a_commit_runs_goes_into_one_transaction(database: &TestDatabase) {
         let store = LosesAnswers::new(database.store(Clock::Real).await, 0, 0);
         let registry = Registry::new(Arc::clone(&store) as Arc<dyn Store>);
-        let waiting = join_all((0..20).map(|_| registry.register(plain(Some("here"), "0.01"))));
+        // Nothing has to be looked up of a test whose time is given.
+        let request = || Request { expected_seconds: Some(60), ..plain(Some("here"), "0.01") };
+        let waiting = join_all((0..20).map(|_| registry.register(request())));
         // All twenty are asked before the second half runs. Whatever the first transaction took
         // along, the second has to take the rest, for there is no turn for a third.
         let (answers, ()) = join(timeout(PATIENCE, waiting), async { store.turns.add_permits(2) }).await;

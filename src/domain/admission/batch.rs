@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{MOST_HOLDERS_NAMED, Plan, Snapshot, Verdict, holder_order, provisional_index};
-use crate::domain::answer::{Holder, Room};
+use crate::domain::answer::{Answer, Holder, Room};
+use crate::domain::estimate::estimate_starts;
 use crate::domain::execution::{EndReason, Execution, Outcome, Place, RunId, Status, Stop};
 use crate::domain::factor::Factor;
 use crate::domain::gate::{Gate, GateState};
@@ -15,6 +16,7 @@ use crate::domain::lease::{Condition, Lease};
 use crate::domain::location::Location;
 use crate::domain::queue::Queue;
 
+#[derive(Clone)]
 pub struct Batch {
     pub now: Timestamp,
     pub location: Location,
@@ -115,13 +117,11 @@ impl Batch {
     /// Starts those who are first, as long as the first fits. Nobody overtakes.
     pub fn start_waiters(&mut self) {
         while self.gate().is_open()
-            && let Some((run_id, factor)) = self.queue.first(self.now)
-            && self.location.fits(factor)
+            && let Some(waiter) = self.queue.pop_first_if_fits(&self.location, self.now)
         {
-            let waiter = self.runs[&run_id].clone();
-            self.queue.remove(&waiter);
             self.location.fence += 1;
-            self.run(waiter.start(self.now, self.location.fence));
+            let started = self.runs[&waiter.run_id].start(self.now, self.location.fence);
+            self.run(started);
         }
     }
 
@@ -143,6 +143,7 @@ impl Batch {
             triggered_by: run.details.triggered_by.clone(),
             factor: run.factor(),
             start_time: run.start_time,
+            expected_seconds: run.expected_seconds,
         });
         self.sighting_is_current = false;
         self.put(run);
@@ -186,6 +187,7 @@ impl Batch {
             ahead,
             gate: self.gate().clone(),
             blocking: Arc::new([]),
+            estimated_start: None,
         };
         (room, Some(self.sightings.len() - 1))
     }
@@ -197,13 +199,31 @@ impl Batch {
         self.location.next_due = self.next_due();
     }
 
-    pub fn into_plan(mut self, before: &Location, verdicts: Vec<Verdict>) -> Plan {
+    /// When each of those who wait will probably start.
+    pub fn estimate_starts(&self) -> HashMap<RunId, Timestamp> {
+        estimate_starts(&self.location, &self.registry, &self.holders, self.queue.clone(), self.now)
+    }
+
+    pub fn into_plan(mut self, before: &Location, mut verdicts: Vec<Verdict>) -> Plan {
         self.count();
+        self.estimate(&mut verdicts);
         let changed = !self.touched.is_empty() || self.location != *before;
         let touched = |run: &Execution| self.touched.contains(&run.run_id);
         let (inserted, updated) =
             self.runs.into_values().filter(touched).partition(|run| provisional_index(run.run_id).is_some());
         Plan { location: self.location, inserted, updated, changed, verdicts, sightings: self.sightings }
+    }
+
+    /// Tells those who wait when they will probably start, once for all of them, by how things
+    /// stand after the last command.
+    fn estimate(&self, verdicts: &mut [Verdict]) {
+        let mut starts = None;
+        for verdict in verdicts {
+            if let Answer::Queued(run, room) | Answer::Alive(run, Some(room)) = &mut verdict.answer {
+                let starts = starts.get_or_insert_with(|| self.estimate_starts());
+                room.estimated_start = starts.get(&run.run_id).copied();
+            }
+        }
     }
 
     fn next_due(&self) -> Option<Timestamp> {

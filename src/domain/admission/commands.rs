@@ -12,6 +12,7 @@ impl Batch {
     pub fn decide(&mut self, command: &Command) -> Verdict {
         match command {
             Command::Register(registration) => self.register(registration),
+            Command::Plan(registration) => self.plan(registration),
             Command::Complete { run_id, outcome, token } => settled(self.complete(*run_id, *outcome, token.as_ref())),
             Command::Cancel { run_id, reason, by, force } => {
                 let reason = reason.clone().unwrap_or_else(|| "cancelled".to_owned());
@@ -24,7 +25,7 @@ impl Batch {
         }
     }
 
-    fn register(&mut self, registration: &Registration) -> Verdict {
+    pub fn register(&mut self, registration: &Registration) -> Verdict {
         if let Some(run_id) = self.ids.get(&registration.id) {
             return self.answer_saved(*run_id);
         }
@@ -33,25 +34,27 @@ impl Batch {
         if factor > largest {
             return settled(Answer::FactorTooLarge { largest });
         }
-        let waiting = self.queue.len();
-        let cause = if !self.location.could_ever_fit(factor) {
-            Cause::NeverFits
+        match self.obstacle(factor) {
+            None => self.start(registration),
+            Some(cause) if cause == Cause::NeverFits || registration.wait_seconds == 0 => self.refuse(cause, factor),
+            Some(_) if self.queue.len() >= MOST_WAITING => self.refuse(Cause::QueueFull, factor),
+            Some(_) => self.enqueue(registration),
+        }
+    }
+
+    /// What keeps one from starting now who does not wait.
+    pub fn obstacle(&self, factor: Factor) -> Option<Cause> {
+        if !self.location.could_ever_fit(factor) {
+            Some(Cause::NeverFits)
         } else if !self.gate().is_open() {
-            Cause::Gate
+            Some(Cause::Gate)
         } else if !self.location.fits(factor) {
-            Cause::NoRoom
-        } else if waiting > 0 {
-            Cause::Queue
+            Some(Cause::NoRoom)
+        } else if !self.queue.is_empty() {
+            Some(Cause::Queue)
         } else {
-            return self.start(registration);
-        };
-        if cause == Cause::NeverFits || registration.wait_seconds == 0 {
-            return self.refuse(cause, factor);
+            None
         }
-        if waiting >= MOST_WAITING {
-            return self.refuse(Cause::QueueFull, factor);
-        }
-        self.enqueue(registration)
     }
 
     fn start(&mut self, registration: &Registration) -> Verdict {
@@ -63,7 +66,7 @@ impl Batch {
         settled(Answer::Registered(run))
     }
 
-    fn enqueue(&mut self, registration: &Registration) -> Verdict {
+    pub fn enqueue(&mut self, registration: &Registration) -> Verdict {
         let run_id = self.next_run_id();
         let mut run = Execution::queued(registration, run_id, self.now);
         // A clock that was set back lets nobody overtake those who came before.

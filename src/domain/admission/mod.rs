@@ -18,6 +18,9 @@ use super::location::Location;
 
 mod batch;
 mod commands;
+mod planning;
+#[cfg(test)]
+mod planning_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -46,6 +49,8 @@ pub enum Command {
         by: Option<String>,
         force: bool,
     },
+    /// What would come of this registration? Changes nothing.
+    Plan(Registration),
     /// The runner is alive.
     Beat {
         run_id: RunId,
@@ -65,7 +70,7 @@ impl Command {
     pub fn run_id(&self) -> Option<RunId> {
         match self {
             Self::Complete { run_id, .. } | Self::Cancel { run_id, .. } | Self::Beat { run_id, .. } => Some(*run_id),
-            Self::Register(_) | Self::SetLocation { .. } | Self::Sweep => None,
+            Self::Register(_) | Self::Plan(_) | Self::SetLocation { .. } | Self::Sweep => None,
         }
     }
 }
@@ -160,6 +165,10 @@ impl Plan {
                 Answer::Refused(mut refusal) => {
                     refusal.room = room(refusal.room);
                     Answer::Refused(refusal)
+                }
+                Answer::Planned(mut planned) => {
+                    planned.room = room(planned.room);
+                    Answer::Planned(planned)
                 }
                 other => other,
             }

@@ -33,6 +33,7 @@ impl Rows {
             triggered_by: run.details.triggered_by.clone(),
             factor: run.factor(),
             start_time: run.start_time,
+            expected_seconds: run.expected_seconds,
         };
         let mut holders: Vec<Holder> = self.running().map(holder).collect();
         holders.sort_by_key(holder_order);
@@ -106,6 +107,7 @@ pub fn registration(millionths: i64) -> Registration {
         priority: Priority::DEFAULT,
         wait_seconds: 0,
         lease: None,
+        expected_seconds: None,
     }
 }
 

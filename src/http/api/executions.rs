@@ -9,6 +9,7 @@ use axum::extract::{Path, RawQuery, State};
 use serde_json::value::RawValue;
 
 use super::fields::parse_run_id;
+use crate::clock;
 use crate::domain::execution::{Execution, Outcome, Status, Stop};
 use crate::http::error::ApiError;
 use crate::http::history_query::{check_known, query_value};
@@ -97,6 +98,8 @@ pub fn to_wire(execution: &Execution) -> wire::execution::Execution {
         fence: execution.fence,
         stop: execution.stop.as_ref().map(stop_to_wire),
         end_reason: execution.end_reason.map(|reason| reason.as_str().to_owned()),
+        expected_seconds: execution.expected_seconds,
+        overdue: execution.is_overdue(clock::now()),
         version: execution.version,
         extra: RawValue::from_string(details.extra.clone()).unwrap_or_default(),
     }

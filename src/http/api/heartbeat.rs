@@ -79,6 +79,7 @@ fn heard(execution: &Execution, room: Option<&Room>) -> Response {
     Json(HeartbeatResponse {
         message: "Heard".to_owned(),
         position: room.map(|room| room.ahead + 1),
+        estimated_start: room.and_then(|room| room.estimated_start),
         waits_for: room.map(room_to_wire),
         execution: to_wire(execution),
     })

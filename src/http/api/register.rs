@@ -12,7 +12,7 @@ use super::executions::to_wire;
 use super::fields::Fields;
 use super::gate::to_wire as gate_to_wire;
 use crate::domain::answer::{Cause, Holder, Refusal, Room};
-use crate::domain::execution::Details;
+use crate::domain::execution::{Details, Registration};
 use crate::domain::lease::Lease;
 use crate::domain::location::LocationName;
 use crate::domain::queue::Priority;
@@ -22,9 +22,6 @@ use crate::wire;
 use crate::wire::decimal::Decimal;
 use crate::wire::problem::Problem;
 use crate::wire::register::{Blocking, QueuedResponse, RegisterRefusal, RegisterRequest, RegisterResponse};
-
-/// A test waits for a day at the most.
-const LONGEST_WAIT_SECONDS: i64 = 86_400;
 
 /// Registers a test, if the factors running at its location leave room for it.
 #[utoipa::path(
@@ -43,7 +40,7 @@ pub async fn register(
     State(registry): State<Arc<Registry>>,
     JsonObject(fields): JsonObject,
 ) -> Result<Response, ApiError> {
-    Ok(match registry.register(read(fields)?).await? {
+    Ok(match registry.register(read_request(fields)?).await? {
         Registered::Started(execution, lease_token) => Json(RegisterResponse {
             message: "Test registered".to_owned(),
             test_id: execution.id,
@@ -57,6 +54,7 @@ pub async fn register(
                 test_id: execution.id,
                 lease_token,
                 position: room.ahead + 1,
+                estimated_start: room.estimated_start,
                 waits_for: room_to_wire(&room),
                 execution: to_wire(&execution),
             };
@@ -69,16 +67,19 @@ pub async fn register(
     })
 }
 
-fn read(mut fields: Fields) -> Result<Request, ApiError> {
+pub fn read_request(mut fields: Fields) -> Result<Request, ApiError> {
     let priority = fields.optional_number("priority", 0..=Priority::LARGEST.into());
     let lease_range = Lease::SHORTEST_SECONDS.into()..=Lease::LONGEST_SECONDS.into();
     let lease_seconds = fields.optional_number("lease_seconds", lease_range);
-    let wait_seconds = fields.optional_number("wait_seconds", 0..=LONGEST_WAIT_SECONDS).unwrap_or_default();
+    let wait_seconds = fields.optional_number("wait_seconds", 0..=Registration::LONGEST_WAIT_SECONDS.into());
+    let expected_range = 1..=Registration::LONGEST_EXPECTED_SECONDS.into();
+    let expected_seconds = fields.optional_number("expected_seconds", expected_range);
     let seconds = |number: i64| u32::try_from(number).ok();
     let request = Request {
         priority: priority.and_then(|one| Priority::new(u8::try_from(one).ok()?)).unwrap_or(Priority::DEFAULT),
-        wait_seconds: seconds(wait_seconds).unwrap_or_default(),
+        wait_seconds: wait_seconds.and_then(seconds).unwrap_or_default(),
         lease_seconds: lease_seconds.and_then(seconds),
+        expected_seconds: expected_seconds.and_then(seconds),
         details: Details {
             repo: fields.required_text("repo"),
             lac: fields.required_text("lac"),
@@ -105,7 +106,7 @@ fn refused(refusal: &Refusal) -> RegisterRefusal {
 }
 
 /// The sentence that stands in the log of a pipeline.
-fn explain(refusal: &Refusal) -> String {
+pub fn explain(refusal: &Refusal) -> String {
     let room = &refusal.room;
     let Room { capacity, running_factor: used, requested_factor: asked, ahead, gate, .. } = room;
     let location = room.location.as_ref().map_or_else(|| "the registry".to_owned(), ToString::to_string);
@@ -151,7 +152,7 @@ pub fn room_to_wire(room: &Room) -> wire::register::Room {
 }
 
 fn describe(holder: &Holder) -> String {
-    let Holder { run_id, test, triggered_by, factor, start_time } = holder;
+    let Holder { run_id, test, triggered_by, factor, start_time, .. } = holder;
     format!("run {run_id} ({test} by {triggered_by}, {factor}, since {start_time:.0})")
 }
 
@@ -162,5 +163,6 @@ fn blocking(holder: &Holder) -> Blocking {
         triggered_by: holder.triggered_by.clone(),
         factor: Decimal::new(holder.factor.to_string()),
         start_time: holder.start_time,
+        expected_seconds: holder.expected_seconds,
     }
 }

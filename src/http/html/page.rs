@@ -64,7 +64,7 @@ impl Row {
             environment: details.environment.clone(),
             triggered_by: details.triggered_by.clone(),
             status: execution.status.as_str(),
-            remark: remark(execution),
+            remark: remark(execution, now),
             start: Time::new(execution.start_time),
             end: execution.end_time.map(Time::new),
             duration: if is_over_without_end { "unknown".to_owned() } else { duration_text(duration) },
@@ -76,10 +76,11 @@ impl Row {
     }
 }
 
-fn remark(execution: &Execution) -> Option<String> {
+fn remark(execution: &Execution, now: Timestamp) -> Option<String> {
     let is_suspect = execution.lease.as_ref().is_some_and(|lease| lease.suspect);
     match (execution.status, &execution.stop, execution.end_reason) {
         (Status::Running, _, _) if is_suspect => Some("no heartbeat".to_owned()),
+        (Status::Running, _, _) if execution.is_overdue(now) => Some("overdue".to_owned()),
         (Status::Running, Some(stop), _) => Some(format!("asked to stop: {}", stop.reason)),
         (Status::Ended(_), _, Some(EndReason::WaitTimeout)) => Some("waited too long".to_owned()),
         (Status::Ended(_), _, Some(EndReason::NotHeard | EndReason::Lost)) => Some("its runner went silent".to_owned()),

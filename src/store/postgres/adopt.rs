@@ -36,7 +36,7 @@ const REQUIRED: [&str; 11] =
 /// The columns that the first migration expects beside the original ones.
 const OURS: [&str; 2] = ["factor_millionths", "extra"];
 /// The columns that later migrations add. A table that has one of them already is not adopted.
-const LATER: [&str; 14] = [
+const LATER: [&str; 15] = [
     "priority",
     "queued_at",
     "wait_until",
@@ -51,6 +51,7 @@ const LATER: [&str; 14] = [
     "stop_at",
     "end_reason",
     "version",
+    "expected_seconds",
 ];
 
 /// A longer text would not fit PostgreSQL's index of the search terms.

@@ -1,10 +1,12 @@
 //! Reads of executions.
 
 use deadpool_postgres::Object;
+use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::types::{ToSql, Type};
 
 use super::error::classify;
 use super::rows;
+use crate::domain::estimate::{Alike, SUCCESSES_COUNTED};
 use crate::domain::execution::{Execution, RunId};
 use crate::domain::history::{Cursor, Filter, Page};
 use crate::store::StoreError;
@@ -41,6 +43,29 @@ pub async fn changed(client: &Object, versions: &[(RunId, i64)]) -> Result<Vec<R
         .await
         .map_err(classify)?;
     found.iter().map(|row| rows::get(row, 0).map(RunId)).collect()
+}
+
+pub async fn durations(client: &Object, alike: &Alike) -> Result<Vec<SignedDuration>, StoreError> {
+    let (condition, texts) = match alike {
+        Alike::Test { repo, test, kind, environment } => (
+            "repo = $2 AND test = $3 AND type = $4 AND environment = $5",
+            vec![repo.as_str(), test.as_str(), kind.as_str(), environment.as_str()],
+        ),
+        Alike::Location(name) => ("location = $2", vec![name.as_str()]),
+    };
+    let sql = format!(
+        "SELECT start_time, end_time FROM test_executions
+          WHERE status = 'success' AND end_time IS NOT NULL AND {condition} ORDER BY end_time DESC LIMIT $1"
+    );
+    let limit = SUCCESSES_COUNTED as i64;
+    let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> = vec![(&limit, Type::INT8)];
+    parameters.extend(texts.iter().map(|text| (text as &(dyn ToSql + Sync), Type::TEXT)));
+    let found = client.query_typed(&sql, &parameters).await.map_err(classify)?;
+    let duration = |row| {
+        let (start, end): (Timestamp, Timestamp) = (rows::get(row, 0)?, rows::get(row, 1)?);
+        Ok(end.duration_since(start))
+    };
+    found.iter().map(duration).collect()
 }
 
 /// What stands in the statement beside the columns, as text with numbered parameters.

@@ -14,10 +14,12 @@ mod write;
 use std::sync::OnceLock;
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 
 use super::known_terms::KnownTerms;
 use super::{Batch, Decided, Store, StoreError};
 use crate::clock::Clock;
+use crate::domain::estimate::Alike;
 use crate::domain::execution::{Execution, RunId};
 use crate::domain::gate::Gate;
 use crate::domain::history::{Cursor, Filter, Page};
@@ -91,6 +93,10 @@ impl Store for PostgresStore {
 
     async fn changed(&self, versions: &[(RunId, i64)]) -> Result<Vec<RunId>, StoreError> {
         self.ready()?.run(async |client| executions::changed(client, versions).await).await
+    }
+
+    async fn durations(&self, alike: &Alike) -> Result<Vec<SignedDuration>, StoreError> {
+        self.ready()?.run(async |client| executions::durations(client, alike).await).await
     }
 
     async fn locations(&self) -> Result<Vec<Location>, StoreError> {

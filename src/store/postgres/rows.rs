@@ -57,7 +57,7 @@ pub const EXECUTION_COLUMNS: &str = "run_id::bigint, id, repo, lac, stream, test
      factor_millionths, dashboard_url, location, extra::text, \
      CASE WHEN factor <> factor_millionths * 0.000001 THEN factor::text END, status, start_time, end_time, priority, \
      queued_at, wait_until, heard_at, lease_seconds, lease_token_hash, lease_expires_at, suspect, fence, stop_reason, \
-     stop_by, stop_at, end_reason, version";
+     stop_by, stop_at, end_reason, expected_seconds, version";
 
 pub fn execution(row: &Row) -> Result<Execution, StoreError> {
     let mut columns = Columns::of(row);
@@ -88,8 +88,14 @@ pub fn execution(row: &Row) -> Result<Execution, StoreError> {
         fence: columns.next()?,
         stop: stop(columns)?,
         end_reason: columns.optional(|text| text.parse().ok())?,
+        expected_seconds: seconds(columns)?,
         version: columns.next()?,
     })
+}
+
+fn seconds(columns: &mut Columns<'_>) -> Result<Option<u32>, StoreError> {
+    let seconds: Option<i32> = columns.next()?;
+    Ok(seconds.and_then(|seconds| u32::try_from(seconds).ok()))
 }
 
 fn priority(columns: &mut Columns<'_>) -> Result<Priority, StoreError> {
@@ -104,9 +110,8 @@ fn place(columns: &mut Columns<'_>) -> Result<Option<Place>, StoreError> {
 }
 
 fn lease(columns: &mut Columns<'_>) -> Result<Option<Lease>, StoreError> {
-    let (seconds, token): (Option<i32>, Option<String>) = (columns.next()?, columns.next()?);
+    let (seconds, token): (_, Option<String>) = (seconds(columns)?, columns.next()?);
     let (expires_at, suspect) = (columns.next()?, columns.next()?);
-    let seconds = seconds.and_then(|seconds| u32::try_from(seconds).ok());
     let lease = |(seconds, token)| Lease { seconds, token: TokenHash(token), expires_at, suspect };
     Ok(seconds.zip(token).map(lease))
 }
@@ -151,7 +156,7 @@ pub fn location(row: &Row) -> Result<Location, StoreError> {
     })
 }
 
-pub const HOLDER_COLUMNS: &str = "run_id::bigint, test, triggered_by, factor_millionths, start_time";
+pub const HOLDER_COLUMNS: &str = "run_id::bigint, test, triggered_by, factor_millionths, start_time, expected_seconds";
 
 pub fn holder(row: &Row) -> Result<Holder, StoreError> {
     let mut columns = Columns::of(row);
@@ -161,6 +166,7 @@ pub fn holder(row: &Row) -> Result<Holder, StoreError> {
         triggered_by: columns.next()?,
         factor: Factor::from_millionths(columns.next::<Option<i64>>()?.unwrap_or_default()),
         start_time: columns.next()?,
+        expected_seconds: seconds(&mut columns)?,
     })
 }
 

@@ -11,7 +11,6 @@ use super::error::classify;
 use super::rows::get;
 use crate::domain::execution::{EndReason, Execution, Place, RunId, Stop};
 use crate::domain::factor::Factor;
-use crate::domain::lease::Lease;
 use crate::domain::location::{Location, LocationName, row_name};
 use crate::store::StoreError;
 use crate::store::known_terms::Term;
@@ -53,6 +52,11 @@ fn changing_columns(runs: &[Execution]) -> Vec<Column<'_>> {
     ]
 }
 
+/// PostgreSQL has no unsigned numbers.
+fn whole_seconds(seconds: u32) -> i32 {
+    i32::try_from(seconds).unwrap_or(i32::MAX)
+}
+
 /// The numbers are drawn in the order of the commands.
 pub async fn insert_executions(
     transaction: &Transaction<'_>,
@@ -61,7 +65,6 @@ pub async fn insert_executions(
     if inserted.is_empty() {
         return Ok(Vec::new());
     }
-    let lease_seconds = |lease: &Lease| i32::try_from(lease.seconds).unwrap_or(i32::MAX);
     let mut columns = changing_columns(inserted);
     columns.extend([
         column(inserted, Type::UUID_ARRAY, |run| run.id),
@@ -79,8 +82,9 @@ pub async fn insert_executions(
         column(inserted, Type::INT2_ARRAY, |run| i16::from(run.priority.get())),
         column(inserted, Type::TIMESTAMPTZ_ARRAY, |run| run.place.as_ref().map(|place| place.queued_at)),
         column(inserted, Type::TIMESTAMPTZ_ARRAY, |run| run.place.as_ref().map(|place| place.until)),
-        column(inserted, Type::INT4_ARRAY, move |run| run.lease.as_ref().map(lease_seconds)),
+        column(inserted, Type::INT4_ARRAY, |run| run.lease.as_ref().map(|lease| whole_seconds(lease.seconds))),
         column(inserted, Type::TEXT_ARRAY, |run| run.lease.as_ref().map(|lease| lease.token.0.as_str())),
+        column(inserted, Type::INT4_ARRAY, |run| run.expected_seconds.map(whole_seconds)),
     ]);
     let rows = transaction
         .query_typed(
@@ -88,18 +92,18 @@ pub async fn insert_executions(
                     (run_id, status, start_time, end_time, heard_at, lease_expires_at, suspect, fence, stop_reason, stop_by,
                      stop_at, end_reason, version, id, repo, lac, stream, test, type, environment, triggered_by,
                      dashboard_url, location, extra, factor, factor_millionths, priority, queued_at, wait_until,
-                     lease_seconds, lease_token_hash)
+                     lease_seconds, lease_token_hash, expected_seconds)
              SELECT nextval('perfreg_run_id'), status, start_time, end_time, heard_at, lease_expires_at, suspect, fence,
                     stop_reason, stop_by, stop_at, end_reason, version, id, repo, lac, stream, test, type, environment,
                     triggered_by, dashboard_url, location, extra::json, trim_scale(factor * 0.000001), factor, priority,
-                    queued_at, wait_until, lease_seconds, lease_token_hash
+                    queued_at, wait_until, lease_seconds, lease_token_hash, expected_seconds
                FROM (SELECT *
                        FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-                                   $20, $21, $22, $23, $24, $25, $26, $27, $28, $29) WITH ORDINALITY
+                                   $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30) WITH ORDINALITY
                             AS new (status, start_time, end_time, heard_at, lease_expires_at, suspect, fence, stop_reason,
                                     stop_by, stop_at, end_reason, version, id, repo, lac, stream, test, type, environment,
                                     triggered_by, dashboard_url, location, extra, factor, priority, queued_at, wait_until,
-                                    lease_seconds, lease_token_hash, position)
+                                    lease_seconds, lease_token_hash, expected_seconds, position)
                       ORDER BY position) AS new
              RETURNING run_id::bigint, id",
             &borrowed(&columns),

@@ -116,9 +116,9 @@ fn insert_executions(transaction: &Transaction<'_>, inserted: &[Execution]) -> r
         "INSERT INTO test_executions (id, repo, lac, stream, test, type, environment, triggered_by, factor_millionths,
                                       dashboard_url, location, extra, status, start_time, end_time, priority, queued_at,
                                       wait_until, heard_at, lease_seconds, lease_token_hash, lease_expires_at, suspect,
-                                      fence, stop_reason, stop_by, stop_at, end_reason, version)
+                                      fence, stop_reason, stop_by, stop_at, end_reason, expected_seconds, version)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
-                 ?24, ?25, ?26, ?27, ?28, ?29)
+                 ?24, ?25, ?26, ?27, ?28, ?29, ?30)
          RETURNING run_id",
     )?;
     let one = |run: &Execution| {
@@ -153,6 +153,7 @@ fn insert_executions(transaction: &Transaction<'_>, inserted: &[Execution]) -> r
                 stop.and_then(|stop| stop.by.as_ref()),
                 stop.map(|stop| timestamp_text(stop.at)),
                 run.end_reason.map(EndReason::as_str),
+                run.expected_seconds,
                 run.version,
             ],
             |row| row.get(0).map(RunId),

@@ -1,10 +1,12 @@
 //! Reads of executions.
 
+use jiff::SignedDuration;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::connection::classify;
 use super::rows::{self, timestamp_text};
+use crate::domain::estimate::{Alike, SUCCESSES_COUNTED};
 use crate::domain::execution::{Execution, RunId};
 use crate::domain::history::{Cursor, Filter, Page};
 use crate::store::StoreError;
@@ -42,6 +44,25 @@ pub fn changed(connection: &Connection, versions: &[(RunId, i64)]) -> Result<Vec
             .extend(select.query_row([run_id.0, *version], |row| row.get(0).map(RunId)).optional().map_err(classify)?);
     }
     Ok(changed)
+}
+
+pub fn durations(connection: &Connection, alike: &Alike) -> Result<Vec<SignedDuration>, StoreError> {
+    let (condition, texts) = match alike {
+        Alike::Test { repo, test, kind, environment } => (
+            "repo = ?1 AND test = ?2 AND type = ?3 AND environment = ?4",
+            vec![repo.as_str(), test.as_str(), kind.as_str(), environment.as_str()],
+        ),
+        Alike::Location(name) => ("location = ?1", vec![name.as_str()]),
+    };
+    let sql = format!(
+        "SELECT start_time, end_time FROM test_executions
+          WHERE status = 'success' AND end_time IS NOT NULL AND {condition}
+          ORDER BY end_time DESC LIMIT {SUCCESSES_COUNTED}"
+    );
+    connection
+        .prepare_cached(&sql)
+        .and_then(|mut select| select.query_map(params_from_iter(texts), rows::duration)?.collect())
+        .map_err(classify)
 }
 
 fn conditions(filter: &Filter, after: Option<Cursor>) -> (String, Vec<Value>) {

@@ -11,10 +11,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 
 use super::known_terms::KnownTerms;
 use super::{Batch, Decided, Store, StoreError};
 use crate::clock::Clock;
+use crate::domain::estimate::Alike;
 use crate::domain::execution::{Execution, RunId};
 use crate::domain::gate::Gate;
 use crate::domain::history::{Cursor, Filter, Page};
@@ -90,6 +92,11 @@ impl Store for SqliteStore {
     async fn changed(&self, versions: &[(RunId, i64)]) -> Result<Vec<RunId>, StoreError> {
         let versions = versions.to_vec();
         self.ready()?.readers.run(move |connection| executions::changed(connection, &versions)).await
+    }
+
+    async fn durations(&self, alike: &Alike) -> Result<Vec<SignedDuration>, StoreError> {
+        let alike = alike.clone();
+        self.ready()?.readers.run(move |connection| executions::durations(connection, &alike)).await
     }
 
     async fn locations(&self) -> Result<Vec<Location>, StoreError> {

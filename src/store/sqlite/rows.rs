@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::types::{FromSql, Type};
 use rusqlite::{Result, Row};
 use uuid::Uuid;
@@ -64,7 +64,7 @@ fn unexpected(index: usize, text: &str) -> rusqlite::Error {
 pub const EXECUTION_COLUMNS: &str = "run_id, id, repo, lac, stream, test, type, environment, triggered_by, \
      factor_millionths, dashboard_url, location, extra, status, start_time, end_time, priority, queued_at, wait_until, \
      heard_at, lease_seconds, lease_token_hash, lease_expires_at, suspect, fence, stop_reason, stop_by, stop_at, \
-     end_reason, version";
+     end_reason, expected_seconds, version";
 
 pub fn execution(row: &Row<'_>) -> Result<Execution> {
     let mut columns = Columns::of(row);
@@ -95,6 +95,7 @@ pub fn execution(row: &Row<'_>) -> Result<Execution> {
         fence: columns.next()?,
         stop: stop(columns)?,
         end_reason: columns.optional(|text| text.parse().ok())?,
+        expected_seconds: columns.next()?,
         version: columns.next()?,
     })
 }
@@ -151,7 +152,7 @@ pub fn location(row: &Row<'_>) -> Result<Location> {
     })
 }
 
-pub const HOLDER_COLUMNS: &str = "run_id, test, triggered_by, factor_millionths, start_time";
+pub const HOLDER_COLUMNS: &str = "run_id, test, triggered_by, factor_millionths, start_time, expected_seconds";
 
 pub fn holder(row: &Row<'_>) -> Result<Holder> {
     let mut columns = Columns::of(row);
@@ -161,7 +162,15 @@ pub fn holder(row: &Row<'_>) -> Result<Holder> {
         triggered_by: columns.next()?,
         factor: Factor::from_millionths(columns.next::<Option<i64>>()?.unwrap_or_default()),
         start_time: columns.time()?,
+        expected_seconds: columns.next()?,
     })
+}
+
+/// From a start to an end.
+pub fn duration(row: &Row<'_>) -> Result<SignedDuration> {
+    let mut columns = Columns::of(row);
+    let start = columns.time()?;
+    Ok(columns.time()?.duration_since(start))
 }
 
 /// RFC 3339 in UTC with six fractional digits, always as long, so that text sorts as time does.

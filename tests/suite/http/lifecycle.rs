@@ -52,7 +52,7 @@ on_both_databases! {
             assert_eq!(body[name], value, "{name}");
         }
         let expected = json!([{"run_id": holder["run_id"], "test": "soak", "triggered_by": "nightly", "factor": 0.9,
-                               "start_time": holder["start_time"]}]);
+                               "start_time": holder["start_time"], "expected_seconds": null}]);
         assert_eq!(body["blocking"], expected);
         http.admit(json!({"factor": 0.1, "location": "elsewhere"})).await;
         http.admit(json!({"factor": 1, "location": null})).await;

@@ -7,4 +7,5 @@ mod lifecycle;
 mod locations;
 mod original;
 mod pages;
+mod planning;
 mod waiting;

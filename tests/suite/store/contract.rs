@@ -13,7 +13,7 @@ use perfreg::store::{Batch, Store};
 use crate::on_both_databases;
 use crate::support::{details, registration};
 
-fn clock() -> SimulatedClock {
+pub fn clock() -> SimulatedClock {
     SimulatedClock::starting_at("2026-11-22T14:03:00.123456Z".parse().expect("a time"))
 }
 
@@ -33,7 +33,7 @@ fn set_capacity(capacity: &str) -> Command {
     Command::SetLocation { capacity: Some(factor(capacity)), gate: None }
 }
 
-async fn decide(store: &dyn Store, location: Option<&str>, commands: Vec<Command>) -> Vec<Answer> {
+pub async fn decide(store: &dyn Store, location: Option<&str>, commands: Vec<Command>) -> Vec<Answer> {
     let batch = Batch { location: location.map(LocationName::new), commands, is_retry: false };
     store.decide(&batch).await.expect("a decision").answers
 }
@@ -45,7 +45,7 @@ pub async fn start(store: &dyn Store, details: Details) -> Execution {
     started(&answers[0]).clone()
 }
 
-fn started(answer: &Answer) -> &Execution {
+pub fn started(answer: &Answer) -> &Execution {
     match answer {
         Answer::Registered(execution) => execution,
         other => panic!("expected a start, not {other:?}"),

@@ -2,6 +2,7 @@
 
 mod adoption;
 mod contract;
+mod estimates;
 mod migrations;
 mod postgres;
 mod search;

@@ -37,5 +37,6 @@ pub fn registration(details: Details) -> Registration {
         priority: Priority::DEFAULT,
         wait_seconds: 0,
         lease: None,
+        expected_seconds: None,
     }
 }
