@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use jiff::SignedDuration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 use tracing_subscriber::EnvFilter;
@@ -40,6 +41,10 @@ pub struct Serve {
     /// Seconds that requests which have begun may take after SIGTERM.
     #[arg(long, env = "PERFREG_STOP_GRACE_SECONDS", default_value_t = 20, value_name = "SECONDS")]
     stop_grace_seconds: u64,
+    /// Days for which events are kept; executions are kept for ever.
+    #[arg(long, env = "PERFREG_KEEP_EVENTS_DAYS", default_value_t = 90, value_name = "DAYS",
+          value_parser = clap::value_parser!(u16).range(1..=36500))]
+    keep_events_days: u16,
     /// What to log: error, warn, info, debug, or a filter such as warn,perfreg=debug.
     #[arg(long, env = "PERFREG_LOG", default_value = "info", value_name = "FILTER")]
     log: String,
@@ -83,7 +88,7 @@ impl Serve {
             prepared = prepare(store.as_ref()) => prepared?,
             ended = &mut serving => return ended.context("cannot serve"),
         }
-        background::start(&registry);
+        background::start(&registry, SignedDuration::from_hours(i64::from(self.keep_events_days) * 24));
         announce(address, &database.url);
         serving.await.context("cannot serve")
     }

@@ -70,6 +70,20 @@ pub enum Cause {
     Gate,
 }
 
+impl Cause {
+    /// The word that the API and the databases use.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NeverFits => "never_fits",
+            Self::NoRoom => "no_room",
+            Self::Queue => "queue",
+            Self::QueueFull => "queue_full",
+            Self::Gate => "gate",
+        }
+    }
+}
+
 /// How full a location is, from the point of view of one who wants to start there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Room {

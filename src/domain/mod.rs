@@ -3,6 +3,7 @@
 pub mod admission;
 pub mod answer;
 pub mod estimate;
+pub mod event;
 pub mod execution;
 pub mod factor;
 pub mod gate;

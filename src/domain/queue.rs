@@ -122,6 +122,15 @@ impl Queue {
         self.lines[usize::from(line)].pop_front()
     }
 
+    /// Those who go first, at most so many.
+    #[must_use]
+    pub fn first_few(&self, most: usize, now: Timestamp) -> Vec<RunId> {
+        // Nobody further back in a line can be among them.
+        let mut few: Vec<&Waiter> = self.lines.iter().flat_map(|line| line.iter().take(most)).collect();
+        few.sort_by_cached_key(|waiter| waiter.rank(now));
+        few.into_iter().take(most).map(|waiter| waiter.run_id).collect()
+    }
+
     /// How many go before this one.
     #[must_use]
     pub fn ahead_of(&self, execution: &Execution, now: Timestamp) -> usize {

@@ -96,7 +96,7 @@ fn pattern(text: &str) -> Result<Pattern, String> {
     Ok(Pattern::new(text))
 }
 
-fn time(text: &str) -> Result<Timestamp, String> {
+pub fn time(text: &str) -> Result<Timestamp, String> {
     let midnight = |date: Date| date.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp());
     let (earliest, latest) = readable_times();
     let time = text.parse::<Timestamp>().or_else(|_| text.parse::<Date>().and_then(midnight)).ok();
@@ -106,7 +106,7 @@ fn time(text: &str) -> Result<Timestamp, String> {
     })
 }
 
-fn limit(text: &str) -> Result<usize, String> {
+pub fn limit(text: &str) -> Result<usize, String> {
     let limit = text.parse().ok().filter(|limit| (1..=MOST_PER_PAGE).contains(limit));
     limit.ok_or_else(|| format!("must be a whole number from 1 to {MOST_PER_PAGE}"))
 }

@@ -2,6 +2,7 @@
 
 mod api;
 mod error;
+mod event_query;
 mod history_query;
 mod html;
 mod routes;

@@ -52,6 +52,8 @@ fn documented_routes() -> OpenApiRouter<Arc<Registry>> {
         .routes(routes!(api::status))
         .routes(routes!(api::history))
         .routes(routes!(api::get_execution))
+        .routes(routes!(api::list_execution_events))
+        .routes(routes!(api::list_events))
         .routes(routes!(api::list_locations))
         .routes(routes!(api::set_location))
         .routes(routes!(api::get_registry))

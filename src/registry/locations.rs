@@ -28,8 +28,9 @@ impl Registry {
         name: LocationName,
         capacity: Option<Factor>,
         gate: Option<Gate>,
+        by: Option<String>,
     ) -> Result<Location, RegistryError> {
-        match self.lanes.submit(Some(name), Command::SetLocation { capacity, gate }).await? {
+        match self.lanes.submit(Some(name), Command::SetLocation { capacity, gate, by }).await? {
             Answer::Location(location) => {
                 let (name, state) = (location.name.as_ref().map(LocationName::as_str), location.gate.state.as_str());
                 tracing::info!(location = name, capacity = %location.capacity, state, "location set");

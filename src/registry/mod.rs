@@ -4,6 +4,7 @@ mod browse;
 mod cancel;
 mod complete;
 mod error;
+mod events;
 mod expectations;
 mod gate;
 mod heartbeat;
@@ -11,6 +12,7 @@ mod lanes;
 mod locations;
 mod plan;
 mod register;
+mod tail;
 mod token;
 mod watch;
 
@@ -19,21 +21,25 @@ use std::sync::Arc;
 use crate::store::Store;
 use expectations::Expectations;
 use lanes::Lanes;
+use tail::Tail;
 use watch::Watchers;
 
 pub use browse::{ExecutionPages, MOST_PER_PAGE};
 pub use cancel::Cancellation;
 pub use complete::Completed;
 pub use error::RegistryError;
+pub use events::{EventPage, MOST_EVENTS_PER_PAGE};
 pub use heartbeat::Beaten;
 pub use plan::Plan;
 pub use register::{Registered, Request};
+pub use tail::EventStream;
 pub use watch::Until;
 
 pub struct Registry {
     store: Arc<dyn Store>,
     lanes: Arc<Lanes>,
     watchers: Arc<Watchers>,
+    tail: Tail,
     expectations: Expectations,
 }
 
@@ -42,6 +48,7 @@ impl Registry {
     pub fn new(store: Arc<dyn Store>) -> Self {
         let watchers = Arc::<Watchers>::default();
         let lanes = Lanes::new(Arc::clone(&store), Arc::clone(&watchers));
-        Self { lanes, expectations: Expectations::new(Arc::clone(&store)), store, watchers }
+        let (tail, expectations) = (Tail::new(Arc::clone(&store)), Expectations::new(Arc::clone(&store)));
+        Self { store, lanes, watchers, tail, expectations }
     }
 }

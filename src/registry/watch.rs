@@ -114,9 +114,10 @@ impl Registry {
         }
     }
 
-    /// Answers everybody who is held with what there is; the server stops.
+    /// Answers everybody who is held with what there is, and ends the streams; the server stops.
     pub fn release_watchers(&self) {
         self.watchers.release();
+        self.tail.release();
     }
 
     /// Wakes the watchers of executions that another replica changed.

@@ -25,8 +25,10 @@ macro_rules! migrations {
 }
 
 impl Migrations {
-    pub const SQLITE: Self = migrations!("sqlite": 1 "0001_registry", 2 "0002_waiting", 3 "0003_estimates");
-    pub const POSTGRES: Self = migrations!("postgres": 1 "0001_registry", 2 "0002_waiting", 3 "0003_estimates");
+    pub const SQLITE: Self =
+        migrations!("sqlite": 1 "0001_registry", 2 "0002_waiting", 3 "0003_estimates", 4 "0004_events");
+    pub const POSTGRES: Self =
+        migrations!("postgres": 1 "0001_registry", 2 "0002_waiting", 3 "0003_estimates", 4 "0004_events");
 
     #[must_use]
     pub const fn all(self) -> &'static [Migration] {

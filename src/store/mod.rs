@@ -1,6 +1,7 @@
 //! Where executions are kept: SQLite for one server, PostgreSQL for several.
 
 mod error;
+mod facts;
 mod known_terms;
 mod migration;
 mod postgres;
@@ -9,13 +10,14 @@ mod sqlite;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::Clock;
 use crate::config::database::{DatabaseConfig, DatabaseUrl};
 use crate::domain::admission::Command;
 use crate::domain::answer::Answer;
 use crate::domain::estimate::Alike;
+use crate::domain::event::{EventFilter, EventId, Order, SavedEvent};
 use crate::domain::execution::{Execution, RunId};
 use crate::domain::gate::Gate;
 use crate::domain::history::{Cursor, Filter, Page};
@@ -44,6 +46,15 @@ pub struct Decided {
     pub changed: Vec<RunId>,
 }
 
+/// Events that no later read will find others between.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettledEvents {
+    /// Oldest first.
+    pub events: Vec<SavedEvent>,
+    /// Everything up to here has been looked at.
+    pub until: EventId,
+}
+
 /// Every method is held to the same contract on both databases, by `tests/suite/store`.
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -52,8 +63,8 @@ pub trait Store: Send + Sync {
     /// Until it has succeeded once, every other method is [`StoreError::Unavailable`].
     async fn prepare(&self) -> Result<(), StoreError>;
 
-    /// Locks the location, asks [`decide`](crate::domain::admission::decide), saves its plan and
-    /// commits. A location that is not there yet has the default capacity, and is only kept if
+    /// Locks the location, asks [`decide`](crate::domain::admission::decide), saves its plan with
+    /// its events, and commits. A location that is not there yet has the default capacity, and is only kept if
     /// something starts at it or its capacity is set.
     async fn decide(&self, batch: &Batch) -> Result<Decided, StoreError>;
 
@@ -69,11 +80,32 @@ pub trait Store: Send + Sync {
     /// The gate of the whole registry.
     async fn registry(&self) -> Result<Gate, StoreError>;
 
-    /// Decisions that lock their location after this see the new gate.
+    /// Decisions that lock their location after this see the new gate. It is an event.
     async fn set_registry(&self, gate: &Gate) -> Result<(), StoreError>;
 
     /// Which of the executions have reached another version than the one named.
     async fn changed(&self, versions: &[(RunId, i64)]) -> Result<Vec<RunId>, StoreError>;
+
+    /// Up to `limit` events after that one in this order, all that have been committed.
+    async fn events(
+        &self,
+        filter: &EventFilter,
+        after: Option<EventId>,
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<SavedEvent>, StoreError>;
+
+    /// Up to `limit` events after that one, for those who read on from where they stopped; without
+    /// one, only where the newest stand. On PostgreSQL an event may take a moment to settle.
+    async fn settled_events(
+        &self,
+        filter: &EventFilter,
+        after: Option<EventId>,
+        limit: usize,
+    ) -> Result<SettledEvents, StoreError>;
+
+    /// Deletes up to `limit` of the events from before that time, and says how many.
+    async fn forget_events(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
 
     /// How long the last successes took, up to [`SUCCESSES_COUNTED`](crate::domain::estimate::SUCCESSES_COUNTED) of them.
     async fn durations(&self, alike: &Alike) -> Result<Vec<SignedDuration>, StoreError>;

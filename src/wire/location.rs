@@ -45,7 +45,7 @@ pub struct SetLocationRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 255, example = "release of the shop")]
     pub reason: Option<String>,
-    /// Who sets the state.
+    /// Who sets it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 255, example = "ana")]
     pub by: Option<String>,

@@ -3,6 +3,7 @@
 pub mod cancel;
 pub mod complete;
 pub mod decimal;
+pub mod event;
 pub mod execution;
 pub mod gate;
 pub mod health;

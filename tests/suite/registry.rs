@@ -5,15 +5,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use futures_util::future::{join, join_all};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use perfreg::clock::Clock;
 use perfreg::domain::estimate::Alike;
+use perfreg::domain::event::{EventFilter, EventId, Order, SavedEvent};
 use perfreg::domain::execution::{Execution, RunId};
 use perfreg::domain::gate::Gate;
 use perfreg::domain::history::{Cursor, Filter, Page};
 use perfreg::domain::location::{Location, LocationName};
 use perfreg::registry::{Registered, Registry, RegistryError, Request};
-use perfreg::store::{Batch, Decided, Store, StoreError};
+use perfreg::store::{Batch, Decided, SettledEvents, Store, StoreError};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -70,6 +71,29 @@ impl Store for LosesAnswers {
 
     async fn changed(&self, versions: &[(RunId, i64)]) -> Result<Vec<RunId>, StoreError> {
         self.store.changed(versions).await
+    }
+
+    async fn events(
+        &self,
+        filter: &EventFilter,
+        after: Option<EventId>,
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<SavedEvent>, StoreError> {
+        self.store.events(filter, after, order, limit).await
+    }
+
+    async fn settled_events(
+        &self,
+        filter: &EventFilter,
+        after: Option<EventId>,
+        limit: usize,
+    ) -> Result<SettledEvents, StoreError> {
+        self.store.settled_events(filter, after, limit).await
+    }
+
+    async fn forget_events(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.store.forget_events(before, limit).await
     }
 
     async fn durations(&self, alike: &Alike) -> Result<Vec<SignedDuration>, StoreError> {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{MOST_HOLDERS_NAMED, Plan, Snapshot, Verdict, holder_order, provisional_index};
+use super::{MOST_HOLDERS_NAMED, Noted, Plan, Snapshot, Verdict, holder_order, provisional_index};
 use crate::domain::answer::{Answer, Holder, Room};
 use crate::domain::estimate::estimate_starts;
+use crate::domain::event::{EventKind, Fact};
 use crate::domain::execution::{EndReason, Execution, Outcome, Place, RunId, Status, Stop};
 use crate::domain::factor::Factor;
 use crate::domain::gate::{Gate, GateState};
@@ -33,6 +34,7 @@ pub struct Batch {
     holders: Vec<Holder>,
     touched: BTreeSet<RunId>,
     sightings: Vec<Vec<Holder>>,
+    pub events: Vec<Noted>,
     /// Whether the last sighting still shows what runs.
     sighting_is_current: bool,
 }
@@ -54,13 +56,18 @@ impl Batch {
             holders: snapshot.holders.clone(),
             touched: BTreeSet::new(),
             sightings: Vec::new(),
+            events: Vec::new(),
             sighting_is_current: false,
         }
     }
 
     /// Does what the time has made due, and starts whom that makes room for.
     pub fn catch_up(&mut self) {
-        self.location.gate = self.location.gate.at(self.now);
+        let gate = self.location.gate.at(self.now);
+        if gate != self.location.gate {
+            self.location.gate = gate;
+            self.note(EventKind::LocationOpened, None, None, Vec::new());
+        }
         self.drop_waiters();
         self.judge_leases();
         self.ask_to_stop();
@@ -72,7 +79,7 @@ impl Batch {
         let dropped: Vec<(RunId, EndReason)> =
             self.runs.values().filter(due).filter_map(|run| Some((run.run_id, due_end(run)?.1))).collect();
         for (run_id, reason) in dropped {
-            self.end(run_id, Outcome::Cancelled, Some(reason));
+            self.end(run_id, Outcome::Cancelled, Some(reason), None);
         }
     }
 
@@ -86,9 +93,12 @@ impl Batch {
                 Condition::Suspect => {
                     let lease = Some(Lease { suspect: true, ..lease.clone() });
                     let suspect = Execution { lease, version: run.version + 1, ..run.clone() };
+                    let missed = run.lease.as_ref().and_then(|lease| lease.expires_at).map(Fact::Time);
+                    let facts = missed.map(|missed| ("lease_expires_at", missed)).into_iter().collect();
+                    self.note(EventKind::Suspect, Some(run_id), None, facts);
                     self.put(suspect);
                 }
-                Condition::Lost => self.end(run_id, Outcome::Failure, Some(EndReason::Lost)),
+                Condition::Lost => self.end(run_id, Outcome::Failure, Some(EndReason::Lost), None),
             }
         }
     }
@@ -110,6 +120,8 @@ impl Batch {
         let run = &self.runs[&run_id];
         if run.stop.is_none() {
             let asked = Execution { stop: Some(stop.clone()), version: run.version + 1, ..run.clone() };
+            let reason = Fact::Text(stop.reason.clone());
+            self.note(EventKind::StopRequested, Some(run_id), stop.by.clone(), vec![("reason", reason)]);
             self.put(asked);
         }
     }
@@ -132,6 +144,7 @@ impl Batch {
 
     /// Takes on an execution that runs from now on.
     pub fn run(&mut self, run: Execution) {
+        self.note_start(&run);
         self.location.used = self.location.used + run.factor();
         self.location.running += 1;
         if run.lease.is_some() {
@@ -150,7 +163,7 @@ impl Batch {
     }
 
     /// Ends an execution that waits or runs, and gives back what it held.
-    pub fn end(&mut self, run_id: RunId, outcome: Outcome, reason: Option<EndReason>) {
+    pub fn end(&mut self, run_id: RunId, outcome: Outcome, reason: Option<EndReason>, wish: Option<&Stop>) {
         let run = self.runs[&run_id].clone();
         let Ok(ended) = run.end(outcome, reason, self.now) else { return };
         if run.status == Status::Queued {
@@ -162,6 +175,7 @@ impl Batch {
             self.holders.retain(|holder| holder.run_id != run_id);
             self.sighting_is_current = false;
         }
+        self.note_end(&ended, wish);
         self.put(ended);
     }
 
@@ -207,11 +221,12 @@ impl Batch {
     pub fn into_plan(mut self, before: &Location, mut verdicts: Vec<Verdict>) -> Plan {
         self.count();
         self.estimate(&mut verdicts);
-        let changed = !self.touched.is_empty() || self.location != *before;
+        let changes_location = !self.touched.is_empty() || self.location != *before;
         let touched = |run: &Execution| self.touched.contains(&run.run_id);
         let (inserted, updated) =
             self.runs.into_values().filter(touched).partition(|run| provisional_index(run.run_id).is_some());
-        Plan { location: self.location, inserted, updated, changed, verdicts, sightings: self.sightings }
+        let (events, sightings) = (self.events, self.sightings);
+        Plan { location: self.location, inserted, updated, verdicts, events, sightings, changes_location }
     }
 
     /// Tells those who wait when they will probably start, once for all of them, by how things

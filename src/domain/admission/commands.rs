@@ -3,6 +3,7 @@
 use super::batch::Batch;
 use super::{Command, MOST_WAITING, Verdict, provisional};
 use crate::domain::answer::{Answer, Cause, Refusal, Room};
+use crate::domain::event::EventKind;
 use crate::domain::execution::{EndReason, Execution, Outcome, Place, Registration, RunId, Status, Stop};
 use crate::domain::factor::Factor;
 use crate::domain::gate::Gate;
@@ -20,7 +21,9 @@ impl Batch {
                 settled(self.cancel(*run_id, &stop, *force))
             }
             Command::Beat { run_id, token } => self.beat(*run_id, token),
-            Command::SetLocation { capacity, gate } => settled(self.set_location(*capacity, gate.as_ref())),
+            Command::SetLocation { capacity, gate, by } => {
+                settled(self.set_location(*capacity, gate.as_ref(), by.as_ref()))
+            }
             Command::Sweep => settled(Answer::Swept),
         }
     }
@@ -32,13 +35,16 @@ impl Batch {
         let factor = registration.factor();
         let largest = self.location.largest_factor();
         if factor > largest {
+            self.note_too_large(registration);
             return settled(Answer::FactorTooLarge { largest });
         }
         match self.obstacle(factor) {
             None => self.start(registration),
-            Some(cause) if cause == Cause::NeverFits || registration.wait_seconds == 0 => self.refuse(cause, factor),
-            Some(_) if self.queue.len() >= MOST_WAITING => self.refuse(Cause::QueueFull, factor),
-            Some(_) => self.enqueue(registration),
+            Some(cause) if cause == Cause::NeverFits || registration.wait_seconds == 0 => {
+                self.refuse(cause, registration)
+            }
+            Some(_) if self.queue.len() >= MOST_WAITING => self.refuse(Cause::QueueFull, registration),
+            Some(cause) => self.enqueue(registration, cause),
         }
     }
 
@@ -66,7 +72,7 @@ impl Batch {
         settled(Answer::Registered(run))
     }
 
-    pub fn enqueue(&mut self, registration: &Registration) -> Verdict {
+    pub fn enqueue(&mut self, registration: &Registration, cause: Cause) -> Verdict {
         let run_id = self.next_run_id();
         let mut run = Execution::queued(registration, run_id, self.now);
         // A clock that was set back lets nobody overtake those who came before.
@@ -74,6 +80,7 @@ impl Batch {
             place.queued_at = place.queued_at.max(latest);
         }
         self.queue.push(&run);
+        self.note_queued(&run, cause);
         self.put(run);
         // Its priority may have put it before everybody else, and it may fit where they do not.
         self.start_waiters();
@@ -99,8 +106,9 @@ impl Batch {
         self.room(run.factor(), ahead)
     }
 
-    fn refuse(&mut self, cause: Cause, factor: Factor) -> Verdict {
-        let (room, sighting) = self.room(factor, self.queue.len());
+    fn refuse(&mut self, cause: Cause, registration: &Registration) -> Verdict {
+        let (room, sighting) = self.room(registration.factor(), self.queue.len());
+        self.note_refusal(registration, cause, &room, sighting);
         Verdict { answer: Answer::Refused(Refusal { cause, room }), sighting }
     }
 
@@ -113,9 +121,12 @@ impl Batch {
             Status::Ended(earlier) if earlier == outcome && run.end_reason != Some(EndReason::Lost) => {
                 Answer::Ended(run)
             }
-            Status::Ended(_) => Answer::EndedOtherwise(run),
+            Status::Ended(_) => {
+                self.note_late_word(run_id, Status::Ended(outcome).as_str());
+                Answer::EndedOtherwise(run)
+            }
             Status::Queued if outcome != Outcome::Cancelled => Answer::NotStarted(run),
-            Status::Queued | Status::Running => self.end_and_go_on(run_id, outcome),
+            Status::Queued | Status::Running => self.end_and_go_on(run_id, outcome, None),
         }
     }
 
@@ -130,12 +141,12 @@ impl Batch {
                 self.ask_one_to_stop(run_id, stop);
                 Answer::Stopping(self.runs[&run_id].clone())
             }
-            Status::Queued | Status::Running => self.end_and_go_on(run_id, Outcome::Cancelled),
+            Status::Queued | Status::Running => self.end_and_go_on(run_id, Outcome::Cancelled, Some(stop)),
         }
     }
 
-    fn end_and_go_on(&mut self, run_id: RunId, outcome: Outcome) -> Answer {
-        self.end(run_id, outcome, None);
+    fn end_and_go_on(&mut self, run_id: RunId, outcome: Outcome, wish: Option<&Stop>) -> Answer {
+        self.end(run_id, outcome, None, wish);
         let ended = self.runs[&run_id].clone();
         self.start_waiters();
         Answer::Ended(ended)
@@ -149,9 +160,18 @@ impl Batch {
             return settled(Answer::WrongToken);
         }
         match run.status {
-            Status::Ended(_) => settled(Answer::EndedOtherwise(run)),
+            Status::Ended(_) => {
+                // One that has ended itself may beat once more, which is nothing to note.
+                if run.end_reason.is_some() {
+                    self.note_late_word(run_id, "alive");
+                }
+                settled(Answer::EndedOtherwise(run))
+            }
             Status::Running => {
                 let healed = run.lease.as_ref().is_some_and(|lease| lease.suspect);
+                if healed {
+                    self.note(EventKind::Recovered, Some(run_id), None, Vec::new());
+                }
                 let lease = run.lease.as_ref().map(|lease| lease.renewed(self.now));
                 let beating = Execution { lease, version: run.version + i64::from(healed), ..run };
                 self.put(beating.clone());
@@ -167,7 +187,8 @@ impl Batch {
         }
     }
 
-    fn set_location(&mut self, capacity: Option<Factor>, gate: Option<&Gate>) -> Answer {
+    fn set_location(&mut self, capacity: Option<Factor>, gate: Option<&Gate>, by: Option<&String>) -> Answer {
+        self.note_location_set(capacity, gate, by);
         self.location.capacity = capacity.unwrap_or(self.location.capacity);
         if let Some(gate) = gate {
             self.location.gate = gate.at(self.now);
@@ -184,7 +205,7 @@ impl Batch {
         let cannot = |run: &&Execution| run.status == Status::Queued && !self.location.could_ever_fit(run.factor());
         let dropped: Vec<RunId> = self.runs.values().filter(cannot).map(|run| run.run_id).collect();
         for run_id in dropped {
-            self.end(run_id, Outcome::Cancelled, Some(EndReason::CannotFit));
+            self.end(run_id, Outcome::Cancelled, Some(EndReason::CannotFit), None);
         }
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::answer::{Answer, Holder, Room};
+use super::event::Event;
 use super::execution::{Execution, Outcome, Registration, RunId};
 use super::factor::Factor;
 use super::gate::Gate;
@@ -18,6 +19,9 @@ use super::location::Location;
 
 mod batch;
 mod commands;
+mod events;
+#[cfg(test)]
+mod events_tests;
 mod planning;
 #[cfg(test)]
 mod planning_tests;
@@ -27,9 +31,12 @@ mod tests;
 mod waiting_tests;
 
 use batch::Batch;
+pub use events::registry_set;
 
 /// How many running executions a refusal names, largest factor first.
 pub const MOST_HOLDERS_NAMED: usize = 100;
+/// How many of them an event names; it is kept for long.
+const MOST_HOLDERS_NOTED: usize = 10;
 /// How many may wait for one location.
 pub const MOST_WAITING: usize = 10_000;
 
@@ -59,6 +66,7 @@ pub enum Command {
     SetLocation {
         capacity: Option<Factor>,
         gate: Option<Gate>,
+        by: Option<String>,
     },
     /// Does what is due, and nothing else.
     Sweep,
@@ -115,9 +123,25 @@ pub struct Plan {
     pub inserted: Vec<Execution>,
     /// The executions that were there and have changed.
     pub updated: Vec<Execution>,
-    changed: bool,
     verdicts: Vec<Verdict>,
+    events: Vec<Noted>,
     sightings: Vec<Vec<Holder>>,
+    changes_location: bool,
+}
+
+/// An event, and which sighting it shows, if it has one.
+#[derive(Clone, Debug)]
+struct Noted {
+    event: Event,
+    sighting: Option<usize>,
+}
+
+/// What came of the commands once the database has numbered what is new.
+#[derive(Debug)]
+pub struct Outcomes {
+    /// In the order of the commands.
+    pub answers: Vec<Answer>,
+    pub events: Vec<Event>,
 }
 
 /// An answer, and which sighting its room shows, if it has one.
@@ -132,7 +156,13 @@ impl Plan {
     /// Whether there is anything to save.
     #[must_use]
     pub fn changes_anything(&self) -> bool {
-        self.changed
+        self.changes_location || !self.events.is_empty()
+    }
+
+    /// Whether the location's row, or an execution there, has changed.
+    #[must_use]
+    pub fn changes_location(&self) -> bool {
+        self.changes_location
     }
 
     /// Whether an answer wants to name those who hold the location.
@@ -141,24 +171,31 @@ impl Plan {
         !self.sightings.is_empty()
     }
 
-    /// The answers, in the order of the commands, once the database has numbered what is new.
+    /// The answers and the events, once the database has numbered what is new.
     ///
     /// # Panics
     /// If `run_ids` does not number exactly the executions in `inserted`.
     #[must_use]
-    pub fn answers(self, run_ids: &[RunId]) -> Vec<Answer> {
+    pub fn outcomes(&self, run_ids: &[RunId]) -> Outcomes {
         assert_eq!(run_ids.len(), self.inserted.len(), "every new execution has a run_id");
         let number = |run_id| provisional_index(run_id).map_or(run_id, |index| run_ids[index]);
         let numbered = |holder: Holder| Holder { run_id: number(holder.run_id), ..holder };
         let sightings: Vec<Arc<[Holder]>> =
-            self.sightings.into_iter().map(|holders| holders.into_iter().map(numbered).collect()).collect();
-        let answer = |verdict: Verdict| {
+            self.sightings.iter().map(|holders| holders.iter().cloned().map(numbered).collect()).collect();
+        let event = |noted: &Noted| {
+            let seen = noted.sighting.map(|index| sightings[index].iter().take(MOST_HOLDERS_NOTED));
+            let blocking = seen.into_iter().flatten().cloned().collect();
+            let mut event = Event { blocking, ..noted.event.clone() };
+            event.number(number);
+            event
+        };
+        let answer = |verdict: &Verdict| {
             let run = |execution: Execution| Execution { run_id: number(execution.run_id), ..execution };
             let room = |room: Room| match verdict.sighting {
                 Some(index) => Room { blocking: Arc::clone(&sightings[index]), ..room },
                 None => room,
             };
-            match verdict.answer {
+            match verdict.answer.clone() {
                 Answer::Registered(execution) => Answer::Registered(run(execution)),
                 Answer::Queued(execution, seen) => Answer::Queued(run(execution), room(seen)),
                 Answer::Alive(execution, seen) => Answer::Alive(execution, seen.map(room)),
@@ -173,7 +210,10 @@ impl Plan {
                 other => other,
             }
         };
-        self.verdicts.into_iter().map(answer).collect()
+        Outcomes {
+            answers: self.verdicts.iter().map(answer).collect(),
+            events: self.events.iter().map(event).collect(),
+        }
     }
 }
 

@@ -22,7 +22,7 @@ impl Batch {
             // As if it waited for as long as anybody may.
             let mut later = self.clone();
             let patient = Registration { wait_seconds: Registration::LONGEST_WAIT_SECONDS, ..registration.clone() };
-            later.enqueue(&patient);
+            later.enqueue(&patient, cause.unwrap_or(Cause::Queue));
             let run_id = provisional(later.inserted - 1);
             room.ahead = later.queue.ahead_of(&later.runs[&run_id], self.now);
             room.estimated_start =

@@ -18,12 +18,13 @@ pub struct Rows {
     pub location: Location,
     pub registry: Gate,
     pub executions: Vec<Execution>,
+    pub events: Vec<Event>,
 }
 
 impl Rows {
     pub fn new(name: Option<&str>) -> Self {
         let location = Location::unused(name.map(LocationName::new));
-        Self { location, registry: Gate::OPEN, executions: Vec::new() }
+        Self { location, registry: Gate::OPEN, executions: Vec::new(), events: Vec::new() }
     }
 
     pub fn snapshot(&self) -> Snapshot {
@@ -65,7 +66,9 @@ impl Rows {
                 updated.clone();
         }
         self.location = plan.location.clone();
-        plan.answers(&run_ids)
+        let Outcomes { answers, events } = plan.outcomes(&run_ids);
+        self.events.extend(events);
+        answers
     }
 
     pub fn apply(&mut self, commands: &[Command]) -> Vec<Answer> {
@@ -120,7 +123,7 @@ fn complete(run_id: i64, outcome: Outcome) -> Command {
 }
 
 fn set_capacity(millionths: i64) -> Command {
-    Command::SetLocation { capacity: Some(Factor::from_millionths(millionths)), gate: None }
+    Command::SetLocation { capacity: Some(Factor::from_millionths(millionths)), gate: None, by: None }
 }
 
 fn any_outcome() -> impl Strategy<Value = Outcome> {

@@ -5,6 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::super::answer::{Cause, Refusal};
+use super::super::event::EventKind;
 use super::super::execution::{EndReason, Status};
 use super::super::gate::GateState;
 use super::super::lease::Lease;
@@ -30,7 +31,7 @@ pub fn waiting(millionths: i64, priority: u8) -> Registration {
     }
 }
 
-fn wait(millionths: i64) -> Command {
+pub fn wait(millionths: i64) -> Command {
     Command::Register(waiting(millionths, 5))
 }
 
@@ -42,13 +43,13 @@ pub fn complete(run_id: i64, outcome: Outcome) -> Command {
     Command::Complete { run_id: RunId(run_id), outcome, token: Some(token()) }
 }
 
-fn cancel(run_id: i64, force: bool) -> Command {
+pub fn cancel(run_id: i64, force: bool) -> Command {
     Command::Cancel { run_id: RunId(run_id), reason: Some("it hurts".to_owned()), by: None, force }
 }
 
 pub fn set_gate(state: GateState, until: Option<Timestamp>) -> Command {
     let gate = Gate { state, reason: Some("release".to_owned()), by: None, until };
-    Command::SetLocation { capacity: None, gate: Some(gate) }
+    Command::SetLocation { capacity: None, gate: Some(gate), by: None }
 }
 
 fn ahead(answer: &Answer) -> usize {
@@ -217,7 +218,7 @@ fn the_gate_of_the_registry_closes_every_location_even_none() {
 fn who_can_never_fit_again_is_told_so_and_keeps_nobody_waiting() {
     let mut rows = Rows::new(Some("here"));
     rows.apply(&[register(300_000), wait(800_000), wait(100_000)]);
-    rows.apply(&[Command::SetLocation { capacity: Some(Factor::from_millionths(500_000)), gate: None }]);
+    rows.apply(&[Command::SetLocation { capacity: Some(Factor::from_millionths(500_000)), gate: None, by: None }]);
     assert_eq!(run(&rows, 2).end_reason, Some(EndReason::CannotFit));
     assert_eq!(run(&rows, 3).status, Status::Running);
     rows.check_sums();
@@ -239,6 +240,7 @@ pub fn any_command() -> impl Strategy<Value = Command> {
         1 => (500_000..2_000_000_i64).prop_map(|capacity| Command::SetLocation {
             capacity: Some(Factor::from_millionths(capacity)),
             gate: None,
+            by: None,
         }),
         2 => Just(Command::Sweep),
     ]
@@ -287,6 +289,36 @@ fn check_order(before: &Rows, after: &Rows, now: Timestamp) {
     }
 }
 
+/// Every change of a run has left an event that names it, and nothing else has.
+fn check_events(before: &Rows, after: &Rows) {
+    let new = &after.events[before.events.len()..];
+    let kinds = |run: &Execution| -> Vec<EventKind> {
+        new.iter().filter(|event| event.run_id == Some(run.run_id)).map(|event| event.kind).collect()
+    };
+    for run in &after.executions {
+        let was = before.executions.iter().find(|was| was.id == run.id);
+        let mut kinds = kinds(run);
+        kinds.retain(|kind| *kind != EventKind::LateWord);
+        let suspect = |run: &Execution| run.lease.as_ref().is_some_and(|lease| lease.suspect);
+        let began = was.map_or(Status::Queued, |was| was.status) == Status::Queued;
+        let expected: Vec<EventKind> = [
+            (was.is_none() && run.place.is_some(), EventKind::Queued),
+            (began && run.fence.is_some(), EventKind::Started),
+            (!was.is_some_and(suspect) && suspect(run), EventKind::Suspect),
+            (was.is_some_and(suspect) && !suspect(run) && run.status == Status::Running, EventKind::Recovered),
+            (was.is_none_or(|was| was.stop.is_none()) && run.stop.is_some(), EventKind::StopRequested),
+            (was.is_none_or(|was| was.end_time.is_none()) && run.end_time.is_some(), EventKind::Ended),
+        ]
+        .into_iter()
+        .filter_map(|(is_due, kind)| is_due.then_some(kind))
+        .collect();
+        // Within one command a run may be found suspect and be heard of again.
+        kinds.retain(|kind| expected.contains(kind) || !matches!(kind, EventKind::Suspect | EventKind::Recovered));
+        kinds.sort_by_key(|kind| expected.iter().position(|other| other == kind));
+        assert_eq!(kinds, expected, "run {}", run.run_id);
+    }
+}
+
 proptest! {
     #[test]
     fn over_any_schedule_nothing_overfills_nobody_overtakes_and_the_fence_only_grows(schedule in any_schedule()) {
@@ -305,6 +337,7 @@ proptest! {
                     prop_assert!(rows.location.gate.is_open());
                 }
                 check_order(&before, &rows, after(second));
+                check_events(&before, &rows);
                 for (was, is) in before.executions.iter().zip(&rows.executions) {
                     if matches!(was.status, Status::Ended(_)) {
                         prop_assert_eq!(was, is, "what has ended never changes");

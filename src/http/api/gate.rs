@@ -38,7 +38,8 @@ pub async fn set_registry(
     State(registry): State<Arc<Registry>>,
     JsonObject(mut fields): JsonObject,
 ) -> Result<Json<wire::gate::Gate>, ApiError> {
-    let gate = read_gate(&mut fields);
+    let by = fields.optional_text("by");
+    let gate = read_gate(&mut fields, by);
     if gate.is_none() {
         fields.reject("state", "is required");
     }
@@ -47,10 +48,10 @@ pub async fn set_registry(
     Ok(Json(to_wire(&registry.set_gate(gate).await?)))
 }
 
-/// The gate that the fields `state`, `reason`, `by` and `until` describe, if there is a state.
-pub fn read_gate(fields: &mut Fields) -> Option<Gate> {
+/// The gate that the fields `state`, `reason` and `until` describe, if there is a state.
+pub fn read_gate(fields: &mut Fields, by: Option<String>) -> Option<Gate> {
     let state = fields.string("state");
-    let (reason, by) = (fields.optional_text("reason"), fields.optional_text("by"));
+    let reason = fields.optional_text("reason");
     let until = fields.optional_time("until");
     let state: GateState = match state.as_deref().map(str::parse) {
         Some(Ok(state)) => state,
@@ -58,8 +59,8 @@ pub fn read_gate(fields: &mut Fields) -> Option<Gate> {
             fields.reject("state", error);
             return None;
         }
-        None if reason.is_some() || by.is_some() || until.is_some() => {
-            fields.reject("state", "is required with a reason, a name or a time");
+        None if reason.is_some() || until.is_some() => {
+            fields.reject("state", "is required with a reason or a time");
             return None;
         }
         None => return None,

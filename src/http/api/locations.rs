@@ -52,7 +52,8 @@ pub async fn set_location(
         fields.reject("name", message);
     }
     let capacity = fields.optional_factor("capacity");
-    let gate = read_gate(&mut fields);
+    let by = fields.optional_text("by");
+    let gate = read_gate(&mut fields, by.clone());
     match capacity {
         None if gate.is_none() => fields.reject("capacity", "is required, or a state"),
         Some(capacity) if capacity == Factor::ZERO => fields.reject("capacity", "must be above 0"),
@@ -63,7 +64,7 @@ pub async fn set_location(
     }
     fields.reject_rest();
     let (capacity, gate) = fields.finish(Some((capacity, gate)))?;
-    Ok(Json(to_wire(&registry.set_location(LocationName::new(&name), capacity, gate).await?)))
+    Ok(Json(to_wire(&registry.set_location(LocationName::new(&name), capacity, gate, by).await?)))
 }
 
 fn to_wire(location: &Location) -> wire::location::Location {

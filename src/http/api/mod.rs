@@ -3,6 +3,7 @@
 mod body;
 mod cancel;
 mod complete;
+mod events;
 mod executions;
 mod fields;
 mod gate;
@@ -19,6 +20,7 @@ mod stream;
 // The handlers come with what `routes!` reads their path and description from.
 pub use cancel::*;
 pub use complete::*;
+pub use events::*;
 pub use executions::*;
 pub use gate::*;
 pub use health::*;

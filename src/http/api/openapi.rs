@@ -16,6 +16,7 @@ use utoipa::openapi::{ContentBuilder, PathItem, Ref, RefOr, Response, ResponseBu
     tags(
         (name = "executions", description = "Register, complete, cancel and list tests."),
         (name = "locations", description = "Where tests run, and how much may run there."),
+        (name = "events", description = "What happened, and what was weighed when it was decided."),
         (name = "pages", description = "The same for people, as HTML."),
         (name = "health", description = "For load balancers and supervisors."),
     ),

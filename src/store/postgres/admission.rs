@@ -10,12 +10,13 @@ use uuid::Uuid;
 
 use super::connection::ANSWER_TIMEOUT;
 use super::error::{classify, classify_commit};
+use super::events;
 use super::rows::{self, get};
 use super::write;
 use crate::clock::Clock;
-use crate::domain::admission::{Command, MOST_HOLDERS_NAMED, Plan, Snapshot, decide as ask_rule};
-use crate::domain::answer::Holder;
-use crate::domain::execution::{Execution, RunId};
+use crate::domain::admission::{Command, MOST_HOLDERS_NAMED, Outcomes, Plan, Snapshot, decide as ask_rule};
+use crate::domain::answer::{Answer, Holder};
+use crate::domain::execution::Execution;
 use crate::domain::gate::Gate;
 use crate::domain::location::{Location, row_name};
 use crate::store::known_terms::KnownTerms;
@@ -33,7 +34,7 @@ pub async fn decide(
     let transaction = builder.start().await.map_err(classify)?;
     let silent = |_| StoreError::Unavailable(format!("no answer within {ANSWER_TIMEOUT:?}"));
     let deciding = decide_and_save(&transaction, batch, clock, known_terms);
-    let (plan, run_ids) = timeout(ANSWER_TIMEOUT, deciding).await.map_err(silent)??;
+    let (plan, answers) = timeout(ANSWER_TIMEOUT, deciding).await.map_err(silent)??;
     if plan.changes_anything() {
         // From here on no answer means that nobody knows whether it was saved.
         let unknown = |_| StoreError::CommitUnknown(format!("no answer to a commit within {ANSWER_TIMEOUT:?}"));
@@ -43,7 +44,7 @@ pub async fn decide(
         transaction.rollback().await.map_err(classify)?;
     }
     let changed = plan.updated.iter().map(|run| run.run_id).collect();
-    Ok(Decided { answers: plan.answers(&run_ids), changed })
+    Ok(Decided { answers, changed })
 }
 
 async fn decide_and_save(
@@ -51,8 +52,8 @@ async fn decide_and_save(
     batch: &Batch,
     clock: &Clock,
     known_terms: &KnownTerms,
-) -> Result<(Plan, Vec<RunId>), StoreError> {
-    let Locked { location, registry, now } = lock(transaction, batch, clock).await?;
+) -> Result<(Plan, Vec<Answer>), StoreError> {
+    let Locked { location, registry, now, is_new } = lock(transaction, batch, clock).await?;
     let executions = executions(transaction, batch, &location).await?;
     let mut snapshot = Snapshot { location, registry, executions, holders: Vec::new() };
     let mut plan = ask_rule(&snapshot, &batch.commands, now);
@@ -64,10 +65,14 @@ async fn decide_and_save(
     let run_ids = write::insert_executions(transaction, &plan.inserted).await?;
     write::update_executions(transaction, &plan.updated).await?;
     write::insert_terms(transaction, &known_terms.unknown(&plan.inserted)).await?;
-    if plan.changes_anything() {
+    let Outcomes { answers, events } = plan.outcomes(&run_ids);
+    events::insert(transaction, &events, Some(name(batch)), now).await?;
+    if plan.changes_location() {
         write::save_location(transaction, &plan.location).await?;
+    } else if is_new {
+        write::remove_location(transaction, name(batch)).await?;
     }
-    Ok((plan, run_ids))
+    Ok((plan, answers))
 }
 
 /// What was read under the location's lock.
@@ -75,6 +80,8 @@ struct Locked {
     location: Location,
     registry: Gate,
     now: Timestamp,
+    /// Whether the row was made for this batch alone.
+    is_new: bool,
 }
 
 fn name(batch: &Batch) -> &str {
@@ -88,7 +95,7 @@ async fn lock(transaction: &Transaction<'_>, batch: &Batch, clock: &Clock) -> Re
         return Ok(locked);
     }
     let unused = Location::unused(batch.location.clone());
-    transaction
+    let made = transaction
         .execute_typed(
             "INSERT INTO perfreg_locations (name, capacity_millionths, used_millionths, running, fence)
              VALUES ($1, $2, 0, 0, 0) ON CONFLICT DO NOTHING",
@@ -97,7 +104,8 @@ async fn lock(transaction: &Transaction<'_>, batch: &Batch, clock: &Clock) -> Re
         .await
         .map_err(classify)?;
     let gone = || StoreError::Conflict("the location's row went away while it was locked".to_owned());
-    try_lock(transaction, batch, clock).await?.ok_or_else(gone)
+    let locked = try_lock(transaction, batch, clock).await?.ok_or_else(gone)?;
+    Ok(Locked { is_new: made > 0, ..locked })
 }
 
 async fn try_lock(transaction: &Transaction<'_>, batch: &Batch, clock: &Clock) -> Result<Option<Locked>, StoreError> {
@@ -114,7 +122,9 @@ async fn try_lock(transaction: &Transaction<'_>, batch: &Batch, clock: &Clock) -
         Clock::Real => get(&registry, 4)?,
         Clock::Simulated(clock) => clock.now(),
     };
-    locked.map(|row| Ok(Locked { location: rows::location(&row)?, registry: rows::gate(&registry)?, now })).transpose()
+    locked
+        .map(|row| Ok(Locked { location: rows::location(&row)?, registry: rows::gate(&registry)?, now, is_new: false }))
+        .transpose()
 }
 
 /// What the rule has to see: who waits, who runs with a lease, and whom the commands name.

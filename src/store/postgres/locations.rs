@@ -5,7 +5,9 @@ use jiff::Timestamp;
 use tokio_postgres::types::Type;
 
 use super::error::{classify, classify_commit};
+use super::events;
 use super::rows;
+use crate::domain::admission::registry_set;
 use crate::domain::gate::Gate;
 use crate::domain::location::{Location, LocationName, NOWHERE, of_row};
 use crate::store::StoreError;
@@ -35,11 +37,14 @@ pub async fn registry(client: &Object) -> Result<Gate, StoreError> {
     rows::gate(&client.query_typed_one(&sql, &[]).await.map_err(classify)?)
 }
 
-pub async fn set_registry(client: &mut Object, gate: &Gate) -> Result<(), StoreError> {
+/// `now` is a simulated time; a real one is the database's.
+pub async fn set_registry(client: &mut Object, gate: &Gate, now: Option<Timestamp>) -> Result<(), StoreError> {
     let transaction = client.transaction().await.map_err(classify)?;
     // Waits for every decision under way, which may have read the old gate, and holds up those
     // that follow until they can read the new one. A decision locks its location first.
     transaction.batch_execute("LOCK TABLE perfreg_locations IN EXCLUSIVE MODE").await.map_err(classify)?;
+    let clock = transaction.query_typed_one("SELECT clock_timestamp()", &[]).await.map_err(classify)?;
+    let now = now.map_or_else(|| rows::get(&clock, 0), Ok)?;
     transaction
         .execute_typed(
             "UPDATE perfreg_registry SET state = $1, state_reason = $2, state_by = $3, state_until = $4 WHERE id = 1",
@@ -52,6 +57,7 @@ pub async fn set_registry(client: &mut Object, gate: &Gate) -> Result<(), StoreE
         )
         .await
         .map_err(classify)?;
+    events::insert(&transaction, &[registry_set(gate)], None, now).await?;
     transaction.commit().await.map_err(classify_commit)
 }
 

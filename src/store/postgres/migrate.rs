@@ -13,6 +13,13 @@ use crate::store::{Migrations, StoreError};
 const LOCK: i64 = 0x70_6572_6672_6567;
 const OLDEST_VERSION: i32 = 130_000;
 
+/// A database that was dumped and restored numbers its transactions anew; its new events still
+/// have to come after those that are there.
+const KEEP_EVENTS_IN_ORDER: &str = "
+    UPDATE perfreg_registry SET event_offset = needed
+      FROM (SELECT coalesce(max(position), 0) + 1 - pg_current_xact_id()::text::bigint AS needed FROM perfreg_events) AS new
+     WHERE event_offset < needed";
+
 pub async fn migrate(client: &mut Object) -> Result<(), StoreError> {
     let builder = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted);
     let transaction = builder.start().await.map_err(classify)?;
@@ -53,6 +60,7 @@ pub async fn migrate(client: &mut Object) -> Result<(), StoreError> {
             .map_err(classify)?;
         tracing::info!(migration = step.name, "database migrated");
     }
+    transaction.batch_execute(KEEP_EVENTS_IN_ORDER).await.map_err(classify)?;
     if original.is_some() {
         adopt::index_terms(&transaction).await?;
     }

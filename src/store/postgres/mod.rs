@@ -4,6 +4,7 @@ mod admission;
 mod adopt;
 mod connection;
 mod error;
+mod events;
 mod executions;
 mod locations;
 mod migrate;
@@ -14,12 +15,13 @@ mod write;
 use std::sync::OnceLock;
 
 use async_trait::async_trait;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::known_terms::KnownTerms;
-use super::{Batch, Decided, Store, StoreError};
+use super::{Batch, Decided, SettledEvents, Store, StoreError};
 use crate::clock::Clock;
 use crate::domain::estimate::Alike;
+use crate::domain::event::{EventFilter, EventId, Order, SavedEvent};
 use crate::domain::execution::{Execution, RunId};
 use crate::domain::gate::Gate;
 use crate::domain::history::{Cursor, Filter, Page};
@@ -43,6 +45,14 @@ impl PostgresStore {
             known_terms: KnownTerms::default(),
             prepared: OnceLock::new(),
         })
+    }
+
+    /// A real clock is the database's own, which the statements read.
+    fn simulated_now(&self) -> Option<Timestamp> {
+        match &self.clock {
+            Clock::Real => None,
+            Clock::Simulated(clock) => Some(clock.now()),
+        }
     }
 
     fn ready(&self) -> Result<&Connections, StoreError> {
@@ -76,10 +86,7 @@ impl Store for PostgresStore {
     }
 
     async fn due(&self, any: bool) -> Result<Vec<Option<LocationName>>, StoreError> {
-        let now = match &self.clock {
-            Clock::Real => None,
-            Clock::Simulated(clock) => Some(clock.now()),
-        };
+        let now = self.simulated_now();
         self.ready()?.run(async |client| locations::due(client, now, any).await).await
     }
 
@@ -88,11 +95,35 @@ impl Store for PostgresStore {
     }
 
     async fn set_registry(&self, gate: &Gate) -> Result<(), StoreError> {
-        self.ready()?.run(async |client| locations::set_registry(client, gate).await).await
+        let now = self.simulated_now();
+        self.ready()?.run(async |client| locations::set_registry(client, gate, now).await).await
     }
 
     async fn changed(&self, versions: &[(RunId, i64)]) -> Result<Vec<RunId>, StoreError> {
         self.ready()?.run(async |client| executions::changed(client, versions).await).await
+    }
+
+    async fn events(
+        &self,
+        filter: &EventFilter,
+        after: Option<EventId>,
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<SavedEvent>, StoreError> {
+        self.ready()?.run(async |client| events::list(client, filter, after, order, limit).await).await
+    }
+
+    async fn settled_events(
+        &self,
+        filter: &EventFilter,
+        after: Option<EventId>,
+        limit: usize,
+    ) -> Result<SettledEvents, StoreError> {
+        self.ready()?.run(async |client| events::settled(client, filter, after, limit).await).await
+    }
+
+    async fn forget_events(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.ready()?.run(async |client| events::forget(client, before, limit).await).await
     }
 
     async fn durations(&self, alike: &Alike) -> Result<Vec<SignedDuration>, StoreError> {

@@ -7,6 +7,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
 use crate::domain::answer::Holder;
+use crate::domain::event::{EventId, SavedEvent};
 use crate::domain::execution::{Details, Execution, Place, RunId, Stop};
 use crate::domain::factor::Factor;
 use crate::domain::gate::Gate;
@@ -167,6 +168,21 @@ pub fn holder(row: &Row) -> Result<Holder, StoreError> {
         factor: Factor::from_millionths(columns.next::<Option<i64>>()?.unwrap_or_default()),
         start_time: columns.next()?,
         expected_seconds: seconds(&mut columns)?,
+    })
+}
+
+pub const EVENT_COLUMNS: &str = "position, number, at, kind, run_id, location, asked_by, facts::text";
+
+pub fn event(row: &Row) -> Result<SavedEvent, StoreError> {
+    let mut columns = Columns::of(row);
+    Ok(SavedEvent {
+        id: EventId { position: columns.next()?, number: columns.next()? },
+        at: columns.next()?,
+        kind: columns.parsed(|text| text.parse().ok())?,
+        run_id: columns.next::<Option<i64>>()?.map(RunId),
+        location: columns.next::<Option<&str>>()?.and_then(of_row),
+        by: columns.next()?,
+        facts: columns.next()?,
     })
 }
 

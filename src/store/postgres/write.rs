@@ -199,3 +199,10 @@ pub async fn save_location(transaction: &Transaction<'_>, location: &Location) -
         .map_err(classify)?;
     Ok(())
 }
+
+/// Forgets a location that was only asked for.
+pub async fn remove_location(transaction: &Transaction<'_>, name: &str) -> Result<(), StoreError> {
+    let sql = "DELETE FROM perfreg_locations WHERE name = $1";
+    transaction.execute_typed(sql, &[(&name, Type::TEXT)]).await.map_err(classify)?;
+    Ok(())
+}

@@ -4,11 +4,12 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::connection::{classify, classify_commit};
+use super::events;
 use super::locations;
 use super::rows::{self, timestamp_text};
 use crate::clock::Clock;
-use crate::domain::admission::{Command, MOST_HOLDERS_NAMED, Plan, Snapshot, decide as ask_rule};
-use crate::domain::answer::Holder;
+use crate::domain::admission::{Command, MOST_HOLDERS_NAMED, Outcomes, Plan, Snapshot, decide as ask_rule};
+use crate::domain::answer::{Answer, Holder};
 use crate::domain::execution::{EndReason, Execution, RunId};
 use crate::domain::factor::Factor;
 use crate::domain::location::{Location, LocationName, row_name};
@@ -23,13 +24,13 @@ pub fn decide(
 ) -> Result<Decided, StoreError> {
     // IMMEDIATE takes the write lock of the whole file before anything is read.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(classify)?;
-    let (plan, run_ids) = decide_and_save(&transaction, batch, clock, known_terms).map_err(classify)?;
+    let (plan, answers) = decide_and_save(&transaction, batch, clock, known_terms).map_err(classify)?;
     if plan.changes_anything() {
         transaction.commit().map_err(classify_commit)?;
         known_terms.remember(&plan.inserted);
     }
     let changed = plan.updated.iter().map(|run| run.run_id).collect();
-    Ok(Decided { answers: plan.answers(&run_ids), changed })
+    Ok(Decided { answers, changed })
 }
 
 fn decide_and_save(
@@ -37,7 +38,7 @@ fn decide_and_save(
     batch: &Batch,
     clock: &Clock,
     known_terms: &KnownTerms,
-) -> rusqlite::Result<(Plan, Vec<RunId>)> {
+) -> rusqlite::Result<(Plan, Vec<Answer>)> {
     let now = clock.now();
     let location = location(transaction, batch)?;
     let mut snapshot = Snapshot {
@@ -55,10 +56,12 @@ fn decide_and_save(
     let run_ids = insert_executions(transaction, &plan.inserted)?;
     update_executions(transaction, &plan.updated)?;
     insert_terms(transaction, &known_terms.unknown(&plan.inserted))?;
-    if plan.changes_anything() {
+    let Outcomes { answers, events } = plan.outcomes(&run_ids);
+    events::insert(transaction, &events, Some(name(batch)), now)?;
+    if plan.changes_location() {
         save_location(transaction, &plan.location)?;
     }
-    Ok((plan, run_ids))
+    Ok((plan, answers))
 }
 
 fn name(batch: &Batch) -> &str {

@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Result, TransactionBehavior, params};
 
 use super::connection::{classify, classify_commit};
+use super::events;
 use super::rows::{self, timestamp_text};
+use crate::domain::admission::registry_set;
 use crate::domain::gate::Gate;
 use crate::domain::location::{Location, LocationName, NOWHERE, of_row};
 use crate::store::StoreError;
@@ -38,7 +40,7 @@ pub fn read_registry(connection: &Connection) -> Result<Gate, StoreError> {
     registry(connection).map_err(classify)
 }
 
-pub fn set_registry(connection: &mut Connection, gate: &Gate) -> Result<(), StoreError> {
+pub fn set_registry(connection: &mut Connection, gate: &Gate, now: Timestamp) -> Result<(), StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(classify)?;
     transaction
         .execute(
@@ -46,6 +48,7 @@ pub fn set_registry(connection: &mut Connection, gate: &Gate) -> Result<(), Stor
             params![gate.state.as_str(), gate.reason, gate.by, gate.until.map(timestamp_text)],
         )
         .map_err(classify)?;
+    events::insert(&transaction, &[registry_set(gate)], None, now).map_err(classify)?;
     transaction.commit().map_err(classify_commit)
 }
 

@@ -2,6 +2,7 @@
 
 mod admission;
 mod connection;
+mod events;
 mod executions;
 mod locations;
 mod migrate;
@@ -11,12 +12,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::known_terms::KnownTerms;
-use super::{Batch, Decided, Store, StoreError};
+use super::{Batch, Decided, SettledEvents, Store, StoreError};
 use crate::clock::Clock;
 use crate::domain::estimate::Alike;
+use crate::domain::event::{EventFilter, EventId, Order, SavedEvent};
 use crate::domain::execution::{Execution, RunId};
 use crate::domain::gate::Gate;
 use crate::domain::history::{Cursor, Filter, Page};
@@ -85,13 +87,39 @@ impl Store for SqliteStore {
     }
 
     async fn set_registry(&self, gate: &Gate) -> Result<(), StoreError> {
-        let gate = gate.clone();
-        self.ready()?.writer.run(move |connection| locations::set_registry(connection, &gate)).await
+        let (gate, now) = (gate.clone(), self.clock.now());
+        self.ready()?.writer.run(move |connection| locations::set_registry(connection, &gate, now)).await
     }
 
     async fn changed(&self, versions: &[(RunId, i64)]) -> Result<Vec<RunId>, StoreError> {
         let versions = versions.to_vec();
         self.ready()?.readers.run(move |connection| executions::changed(connection, &versions)).await
+    }
+
+    async fn events(
+        &self,
+        filter: &EventFilter,
+        after: Option<EventId>,
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<SavedEvent>, StoreError> {
+        let filter = filter.clone();
+        let list = move |connection: &_| events::list(connection, &filter, after, order, limit);
+        self.ready()?.readers.run(list).await
+    }
+
+    async fn settled_events(
+        &self,
+        filter: &EventFilter,
+        after: Option<EventId>,
+        limit: usize,
+    ) -> Result<SettledEvents, StoreError> {
+        let filter = filter.clone();
+        self.ready()?.readers.run(move |connection| events::settled(connection, &filter, after, limit)).await
+    }
+
+    async fn forget_events(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.ready()?.writer.run(move |connection| events::forget(connection, before, limit)).await
     }
 
     async fn durations(&self, alike: &Alike) -> Result<Vec<SignedDuration>, StoreError> {

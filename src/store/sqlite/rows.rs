@@ -8,6 +8,7 @@ use rusqlite::{Result, Row};
 use uuid::Uuid;
 
 use crate::domain::answer::Holder;
+use crate::domain::event::{EventId, SavedEvent};
 use crate::domain::execution::{Details, Execution, Place, RunId, Stop};
 use crate::domain::factor::Factor;
 use crate::domain::gate::Gate;
@@ -163,6 +164,21 @@ pub fn holder(row: &Row<'_>) -> Result<Holder> {
         factor: Factor::from_millionths(columns.next::<Option<i64>>()?.unwrap_or_default()),
         start_time: columns.time()?,
         expected_seconds: columns.next()?,
+    })
+}
+
+pub const EVENT_COLUMNS: &str = "number, at, kind, run_id, location, asked_by, facts";
+
+pub fn event(row: &Row<'_>) -> Result<SavedEvent> {
+    let mut columns = Columns::of(row);
+    Ok(SavedEvent {
+        id: EventId { position: 0, number: columns.next()? },
+        at: columns.time()?,
+        kind: columns.parsed(|text| text.parse().ok())?,
+        run_id: columns.next::<Option<i64>>()?.map(RunId),
+        location: columns.next::<Option<String>>()?.and_then(|name| of_row(&name)),
+        by: columns.next()?,
+        facts: columns.next()?,
     })
 }
 

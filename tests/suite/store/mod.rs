@@ -3,6 +3,7 @@
 mod adoption;
 mod contract;
 mod estimates;
+mod events;
 mod migrations;
 mod postgres;
 mod search;

@@ -1,0 +1,145 @@
+//! What each decision leaves behind for those who ask later.
+
+use std::sync::Arc;
+
+use super::Noted;
+use super::batch::Batch;
+use crate::domain::answer::{Cause, Room};
+use crate::domain::event::{Event, EventKind, Fact, Facts};
+use crate::domain::execution::{EndReason, Execution, Registration, RunId, Stop};
+use crate::domain::factor::Factor;
+use crate::domain::gate::Gate;
+
+/// How many of those who go first an event names.
+const MOST_AHEAD_NAMED: usize = 10;
+
+impl Batch {
+    pub fn note(&mut self, kind: EventKind, run_id: Option<RunId>, by: Option<String>, facts: Facts) {
+        let event = Event { kind, run_id, by, facts, blocking: Arc::new([]) };
+        self.events.push(Noted { event, sighting: None });
+    }
+
+    /// To be called before the location counts the run as its own.
+    pub fn note_start(&mut self, run: &Execution) {
+        let mut facts = self.weighed(run.factor());
+        facts.extend(run.fence.map(|fence| ("fence", Fact::Number(fence))));
+        if let Some(place) = &run.place {
+            let waited = self.now.duration_since(place.queued_at).as_secs().max(0);
+            facts.push(("waited_seconds", Fact::Number(waited)));
+        }
+        self.note(EventKind::Started, Some(run.run_id), Some(run.details.triggered_by.clone()), facts);
+    }
+
+    pub fn note_queued(&mut self, run: &Execution, cause: Cause) {
+        let ahead = self.queue.ahead_of(run, self.now);
+        let (room, sighting) = self.room(run.factor(), ahead);
+        let mut facts = self.obstacle_facts(cause, &room);
+        facts.push(("priority", Fact::Number(run.priority.get().into())));
+        facts.extend(run.place.as_ref().map(|place| ("wait_until", Fact::Time(place.until))));
+        self.note(EventKind::Queued, Some(run.run_id), Some(run.details.triggered_by.clone()), facts);
+        self.show(sighting);
+    }
+
+    /// A refused test has no run_id, so the event says which one it was.
+    pub fn note_refusal(&mut self, registration: &Registration, cause: Cause, room: &Room, sighting: Option<usize>) {
+        let mut facts = self.obstacle_facts(cause, room);
+        facts.extend(identity(registration));
+        self.note(EventKind::Refused, None, Some(registration.details.triggered_by.clone()), facts);
+        self.show(sighting);
+    }
+
+    pub fn note_too_large(&mut self, registration: &Registration) {
+        let mut facts = vec![("cause", Fact::Text("too_large".to_owned()))];
+        facts.extend(self.weighed(registration.factor()));
+        facts.extend(identity(registration));
+        self.note(EventKind::Refused, None, Some(registration.details.triggered_by.clone()), facts);
+    }
+
+    pub fn note_end(&mut self, ended: &Execution, wish: Option<&Stop>) {
+        let mut facts = vec![("status", Fact::Text(ended.status.as_str().to_owned()))];
+        facts.extend(ended.end_reason.map(EndReason::as_str).map(|reason| ("end_reason", text(reason))));
+        facts.extend(wish.map(|wish| ("reason", text(&wish.reason))));
+        if let Some(end) = ended.end_time {
+            let seconds = end.duration_since(ended.start_time).as_secs();
+            let name = if ended.fence.is_some() { "ran_seconds" } else { "waited_seconds" };
+            facts.push((name, Fact::Number(seconds)));
+        }
+        self.note(EventKind::Ended, Some(ended.run_id), wish.and_then(|wish| wish.by.clone()), facts);
+    }
+
+    pub fn note_late_word(&mut self, run_id: RunId, claimed: &str) {
+        self.note(EventKind::LateWord, Some(run_id), None, vec![("claimed", text(claimed))]);
+    }
+
+    /// To be called before they are set, so that what was before is known.
+    pub fn note_location_set(&mut self, capacity: Option<Factor>, gate: Option<&Gate>, by: Option<&String>) {
+        let mut facts = Vec::new();
+        if let Some(capacity) = capacity {
+            facts.push(("capacity", Fact::Factor(capacity)));
+            facts.push(("capacity_before", Fact::Factor(self.location.capacity)));
+        }
+        if let Some(gate) = gate {
+            facts.extend(gate_facts(gate));
+            facts.push(("state_before", text(self.location.gate.state.as_str())));
+        }
+        self.note(EventKind::LocationSet, None, by.cloned(), facts);
+    }
+
+    fn show(&mut self, sighting: Option<usize>) {
+        if let Some(last) = self.events.last_mut() {
+            last.sighting = sighting;
+        }
+    }
+
+    fn weighed(&self, factor: Factor) -> Facts {
+        vec![
+            ("requested_factor", Fact::Factor(factor)),
+            ("capacity", Fact::Factor(self.location.capacity)),
+            ("running_factor", Fact::Factor(self.location.used)),
+            ("running", Fact::Number(self.location.running)),
+        ]
+    }
+
+    fn obstacle_facts(&self, cause: Cause, room: &Room) -> Facts {
+        let mut facts = vec![("cause", text(cause.as_str()))];
+        facts.extend(self.weighed(room.requested_factor));
+        facts.push(("ahead", Fact::Number(room.ahead as i64)));
+        let mut ahead = self.queue.first_few(MOST_AHEAD_NAMED, self.now);
+        ahead.truncate(room.ahead);
+        facts.push(("first_ahead", Fact::Runs(ahead)));
+        if !room.gate.is_open() {
+            facts.extend(gate_facts(&room.gate));
+        }
+        facts
+    }
+}
+
+/// The event of a gate that was set for the whole registry.
+#[must_use]
+pub fn registry_set(gate: &Gate) -> Event {
+    let blocking = Arc::new([]);
+    Event { kind: EventKind::RegistrySet, run_id: None, by: gate.by.clone(), facts: gate_facts(gate), blocking }
+}
+
+/// What is known of a gate that was set or was in the way.
+fn gate_facts(gate: &Gate) -> Facts {
+    let mut facts = vec![("state", text(gate.state.as_str()))];
+    facts.extend(gate.reason.as_deref().map(|reason| ("reason", text(reason))));
+    facts.extend(gate.until.map(|until| ("until", Fact::Time(until))));
+    facts
+}
+
+fn identity(registration: &Registration) -> Facts {
+    let details = &registration.details;
+    vec![
+        ("repo", text(&details.repo)),
+        ("stream", text(&details.stream)),
+        ("test", text(&details.test)),
+        ("type", text(&details.kind)),
+        ("environment", text(&details.environment)),
+    ]
+}
+
+fn text(text: &str) -> Fact {
+    Fact::Text(text.to_owned())
+}

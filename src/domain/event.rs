@@ -1,0 +1,223 @@
+//! What happened, and what was weighed when it was decided.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::answer::Holder;
+use super::execution::RunId;
+use super::factor::Factor;
+use super::location::LocationName;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EventKind {
+    /// A test waits.
+    Queued,
+    /// A test runs.
+    Started,
+    /// A test may neither run nor wait.
+    Refused,
+    /// A run missed a heartbeat.
+    Suspect,
+    /// A suspect run was heard of again.
+    Recovered,
+    /// A run was asked to stop.
+    StopRequested,
+    /// A test no longer waits or runs.
+    Ended,
+    /// The runner of a test that had ended otherwise said something of it.
+    LateWord,
+    /// A location's capacity or gate was set.
+    LocationSet,
+    /// A location's gate opened by itself.
+    LocationOpened,
+    /// The gate of the whole registry was set.
+    RegistrySet,
+}
+
+impl EventKind {
+    pub const ALL: [Self; 11] = [
+        Self::Queued,
+        Self::Started,
+        Self::Refused,
+        Self::Suspect,
+        Self::Recovered,
+        Self::StopRequested,
+        Self::Ended,
+        Self::LateWord,
+        Self::LocationSet,
+        Self::LocationOpened,
+        Self::RegistrySet,
+    ];
+
+    /// The word that the API and the databases use.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Started => "started",
+            Self::Refused => "refused",
+            Self::Suspect => "suspect",
+            Self::Recovered => "recovered",
+            Self::StopRequested => "stop_requested",
+            Self::Ended => "ended",
+            Self::LateWord => "late_word",
+            Self::LocationSet => "location_set",
+            Self::LocationOpened => "location_opened",
+            Self::RegistrySet => "registry_set",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "must be one of queued, started, refused, suspect, recovered, stop_requested, ended, late_word, location_set, \
+     location_opened, registry_set, or several of them with commas between"
+)]
+pub struct UnknownEventKind;
+
+impl FromStr for EventKind {
+    type Err = UnknownEventKind;
+
+    fn from_str(text: &str) -> Result<Self, UnknownEventKind> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or(UnknownEventKind)
+    }
+}
+
+/// One thing that was known when something happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    Text(String),
+    Number(i64),
+    Factor(Factor),
+    Time(Timestamp),
+    Runs(Vec<RunId>),
+}
+
+/// Facts by their names.
+pub type Facts = Vec<(&'static str, Fact)>;
+
+/// What a decision leaves behind, to be saved with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    pub kind: EventKind,
+    pub run_id: Option<RunId>,
+    /// Who asked, as far as the request said it.
+    pub by: Option<String>,
+    pub facts: Facts,
+    /// Who held the location, if that was in the way.
+    pub blocking: Arc<[Holder]>,
+}
+
+impl Event {
+    /// Gives every run its real run_id.
+    pub fn number(&mut self, real: impl Fn(RunId) -> RunId) {
+        self.run_id = self.run_id.map(&real);
+        for (_, fact) in &mut self.facts {
+            if let Fact::Runs(runs) = fact {
+                for run_id in runs.iter_mut() {
+                    *run_id = real(*run_id);
+                }
+            }
+        }
+    }
+}
+
+/// Where an event stands among all. Later ones are larger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId {
+    /// Of the transaction that saved it, on databases that run several at once.
+    pub position: i64,
+    pub number: i64,
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.position, self.number)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be the id of an event, such as 0-12")]
+pub struct NotAnEventId;
+
+impl FromStr for EventId {
+    type Err = NotAnEventId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnEventId> {
+        let (position, number) = text.split_once('-').ok_or(NotAnEventId)?;
+        let read = |text: &str| {
+            let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            digits.then(|| text.parse().ok()).flatten().ok_or(NotAnEventId)
+        };
+        Ok(Self { position: read(position)?, number: read(number)? })
+    }
+}
+
+/// An event as a database keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedEvent {
+    pub id: EventId,
+    pub at: Timestamp,
+    pub kind: EventKind,
+    pub run_id: Option<RunId>,
+    pub location: Option<LocationName>,
+    pub by: Option<String>,
+    /// A JSON object of the facts, and of who was in the way.
+    pub facts: String,
+}
+
+/// Which events are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    pub location: Option<LocationName>,
+    pub run_id: Option<RunId>,
+    /// Any of these; none stands for all.
+    pub kinds: Vec<EventKind>,
+    /// At or after this.
+    pub from: Option<Timestamp>,
+    /// Before this.
+    pub to: Option<Timestamp>,
+}
+
+impl EventFilter {
+    #[must_use]
+    pub fn matches(&self, event: &SavedEvent) -> bool {
+        (self.location.is_none() || self.location == event.location)
+            && (self.run_id.is_none() || self.run_id == event.run_id)
+            && (self.kinds.is_empty() || self.kinds.contains(&event.kind))
+            && self.from.is_none_or(|from| event.at >= from)
+            && self.to.is_none_or(|to| event.at < to)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    OldestFirst,
+    NewestFirst,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_as_it_is_written() {
+        for id in [EventId::default(), EventId { position: i64::MAX, number: 7 }] {
+            assert_eq!(id.to_string().parse(), Ok(id));
+        }
+        for text in ["", "7", "-", "7-", "-7", "a-b", "7--7", "9223372036854775808-1", "+1-1"] {
+            assert!(text.parse::<EventId>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_kind_has_a_word_of_its_own() {
+        for kind in EventKind::ALL {
+            assert_eq!(kind.as_str().parse(), Ok(kind));
+            assert!(UnknownEventKind.to_string().contains(kind.as_str()));
+        }
+    }
+}

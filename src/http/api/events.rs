@@ -1,0 +1,150 @@
+//! `GET /events` and `GET /executions/{run_id}/events`: what happened, and why.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, header};
+use axum::response::sse::{KeepAlive, Sse};
+use axum::response::{IntoResponse, Response, sse};
+use futures_util::stream;
+use serde_json::value::RawValue;
+
+use super::fields::parse_run_id;
+use crate::domain::event::{EventId, Order, SavedEvent};
+use crate::domain::execution::RunId;
+use crate::http::error::ApiError;
+use crate::http::event_query::{EventQuery, read_event_query};
+use crate::registry::{EventStream, Registry};
+use crate::wire;
+use crate::wire::event::{EventsQuery, EventsResponse};
+use crate::wire::problem::Problem;
+
+/// A stream without events says that it is alive, so that nobody between closes it.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// What happened, newest first. Asked for text/event-stream, what happens from now on, or since
+/// `from` or the header Last-Event-ID.
+#[utoipa::path(
+    get, path = "/events", operation_id = "list_events", tag = "events",
+    params(
+        EventsQuery,
+        ("Last-Event-ID" = Option<String>, Header, description = "For a stream: the last event that was received."),
+    ),
+    responses(
+        (status = 200, description = "A page of events, or a stream of them.", content(
+            (EventsResponse = "application/json"), (String = "text/event-stream"),
+        )),
+        (status = 422, description = "What is wrong with which parameter.", body = Problem,
+         content_type = "application/problem+json"),
+    ),
+)]
+pub async fn list_events(
+    State(registry): State<Arc<Registry>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    answer(&registry, query.as_deref(), None, &headers).await
+}
+
+/// What happened to one test, oldest first; asked for text/event-stream, what will happen as well.
+#[utoipa::path(
+    get, path = "/executions/{run_id}/events", operation_id = "list_execution_events", tag = "events",
+    params(
+        ("run_id" = i64, Path, example = 7),
+        ("kind" = Option<String>, Query, description = "One kind, or several with commas between."),
+        ("from" = Option<String>, Query, description = "At or after this, RFC 3339 or a date."),
+        ("to" = Option<String>, Query, description = "Before this; not for a stream."),
+        ("limit" = Option<u32>, Query, description = "Events on a page, 100 unless given; not for a stream.",
+         minimum = 1, maximum = 1000),
+        ("cursor" = Option<String>, Query, description = "The `next` of the page before; not for a stream.",
+         pattern = "^[0-9]+-[0-9]+$"),
+        ("Last-Event-ID" = Option<String>, Header, description = "For a stream: the last event that was received."),
+    ),
+    responses(
+        (status = 200, description = "A page of events, or a stream of them.", content(
+            (EventsResponse = "application/json"), (String = "text/event-stream"),
+        )),
+        (status = 404, description = "No test has this run_id.", body = Problem,
+         content_type = "application/problem+json"),
+        (status = 422, description = "What is wrong with which parameter.", body = Problem,
+         content_type = "application/problem+json"),
+    ),
+)]
+pub async fn list_execution_events(
+    State(registry): State<Arc<Registry>>,
+    path: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let not_found = || ApiError::NotFound("No test has this run_id; /history lists all.".to_owned());
+    let run_id = path.ok().and_then(|Path(text)| parse_run_id(&text)).ok_or_else(not_found)?;
+    registry.execution(run_id).await?.ok_or_else(not_found)?;
+    answer(&registry, query.as_deref(), Some(run_id), &headers).await
+}
+
+async fn answer(
+    registry: &Registry,
+    query: Option<&str>,
+    run_id: Option<RunId>,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let is_stream = wants_stream(headers);
+    let EventQuery { filter, limit, after } = read_event_query(query, run_id, is_stream).map_err(ApiError::Invalid)?;
+    if is_stream {
+        // A run's events are told from its beginning, as are those since a time.
+        let beginning = (run_id.is_some() || filter.from.is_some()).then(EventId::default);
+        let after = last_event_id(headers)?.or(beginning);
+        return Ok(stream_events(registry.follow_events(filter, after)));
+    }
+    let order = if run_id.is_some() { Order::OldestFirst } else { Order::NewestFirst };
+    let page = registry.events(&filter, after, order, limit).await?;
+    let events = page.events.iter().map(to_wire).collect();
+    Ok(Json(EventsResponse { events, next: page.next.map(|next| next.to_string()) }).into_response())
+}
+
+fn wants_stream(headers: &HeaderMap) -> bool {
+    let accepts = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepts.flat_map(|value| value.split(',')).any(|media_type| media_type.trim().starts_with("text/event-stream"))
+}
+
+fn last_event_id(headers: &HeaderMap) -> Result<Option<EventId>, ApiError> {
+    let Some(value) = headers.get("last-event-id").filter(|value| !value.is_empty()) else { return Ok(None) };
+    let id = value.to_str().ok().and_then(|text| text.parse().ok());
+    id.map(Some).ok_or_else(|| ApiError::invalid("Last-Event-ID", "must be the id of an event, such as 0-12"))
+}
+
+/// Ends when the server stops or the database fails; whoever follows comes back with the last id.
+fn stream_events(events: EventStream) -> Response {
+    let pages = stream::unfold(events, async |mut events| match events.next().await {
+        Ok(page) => page.map(|page| (page, events)),
+        Err(error) => {
+            tracing::debug!("a stream of events ended: {error}");
+            None
+        }
+    });
+    let told = futures_util::StreamExt::flat_map(pages, |page| {
+        stream::iter(page.into_iter().map(|event| Ok::<_, Infallible>(to_message(&event))))
+    });
+    Sse::new(told).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
+}
+
+fn to_message(event: &SavedEvent) -> sse::Event {
+    let body = serde_json::to_string(&to_wire(event)).expect("an event can be written to memory");
+    sse::Event::default().id(event.id.to_string()).data(body)
+}
+
+fn to_wire(event: &SavedEvent) -> wire::event::Event {
+    wire::event::Event {
+        id: event.id.to_string(),
+        at: event.at,
+        kind: event.kind.as_str().to_owned(),
+        run_id: event.run_id.map(|run_id| run_id.0),
+        location: event.location.as_ref().map(ToString::to_string),
+        by: event.by.clone(),
+        details: RawValue::from_string(event.facts.clone()).unwrap_or_default(),
+    }
+}

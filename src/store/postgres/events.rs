@@ -1,0 +1,153 @@
+//! Saves and reads what happened.
+
+use deadpool_postgres::Object;
+use jiff::Timestamp;
+use tokio_postgres::Transaction;
+use tokio_postgres::types::{ToSql, Type};
+
+use super::error::classify;
+use super::rows::{self, get};
+use crate::domain::event::{Event, EventFilter, EventId, EventKind, Order, SavedEvent};
+use crate::store::facts::facts_text;
+use crate::store::{SettledEvents, StoreError};
+
+/// `location` is the name of the row at which they happened, if it was at one.
+pub async fn insert(
+    transaction: &Transaction<'_>,
+    events: &[Event],
+    location: Option<&str>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
+    let run_ids: Vec<Option<i64>> = events.iter().map(|event| event.run_id.map(|run_id| run_id.0)).collect();
+    let asked_by: Vec<Option<&str>> = events.iter().map(|event| event.by.as_deref()).collect();
+    let facts: Vec<String> = events.iter().map(facts_text).collect();
+    transaction
+        .execute_typed(
+            "INSERT INTO perfreg_events (position, number, at, kind, run_id, location, asked_by, facts)
+             SELECT pg_current_xact_id()::text::bigint + registry.event_offset, nextval('perfreg_event_number'), $1,
+                    new.kind, new.run_id, $2, new.asked_by, new.facts::json
+               FROM perfreg_registry AS registry,
+                    (SELECT * FROM unnest($3, $4, $5, $6) WITH ORDINALITY AS new (kind, run_id, asked_by, facts, position)
+                      ORDER BY position) AS new
+              WHERE registry.id = 1",
+            &[
+                (&now, Type::TIMESTAMPTZ),
+                (&location, Type::TEXT),
+                (&kinds, Type::TEXT_ARRAY),
+                (&run_ids, Type::INT8_ARRAY),
+                (&asked_by, Type::TEXT_ARRAY),
+                (&facts, Type::TEXT_ARRAY),
+            ],
+        )
+        .await
+        .map_err(classify)?;
+    Ok(())
+}
+
+pub async fn list(
+    client: &Object,
+    filter: &EventFilter,
+    after: Option<EventId>,
+    order: Order,
+    limit: usize,
+) -> Result<Vec<SavedEvent>, StoreError> {
+    let mut query = EventQuery::new(filter);
+    if let Some(after) = after {
+        query.compare(if order == Order::OldestFirst { ">" } else { "<" }, after);
+    }
+    query.read(client, order, limit).await
+}
+
+/// What is below the oldest transaction that still runs is final. The bound is read first: what
+/// settles after that is left for the next time.
+pub async fn settled(
+    client: &Object,
+    filter: &EventFilter,
+    after: Option<EventId>,
+    limit: usize,
+) -> Result<SettledEvents, StoreError> {
+    let bound = "SELECT event_offset + pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+                   FROM perfreg_registry WHERE id = 1";
+    let bound = client.query_typed_one(bound, &[]).await.map_err(classify)?;
+    let bound = EventId { position: get(&bound, 0)?, number: 0 };
+    let Some(after) = after else { return Ok(SettledEvents { events: Vec::new(), until: bound }) };
+    let mut query = EventQuery::new(filter);
+    query.compare(">", after);
+    query.compare("<", bound);
+    let events = query.read(client, Order::OldestFirst, limit).await?;
+    let is_full = events.len() == limit;
+    let until = events.last().filter(|_| is_full).map_or(bound.max(after), |last| last.id);
+    Ok(SettledEvents { events, until })
+}
+
+/// Deletes some of the events from before that time, and says how many.
+pub async fn forget(client: &Object, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+    // The first of all are the oldest but for those that were saved at the same time.
+    let sql = "DELETE FROM perfreg_events WHERE (position, number) IN
+                 (SELECT position, number FROM (SELECT * FROM perfreg_events ORDER BY position, number LIMIT $2) AS first
+                   WHERE at < $1)";
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&before, Type::TIMESTAMPTZ), (&(limit as i64), Type::INT8)];
+    let count = client.execute_typed(sql, &parameters).await.map_err(classify)?;
+    Ok(usize::try_from(count).unwrap_or(usize::MAX))
+}
+
+struct EventQuery {
+    conditions: Vec<String>,
+    parameters: Vec<(Box<dyn ToSql + Sync + Send>, Type)>,
+}
+
+impl EventQuery {
+    fn new(filter: &EventFilter) -> Self {
+        let mut all = Self { conditions: vec!["true".to_owned()], parameters: Vec::new() };
+        if let Some(location) = &filter.location {
+            let location = all.parameter(location.as_str().to_owned(), Type::TEXT);
+            all.conditions.push(format!("location = {location}"));
+        }
+        if let Some(run_id) = filter.run_id {
+            let run_id = all.parameter(run_id.0, Type::INT8);
+            all.conditions.push(format!("run_id = {run_id}"));
+        }
+        if let Some(from) = filter.from {
+            let from = all.parameter(from, Type::TIMESTAMPTZ);
+            all.conditions.push(format!("at >= {from}"));
+        }
+        if let Some(to) = filter.to {
+            let to = all.parameter(to, Type::TIMESTAMPTZ);
+            all.conditions.push(format!("at < {to}"));
+        }
+        if !filter.kinds.is_empty() {
+            let kinds: Vec<String> = filter.kinds.iter().map(|kind| EventKind::as_str(*kind).to_owned()).collect();
+            let kinds = all.parameter(kinds, Type::TEXT_ARRAY);
+            all.conditions.push(format!("kind = ANY({kinds})"));
+        }
+        all
+    }
+
+    fn parameter(&mut self, value: impl ToSql + Sync + Send + 'static, kind: Type) -> String {
+        self.parameters.push((Box::new(value), kind));
+        format!("${}", self.parameters.len())
+    }
+
+    fn compare(&mut self, operator: &str, id: EventId) {
+        let (position, number) = (self.parameter(id.position, Type::INT8), self.parameter(id.number, Type::INT8));
+        self.conditions.push(format!("(position, number) {operator} ({position}, {number})"));
+    }
+
+    async fn read(mut self, client: &Object, order: Order, limit: usize) -> Result<Vec<SavedEvent>, StoreError> {
+        let limit = self.parameter(limit as i64, Type::INT8);
+        let direction = if order == Order::OldestFirst { "ASC" } else { "DESC" };
+        let sql = format!(
+            "SELECT {} FROM perfreg_events WHERE {} ORDER BY position {direction}, number {direction} LIMIT {limit}",
+            rows::EVENT_COLUMNS,
+            self.conditions.join(" AND ")
+        );
+        let parameters: Vec<(&(dyn ToSql + Sync), Type)> =
+            self.parameters.iter().map(|(value, kind)| (&**value as &(dyn ToSql + Sync), kind.clone())).collect();
+        let found = client.query_typed(&sql, &parameters).await.map_err(classify)?;
+        found.iter().map(rows::event).collect()
+    }
+}
