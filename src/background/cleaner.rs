@@ -15,6 +15,9 @@ pub async fn run(registry: Arc<Registry>, keep_events_for: SignedDuration) {
         if let Err(error) = registry.forget_events(keep_events_for).await {
             tracing::debug!("old events could not be deleted: {error}");
         }
+        if let Err(error) = registry.forget_first_answers().await {
+            tracing::debug!("old answers could not be deleted: {error}");
+        }
         sleep(PAUSE).await;
     }
 }

@@ -17,6 +17,14 @@ pub enum Answer {
     /// What a registration would be answered with.
     Planned(Planned),
     Refused(Refusal),
+    /// What the first request with the same key was answered with.
+    Again {
+        first: Box<Self>,
+        /// Of the first request's key.
+        salt: String,
+    },
+    /// The key was used for another request.
+    KeyReused,
     /// The factor is above everything the location could be asked for.
     FactorTooLarge {
         largest: Factor,
@@ -37,6 +45,43 @@ pub enum Answer {
     Location(Location),
     /// What was due is done.
     Swept,
+}
+
+impl Answer {
+    /// The execution that it is about, if there is one.
+    pub fn run_mut(&mut self) -> Option<&mut Execution> {
+        match self {
+            Self::Again { first, .. } => first.run_mut(),
+            Self::Registered(run)
+            | Self::Queued(run, _)
+            | Self::Ended(run)
+            | Self::EndedOtherwise(run)
+            | Self::NotStarted(run)
+            | Self::Stopping(run)
+            | Self::Alive(run, _) => Some(run),
+            _ => None,
+        }
+    }
+
+    /// The room that it shows, if it shows one.
+    pub fn room_mut(&mut self) -> Option<&mut Room> {
+        match self {
+            Self::Again { first, .. } => first.room_mut(),
+            Self::Queued(_, room) | Self::Alive(_, Some(room)) => Some(room),
+            Self::Refused(refusal) => Some(&mut refusal.room),
+            Self::Planned(planned) => Some(&mut planned.room),
+            _ => None,
+        }
+    }
+
+    /// The execution that waits, and the room it waits for.
+    pub fn waiter_mut(&mut self) -> Option<(RunId, &mut Room)> {
+        match self {
+            Self::Again { first, .. } => first.waiter_mut(),
+            Self::Queued(run, room) | Self::Alive(run, Some(room)) => Some((run.run_id, room)),
+            _ => None,
+        }
+    }
 }
 
 /// What would come of a registration now.
@@ -71,6 +116,8 @@ pub enum Cause {
 }
 
 impl Cause {
+    pub const ALL: [Self; 5] = [Self::NeverFits, Self::NoRoom, Self::Queue, Self::QueueFull, Self::Gate];
+
     /// The word that the API and the databases use.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::factor::Factor;
+use super::idempotency::IdempotencyKey;
 use super::lease::{Lease, TokenHash};
 use super::location::LocationName;
 use super::queue::Priority;
@@ -180,6 +181,8 @@ pub struct Registration {
     pub lease: Option<(u32, TokenHash)>,
     /// How long it will probably run.
     pub expected_seconds: Option<u32>,
+    /// What makes it the same request if it comes again.
+    pub key: Option<IdempotencyKey>,
 }
 
 impl Registration {
@@ -283,6 +286,35 @@ impl Execution {
                 version: self.version + 1,
                 ..self.clone()
             }),
+        }
+    }
+
+    /// As it was when it started and nothing else had happened.
+    #[must_use]
+    pub fn as_started(&self) -> Self {
+        Self {
+            status: Status::Running,
+            end_time: None,
+            lease: self.lease.as_ref().map(|lease| lease.renewed(self.start_time)),
+            stop: None,
+            end_reason: None,
+            version: if self.place.is_some() { 2 } else { 1 },
+            ..self.clone()
+        }
+    }
+
+    /// As it was when it began to wait.
+    #[must_use]
+    pub fn as_queued(&self) -> Self {
+        let lease = |lease: &Lease| Lease { expires_at: None, suspect: false, ..lease.clone() };
+        Self {
+            status: Status::Queued,
+            start_time: self.place.as_ref().map_or(self.start_time, |place| place.queued_at),
+            place: self.place.clone().map(|place| Place { heard_at: place.queued_at, ..place }),
+            lease: self.lease.as_ref().map(lease),
+            fence: None,
+            version: 1,
+            ..self.as_started()
         }
     }
 

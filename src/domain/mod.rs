@@ -8,6 +8,7 @@ pub mod execution;
 pub mod factor;
 pub mod gate;
 pub mod history;
+pub mod idempotency;
 pub mod lease;
 pub mod link;
 pub mod location;

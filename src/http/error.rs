@@ -20,6 +20,7 @@ pub enum ApiError {
     NotFound(String),
     MethodNotAllowed(String),
     WrongToken,
+    KeyReused,
     Timeout,
     BodyTooLarge,
     NotJson,
@@ -41,6 +42,12 @@ impl ApiError {
                 "wrong-token",
                 StatusCode::FORBIDDEN,
                 "The test has a lease; give the lease_token that its registration was answered with.".to_owned(),
+            ),
+            Self::KeyReused => (
+                "key-reused",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "This Idempotency-Key came with another body within the last 24 hours; give a new request a new key."
+                    .to_owned(),
             ),
             Self::Timeout => (
                 "timeout",

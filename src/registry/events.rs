@@ -1,10 +1,12 @@
 //! Tells what happened.
 
+use jiff::SignedDuration;
+
 use super::browse::twice;
 use super::{EventStream, Registry, RegistryError};
 use crate::clock;
 use crate::domain::event::{EventFilter, EventId, Order, SavedEvent};
-use jiff::SignedDuration;
+use crate::domain::idempotency::KEPT_FOR;
 
 /// The most events on one page.
 pub const MOST_EVENTS_PER_PAGE: usize = 1_000;
@@ -59,6 +61,16 @@ impl Registry {
     pub async fn forget_events(&self, keep_for: SignedDuration) -> Result<(), RegistryError> {
         let Ok(before) = clock::now().checked_sub(keep_for) else { return Ok(()) };
         while self.store.forget_events(before, FORGOTTEN_AT_ONCE).await? > 0 {}
+        Ok(())
+    }
+
+    /// Deletes the first answers that are no longer given again.
+    ///
+    /// # Errors
+    /// If the database did not answer.
+    pub async fn forget_first_answers(&self) -> Result<(), RegistryError> {
+        let before = clock::now() - KEPT_FOR;
+        while self.store.forget_first_answers(before, FORGOTTEN_AT_ONCE).await? > 0 {}
         Ok(())
     }
 }

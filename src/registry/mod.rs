@@ -31,7 +31,7 @@ pub use error::RegistryError;
 pub use events::{EventPage, MOST_EVENTS_PER_PAGE};
 pub use heartbeat::Beaten;
 pub use plan::Plan;
-pub use register::{Registered, Request};
+pub use register::{Idempotency, Registered, Request};
 pub use tail::EventStream;
 pub use watch::Until;
 

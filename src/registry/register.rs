@@ -9,6 +9,7 @@ use crate::domain::admission::Command;
 use crate::domain::answer::{Answer, Refusal, Room};
 use crate::domain::execution::{Details, Execution, Registration};
 use crate::domain::factor::Factor;
+use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::lease::{Lease, TokenHash};
 use crate::domain::queue::Priority;
 
@@ -23,13 +24,29 @@ pub struct Request {
     pub lease_seconds: Option<u32>,
     /// How long it will run, if the client knows.
     pub expected_seconds: Option<u32>,
+    /// What makes it the same request if it is sent again.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// A client's key for a request, and the request that came with it.
+#[derive(Clone, Debug)]
+pub struct Idempotency {
+    pub key: String,
+    pub request: Vec<u8>,
 }
 
 impl Request {
     /// One that does not wait and has no lease, as the original's clients ask.
     #[must_use]
     pub const fn plain(details: Details) -> Self {
-        Self { details, priority: Priority::DEFAULT, wait_seconds: 0, lease_seconds: None, expected_seconds: None }
+        Self {
+            details,
+            priority: Priority::DEFAULT,
+            wait_seconds: 0,
+            lease_seconds: None,
+            expected_seconds: None,
+            idempotency: None,
+        }
     }
 }
 
@@ -42,6 +59,8 @@ pub enum Registered {
     FactorTooLarge {
         largest: Factor,
     },
+    /// The key was used for another request within the last day.
+    KeyReused,
 }
 
 impl Registry {
@@ -49,33 +68,52 @@ impl Registry {
     ///
     /// # Errors
     /// If the database did not answer.
-    pub async fn register(&self, request: Request) -> Result<Registered, RegistryError> {
+    pub async fn register(&self, mut request: Request) -> Result<Registered, RegistryError> {
         let location = request.details.location.clone();
         let default_lease = (request.wait_seconds > 0).then_some(Lease::DEFAULT_SECONDS);
-        let lease = request.lease_seconds.or(default_lease).map(|seconds| (seconds, token::new_token()));
-        let token = lease.as_ref().map(|(seconds, secret)| (*seconds, token::hash(secret)));
-        let registration = self.registration(request, token).await;
-        let secret = lease.map(|(_, secret)| secret);
-        let answer = self.lanes.submit(location, Command::Register(registration)).await?;
-        Ok(match answer {
-            Answer::Registered(execution) => {
-                tracing::info!(run_id = execution.run_id.0, test = execution.details.test, "registered");
-                Registered::Started(execution, secret)
-            }
-            Answer::Queued(execution, room) => {
-                tracing::info!(run_id = execution.run_id.0, ahead = room.ahead, "queued");
-                Registered::Queued(execution, room, secret)
-            }
-            Answer::Refused(refusal) => {
-                let Room { location, running_factor, requested_factor, .. } = &refusal.room;
-                let location = location.as_ref().map(ToString::to_string);
-                tracing::info!(location, used = %running_factor, requested = %requested_factor, "refused");
-                Registered::Refused(refusal)
-            }
-            Answer::FactorTooLarge { largest } => Registered::FactorTooLarge { largest },
-            other => return Err(unexpected("a registration", &other)),
-        })
+        let lease_seconds = request.lease_seconds.or(default_lease);
+        let salt = token::new_token();
+        let client_key = request.idempotency.as_ref().map(|idempotency| idempotency.key.clone());
+        // With a key the secret is made of it, so that it can be told again and is kept nowhere.
+        let secret = |salt: &str| match &client_key {
+            Some(key) => token::derive(key, salt),
+            None => salt.to_owned(),
+        };
+        let key = request.idempotency.take().map(|Idempotency { key, request }| IdempotencyKey {
+            hash: token::hash(key).0,
+            request_hash: token::hash(request).0,
+            salt: salt.clone(),
+        });
+        let lease = lease_seconds.map(|seconds| (seconds, token::hash(secret(&salt))));
+        let registration = Registration { key, ..self.registration(request, lease).await };
+        let (answer, salt) = match self.lanes.submit(location, Command::Register(registration)).await? {
+            Answer::Again { first, salt } => (*first, salt),
+            answer => (answer, salt),
+        };
+        registered(answer, lease_seconds.map(|_| secret(&salt)))
     }
+}
+
+fn registered(answer: Answer, secret: Option<String>) -> Result<Registered, RegistryError> {
+    Ok(match answer {
+        Answer::Registered(execution) => {
+            tracing::info!(run_id = execution.run_id.0, test = execution.details.test, "registered");
+            Registered::Started(execution, secret)
+        }
+        Answer::Queued(execution, room) => {
+            tracing::info!(run_id = execution.run_id.0, ahead = room.ahead, "queued");
+            Registered::Queued(execution, room, secret)
+        }
+        Answer::Refused(refusal) => {
+            let Room { location, running_factor, requested_factor, .. } = &refusal.room;
+            let location = location.as_ref().map(ToString::to_string);
+            tracing::info!(location, used = %running_factor, requested = %requested_factor, "refused");
+            Registered::Refused(refusal)
+        }
+        Answer::FactorTooLarge { largest } => Registered::FactorTooLarge { largest },
+        Answer::KeyReused => Registered::KeyReused,
+        other => return Err(unexpected("a registration", &other)),
+    })
 }
 
 impl Registry {
@@ -91,6 +129,7 @@ impl Registry {
             wait_seconds: request.wait_seconds,
             lease,
             expected_seconds,
+            key: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Where executions are kept: SQLite for one server, PostgreSQL for several.
 
+mod answer_text;
 mod error;
 mod facts;
 mod known_terms;
@@ -106,6 +107,9 @@ pub trait Store: Send + Sync {
 
     /// Deletes up to `limit` of the events from before that time, and says how many.
     async fn forget_events(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
+
+    /// Deletes up to `limit` of the first answers that were kept before that time, and says how many.
+    async fn forget_first_answers(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
 
     /// How long the last successes took, up to [`SUCCESSES_COUNTED`](crate::domain::estimate::SUCCESSES_COUNTED) of them.
     async fn durations(&self, alike: &Alike) -> Result<Vec<SignedDuration>, StoreError>;

@@ -96,6 +96,10 @@ impl Store for LosesAnswers {
         self.store.forget_events(before, limit).await
     }
 
+    async fn forget_first_answers(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.store.forget_first_answers(before, limit).await
+    }
+
     async fn durations(&self, alike: &Alike) -> Result<Vec<SignedDuration>, StoreError> {
         self.store.durations(alike).await
     }

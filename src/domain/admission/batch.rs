@@ -7,12 +7,13 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{MOST_HOLDERS_NAMED, Noted, Plan, Snapshot, Verdict, holder_order, provisional_index};
-use crate::domain::answer::{Answer, Holder, Room};
+use crate::domain::answer::{Holder, Room};
 use crate::domain::estimate::estimate_starts;
 use crate::domain::event::{EventKind, Fact};
 use crate::domain::execution::{EndReason, Execution, Outcome, Place, RunId, Status, Stop};
 use crate::domain::factor::Factor;
 use crate::domain::gate::{Gate, GateState};
+use crate::domain::idempotency::{FirstAnswer, IdempotencyKey};
 use crate::domain::lease::{Condition, Lease};
 use crate::domain::location::Location;
 use crate::domain::queue::Queue;
@@ -26,6 +27,8 @@ pub struct Batch {
     /// The executions in `runs` by their own id, to find registrations that an earlier attempt
     /// at this batch saved.
     pub ids: HashMap<Uuid, RunId>,
+    /// What requests with a key were first answered with, by the hashes of their keys.
+    pub first_answers: HashMap<String, (IdempotencyKey, Verdict)>,
     pub queue: Queue,
     /// How many executions are new.
     pub inserted: usize,
@@ -49,6 +52,7 @@ impl Batch {
             location: snapshot.location.clone(),
             registry: snapshot.registry.at(now),
             ids: runs.values().map(|run| (run.id, run.run_id)).collect(),
+            first_answers: snapshot.first_answers.iter().map(first_answer).collect(),
             queue: Queue::new(runs.values().filter(|run| run.status == Status::Queued)),
             leased: runs.values().filter(leased).map(|run| run.run_id).collect(),
             runs,
@@ -234,9 +238,10 @@ impl Batch {
     fn estimate(&self, verdicts: &mut [Verdict]) {
         let mut starts = None;
         for verdict in verdicts {
-            if let Answer::Queued(run, room) | Answer::Alive(run, Some(room)) = &mut verdict.answer {
+            let answer = &mut verdict.answer;
+            if let Some((run_id, room)) = answer.waiter_mut() {
                 let starts = starts.get_or_insert_with(|| self.estimate_starts());
-                room.estimated_start = starts.get(&run.run_id).copied();
+                room.estimated_start = starts.get(&run_id).copied();
             }
         }
     }
@@ -250,6 +255,11 @@ impl Batch {
         });
         runs.chain(self.location.gate.until).chain(registry).chain(self.queue.next_step(self.now)).min()
     }
+}
+
+fn first_answer(first: &FirstAnswer) -> (String, (IdempotencyKey, Verdict)) {
+    let verdict = Verdict { answer: first.answer.clone(), sighting: None };
+    (first.key.hash.clone(), (first.key.clone(), verdict))
 }
 
 fn due_end(run: &Execution) -> Option<(Timestamp, EndReason)> {

@@ -12,7 +12,7 @@ use crate::domain::lease::TokenHash;
 impl Batch {
     pub fn decide(&mut self, command: &Command) -> Verdict {
         match command {
-            Command::Register(registration) => self.register(registration),
+            Command::Register(registration) => self.register_once(registration),
             Command::Plan(registration) => self.plan(registration),
             Command::Complete { run_id, outcome, token } => settled(self.complete(*run_id, *outcome, token.as_ref())),
             Command::Cancel { run_id, reason, by, force } => {
@@ -25,6 +25,24 @@ impl Batch {
                 settled(self.set_location(*capacity, gate.as_ref(), by.as_ref()))
             }
             Command::Sweep => settled(Answer::Swept),
+        }
+    }
+
+    /// Registers, unless a request with the same key was answered before.
+    fn register_once(&mut self, registration: &Registration) -> Verdict {
+        let Some(key) = &registration.key else { return self.register(registration) };
+        match self.first_answers.get(&key.hash) {
+            Some((first, _)) if first.request_hash != key.request_hash => settled(Answer::KeyReused),
+            Some((first, verdict)) => {
+                let (first_answer, salt) = (Box::new(verdict.answer.clone()), first.salt.clone());
+                let answer = Answer::Again { first: first_answer, salt };
+                Verdict { answer, sighting: verdict.sighting }
+            }
+            None => {
+                let verdict = self.register(registration);
+                self.first_answers.insert(key.hash.clone(), (key.clone(), verdict.clone()));
+                verdict
+            }
         }
     }
 

@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::answer::{Answer, Holder, Room};
+use super::answer::{Answer, Holder};
 use super::event::Event;
 use super::execution::{Execution, Outcome, Registration, RunId};
 use super::factor::Factor;
 use super::gate::Gate;
+use super::idempotency::{FirstAnswer, IdempotencyKey};
 use super::lease::TokenHash;
 use super::location::Location;
 
@@ -83,6 +84,17 @@ impl Command {
     }
 }
 
+impl Command {
+    /// What makes it the same request if it comes again.
+    #[must_use]
+    pub fn key(&self) -> Option<&IdempotencyKey> {
+        match self {
+            Self::Register(registration) => registration.key.as_ref(),
+            _ => None,
+        }
+    }
+}
+
 /// What the store shows the rule while it holds the location's lock.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
@@ -93,6 +105,8 @@ pub struct Snapshot {
     /// the commands name, by run_id or by the id of a registration that an earlier attempt may
     /// have saved.
     pub executions: Vec<Execution>,
+    /// What requests with the commands' keys were first answered with.
+    pub first_answers: Vec<FirstAnswer>,
     /// What runs there, in the order of [`holder_order`], with [`MOST_HOLDERS_NAMED`] more than
     /// the batch has commands. It only fills in rooms and may be empty until there is one.
     pub holders: Vec<Holder>,
@@ -145,7 +159,7 @@ pub struct Outcomes {
 }
 
 /// An answer, and which sighting its room shows, if it has one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Verdict {
     answer: Answer,
     /// Index into the plan's sightings, which answers share while nothing changes between them.
@@ -190,25 +204,14 @@ impl Plan {
             event
         };
         let answer = |verdict: &Verdict| {
-            let run = |execution: Execution| Execution { run_id: number(execution.run_id), ..execution };
-            let room = |room: Room| match verdict.sighting {
-                Some(index) => Room { blocking: Arc::clone(&sightings[index]), ..room },
-                None => room,
-            };
-            match verdict.answer.clone() {
-                Answer::Registered(execution) => Answer::Registered(run(execution)),
-                Answer::Queued(execution, seen) => Answer::Queued(run(execution), room(seen)),
-                Answer::Alive(execution, seen) => Answer::Alive(execution, seen.map(room)),
-                Answer::Refused(mut refusal) => {
-                    refusal.room = room(refusal.room);
-                    Answer::Refused(refusal)
-                }
-                Answer::Planned(mut planned) => {
-                    planned.room = room(planned.room);
-                    Answer::Planned(planned)
-                }
-                other => other,
+            let mut answer = verdict.answer.clone();
+            if let (Some(room), Some(index)) = (answer.room_mut(), verdict.sighting) {
+                room.blocking = Arc::clone(&sightings[index]);
             }
+            if let Some(run) = answer.run_mut() {
+                run.run_id = number(run.run_id);
+            }
+            answer
         };
         Outcomes {
             answers: self.verdicts.iter().map(answer).collect(),

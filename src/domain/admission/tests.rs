@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::super::answer::{Cause, Refusal};
 use super::super::execution::{Details, Status};
+use super::super::idempotency::keyed;
 use super::super::location::LocationName;
 use super::super::queue::Priority;
 use super::*;
@@ -19,12 +20,13 @@ pub struct Rows {
     pub registry: Gate,
     pub executions: Vec<Execution>,
     pub events: Vec<Event>,
+    pub first_answers: Vec<FirstAnswer>,
 }
 
 impl Rows {
     pub fn new(name: Option<&str>) -> Self {
         let location = Location::unused(name.map(LocationName::new));
-        Self { location, registry: Gate::OPEN, executions: Vec::new(), events: Vec::new() }
+        Self { location, registry: Gate::OPEN, executions: Vec::new(), events: Vec::new(), first_answers: Vec::new() }
     }
 
     pub fn snapshot(&self) -> Snapshot {
@@ -42,6 +44,7 @@ impl Rows {
             location: self.location.clone(),
             registry: self.registry.clone(),
             executions: self.executions.clone(),
+            first_answers: self.first_answers.clone(),
             holders,
         }
     }
@@ -68,6 +71,9 @@ impl Rows {
         self.location = plan.location.clone();
         let Outcomes { answers, events } = plan.outcomes(&run_ids);
         self.events.extend(events);
+        self.first_answers.extend(
+            keyed(commands, &answers).map(|(key, answer)| FirstAnswer { key: key.clone(), answer: answer.clone() }),
+        );
         answers
     }
 
@@ -111,6 +117,7 @@ pub fn registration(millionths: i64) -> Registration {
         wait_seconds: 0,
         lease: None,
         expected_seconds: None,
+        key: None,
     }
 }
 

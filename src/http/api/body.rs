@@ -19,10 +19,22 @@ impl<S: Send + Sync> FromRequest<S> for JsonObject {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        SentJsonObject::from_request(request, state).await.map(|SentJsonObject(fields, _)| Self(fields))
+    }
+}
+
+/// As [`JsonObject`], for calls that have to know the very bytes.
+pub struct SentJsonObject(pub Fields, pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for SentJsonObject {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         if !is_json(request.headers()) {
             return Err(ApiError::NotJson);
         }
-        Ok(Self(Fields::parse(&read(request, state).await?)?))
+        let sent = read(request, state).await?;
+        Ok(Self(Fields::parse(&sent)?, sent))
     }
 }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::body::JsonObject;
+use super::body::SentJsonObject;
 use super::executions::to_wire;
 use super::fields::Fields;
 use super::gate::to_wire as gate_to_wire;
@@ -17,15 +17,21 @@ use crate::domain::lease::Lease;
 use crate::domain::location::LocationName;
 use crate::domain::queue::Priority;
 use crate::http::error::{ApiError, problem, problem_response};
-use crate::registry::{Registered, Registry, Request};
+use crate::registry::{Idempotency, Registered, Registry, Request};
 use crate::wire;
 use crate::wire::decimal::Decimal;
 use crate::wire::problem::Problem;
 use crate::wire::register::{Blocking, QueuedResponse, RegisterRefusal, RegisterRequest, RegisterResponse};
 
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+const LONGEST_KEY_BYTES: usize = 255;
+
 /// Registers a test, if the factors running at its location leave room for it.
 #[utoipa::path(
     post, path = "/register", operation_id = "register_execution", tag = "executions",
+    params(("Idempotency-Key" = Option<String>, Header,
+            description = "For 24 hours the same key and body is given the first answer again, and decides nothing anew.",
+            min_length = 1, max_length = 255)),
     request_body = RegisterRequest,
     responses(
         (status = 200, description = "It may run now.", body = RegisterResponse),
@@ -38,9 +44,12 @@ use crate::wire::register::{Blocking, QueuedResponse, RegisterRefusal, RegisterR
 )]
 pub async fn register(
     State(registry): State<Arc<Registry>>,
-    JsonObject(fields): JsonObject,
+    headers: HeaderMap,
+    SentJsonObject(fields, sent): SentJsonObject,
 ) -> Result<Response, ApiError> {
-    Ok(match registry.register(read_request(fields)?).await? {
+    let key = idempotency_key(&headers)?;
+    let idempotency = key.map(|key| Idempotency { key, request: sent.into() });
+    Ok(match registry.register(Request { idempotency, ..read_request(fields)? }).await? {
         Registered::Started(execution, lease_token) => Json(RegisterResponse {
             message: "Test registered".to_owned(),
             test_id: execution.id,
@@ -64,7 +73,17 @@ pub async fn register(
         Registered::FactorTooLarge { largest } => {
             ApiError::invalid("factor", format!("must be at most {largest} here")).into_response()
         }
+        Registered::KeyReused => ApiError::KeyReused.into_response(),
     })
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let mut given = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(key) = given.next() else { return Ok(None) };
+    let text = key.to_str().unwrap_or_default().trim();
+    let is_usable = (1..=LONGEST_KEY_BYTES).contains(&text.len()) && given.next().is_none();
+    let wrong = || ApiError::invalid(IDEMPOTENCY_KEY, "must be given once, as 1 to 255 visible ASCII characters");
+    is_usable.then(|| Some(text.to_owned())).ok_or_else(wrong)
 }
 
 pub fn read_request(mut fields: Fields) -> Result<Request, ApiError> {
@@ -80,6 +99,7 @@ pub fn read_request(mut fields: Fields) -> Result<Request, ApiError> {
         wait_seconds: wait_seconds.and_then(seconds).unwrap_or_default(),
         lease_seconds: lease_seconds.and_then(seconds),
         expected_seconds: expected_seconds.and_then(seconds),
+        idempotency: None,
         details: Details {
             repo: fields.required_text("repo"),
             lac: fields.required_text("lac"),

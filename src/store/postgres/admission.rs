@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::connection::ANSWER_TIMEOUT;
 use super::error::{classify, classify_commit};
 use super::events;
+use super::idempotency;
 use super::rows::{self, get};
 use super::write;
 use crate::clock::Clock;
@@ -55,7 +56,8 @@ async fn decide_and_save(
 ) -> Result<(Plan, Vec<Answer>), StoreError> {
     let Locked { location, registry, now, is_new } = lock(transaction, batch, clock).await?;
     let executions = executions(transaction, batch, &location).await?;
-    let mut snapshot = Snapshot { location, registry, executions, holders: Vec::new() };
+    let first_answers = idempotency::find(transaction, &batch.commands, now).await?;
+    let mut snapshot = Snapshot { location, registry, executions, first_answers, holders: Vec::new() };
     let mut plan = ask_rule(&snapshot, &batch.commands, now);
     if plan.shows_holders() {
         // Only then somebody has to be told who holds the location; asking again changes nothing.
@@ -67,6 +69,7 @@ async fn decide_and_save(
     write::insert_terms(transaction, &known_terms.unknown(&plan.inserted)).await?;
     let Outcomes { answers, events } = plan.outcomes(&run_ids);
     events::insert(transaction, &events, Some(name(batch)), now).await?;
+    idempotency::insert(transaction, &batch.commands, &answers, now).await?;
     if plan.changes_location() {
         write::save_location(transaction, &plan.location).await?;
     } else if is_new {

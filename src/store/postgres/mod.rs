@@ -6,6 +6,7 @@ mod connection;
 mod error;
 mod events;
 mod executions;
+mod idempotency;
 mod locations;
 mod migrate;
 mod rows;
@@ -124,6 +125,10 @@ impl Store for PostgresStore {
 
     async fn forget_events(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
         self.ready()?.run(async |client| events::forget(client, before, limit).await).await
+    }
+
+    async fn forget_first_answers(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.ready()?.run(async |client| idempotency::forget(client, before, limit).await).await
     }
 
     async fn durations(&self, alike: &Alike) -> Result<Vec<SignedDuration>, StoreError> {

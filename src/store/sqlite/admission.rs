@@ -1,10 +1,12 @@
 //! Locks the location, asks the rule, saves its plan, commits.
 
+use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::connection::{classify, classify_commit};
 use super::events;
+use super::idempotency;
 use super::locations;
 use super::rows::{self, timestamp_text};
 use crate::clock::Clock;
@@ -24,7 +26,7 @@ pub fn decide(
 ) -> Result<Decided, StoreError> {
     // IMMEDIATE takes the write lock of the whole file before anything is read.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(classify)?;
-    let (plan, answers) = decide_and_save(&transaction, batch, clock, known_terms).map_err(classify)?;
+    let (plan, answers) = decide_and_save(&transaction, batch, clock, known_terms)?;
     if plan.changes_anything() {
         transaction.commit().map_err(classify_commit)?;
         known_terms.remember(&plan.inserted);
@@ -38,21 +40,34 @@ fn decide_and_save(
     batch: &Batch,
     clock: &Clock,
     known_terms: &KnownTerms,
-) -> rusqlite::Result<(Plan, Vec<Answer>)> {
+) -> Result<(Plan, Vec<Answer>), StoreError> {
     let now = clock.now();
-    let location = location(transaction, batch)?;
+    let location = location(transaction, batch).map_err(classify)?;
     let mut snapshot = Snapshot {
-        executions: executions(transaction, batch, &location)?,
-        registry: locations::registry(transaction)?,
+        executions: executions(transaction, batch, &location).map_err(classify)?,
+        first_answers: idempotency::find(transaction, &batch.commands, now)?,
+        registry: locations::read_registry(transaction)?,
         location,
         holders: Vec::new(),
     };
     let mut plan = ask_rule(&snapshot, &batch.commands, now);
     if plan.shows_holders() {
         // Only then somebody has to be told who holds the location; asking again changes nothing.
-        snapshot.holders = holders(transaction, batch)?;
+        snapshot.holders = holders(transaction, batch).map_err(classify)?;
         plan = ask_rule(&snapshot, &batch.commands, now);
     }
+    let answers = save(transaction, batch, &plan, known_terms, now).map_err(classify)?;
+    idempotency::insert(transaction, &batch.commands, &answers, now)?;
+    Ok((plan, answers))
+}
+
+fn save(
+    transaction: &Transaction<'_>,
+    batch: &Batch,
+    plan: &Plan,
+    known_terms: &KnownTerms,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<Answer>> {
     let run_ids = insert_executions(transaction, &plan.inserted)?;
     update_executions(transaction, &plan.updated)?;
     insert_terms(transaction, &known_terms.unknown(&plan.inserted))?;
@@ -61,7 +76,7 @@ fn decide_and_save(
     if plan.changes_location() {
         save_location(transaction, &plan.location)?;
     }
-    Ok((plan, answers))
+    Ok(answers)
 }
 
 fn name(batch: &Batch) -> &str {

@@ -4,6 +4,7 @@ mod admission;
 mod connection;
 mod events;
 mod executions;
+mod idempotency;
 mod locations;
 mod migrate;
 mod rows;
@@ -120,6 +121,10 @@ impl Store for SqliteStore {
 
     async fn forget_events(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
         self.ready()?.writer.run(move |connection| events::forget(connection, before, limit)).await
+    }
+
+    async fn forget_first_answers(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.ready()?.writer.run(move |connection| idempotency::forget(connection, before, limit)).await
     }
 
     async fn durations(&self, alike: &Alike) -> Result<Vec<SignedDuration>, StoreError> {

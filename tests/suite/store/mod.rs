@@ -4,6 +4,7 @@ mod adoption;
 mod contract;
 mod estimates;
 mod events;
+mod idempotency;
 mod migrations;
 mod postgres;
 mod search;

@@ -39,8 +39,22 @@ impl Http {
         content_type: &str,
         body: impl Into<reqwest::Body>,
     ) -> reqwest::Result<Reply> {
-        let request = self.client.request(method, format!("{}{path}", self.url)).body(body);
-        let response = request.header("content-type", content_type).send().await?;
+        self.try_send_with(method, path, &[("content-type", content_type)], body).await
+    }
+
+    /// As [`Self::try_send`], with these headers.
+    pub async fn try_send_with(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<reqwest::Body>,
+    ) -> reqwest::Result<Reply> {
+        let mut request = self.client.request(method, format!("{}{path}", self.url)).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await?;
         let (status, headers) = (response.status(), response.headers().clone());
         Ok(Reply { status, headers, text: response.text().await? })
     }

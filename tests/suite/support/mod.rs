@@ -38,5 +38,6 @@ pub fn registration(details: Details) -> Registration {
         wait_seconds: 0,
         lease: None,
         expected_seconds: None,
+        key: None,
     }
 }

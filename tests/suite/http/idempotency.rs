@@ -1,0 +1,52 @@
+//! A request that is sent again after its answer was lost.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::on_both_databases;
+use crate::support::http::{Http, Reply, example};
+use crate::support::server::TestServer;
+
+async fn register(http: &Http, key: &str, request: &Value) -> Reply {
+    let headers = [("content-type", "application/json"), ("idempotency-key", key)];
+    http.try_send_with(Method::POST, "/register", &headers, request.to_string()).await.expect("an answer")
+}
+
+on_both_databases! {
+    async fn the_same_key_and_body_is_given_the_first_answer_again_on_any_server(database: &TestDatabase) {
+        let (first, second) = (TestServer::start(&database.url), TestServer::start(&database.url));
+        let (here, there) = (first.http(), second.http());
+        let leased = example(json!({"factor": 0.6, "lease_seconds": 60}));
+        let started = register(&here, "a key", &leased).await;
+        let waiting = example(json!({"factor": 0.6, "wait_seconds": 600}));
+        let queued = register(&here, "another", &waiting).await;
+        let refused = register(&here, "a third", &example(json!({"factor": 0.6}))).await;
+        assert_eq!((started.status.as_u16(), queued.status.as_u16(), refused.status.as_u16()), (200, 202, 409));
+
+        let run = started.json();
+        let end = json!({"run_id": run["run_id"], "status": "success", "lease_token": run["lease_token"]});
+        assert_eq!(there.post("/complete", &end).await.status, 200, "the secret opens the lease");
+        for (key, request, first) in [
+            ("a key", &leased, &started),
+            ("another", &waiting, &queued),
+            ("a third", &example(json!({"factor": 0.6})), &refused),
+        ] {
+            let repeated = register(&there, key, request).await;
+            assert_eq!((repeated.status, &repeated.text), (first.status, &first.text), "to the last byte");
+        }
+        let other = register(&there, "a key", &waiting).await;
+        assert_eq!((other.status.as_u16(), &other.json()["type"]), (422, &json!("urn:perfreg:problem:key-reused")));
+        assert_eq!(here.get("/history").await.json()["executions"].as_array().map(Vec::len), Some(2));
+    }
+
+    async fn an_unusable_key_is_refused_before_anything_is_done(database: &TestDatabase) {
+        let server = TestServer::start(&database.url);
+        let http = server.http();
+        for key in ["", " ", "\u{e9}", &"k".repeat(256)] {
+            let reply = register(&http, key, &example(json!({}))).await;
+            assert_eq!(reply.status, 422, "{key:?}");
+            assert_eq!(reply.json()["errors"][0]["field"], "Idempotency-Key");
+        }
+        assert_eq!(http.get("/history").await.json()["executions"], json!([]));
+    }
+}
