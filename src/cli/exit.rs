@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use serde::Deserialize;
 
+use super::output::say;
 use crate::client::ClientError;
 
 pub const HELP: &str = "\
@@ -13,11 +14,20 @@ Exit codes of the client commands:
    2  the command line was wrong
   65  refused for good: the factor can never fit at this location
   69  the server, or its database, cannot be reached
-  75  refused for now: there is no room; try again later";
+  75  refused for now: there is no room; try again later
+  76  waited in vain
 
+run exits with the code of its command, or as its --help says.";
+
+const WRONG_COMMAND_LINE: u8 = 2;
 const REFUSED_FOR_GOOD: u8 = 65;
 const UNREACHABLE: u8 = 69;
 const REFUSED_FOR_NOW: u8 = 75;
+pub const WAITED_IN_VAIN: u8 = 76;
+pub const STOPPED: u8 = 79;
+pub const LOST: u8 = 80;
+pub const CANNOT_RUN: u8 = 126;
+pub const NOT_FOUND: u8 = 127;
 
 #[derive(Deserialize)]
 struct Refusal {
@@ -26,9 +36,9 @@ struct Refusal {
 
 /// Prints what went wrong and picks the code, after BSD's `sysexits.h`.
 pub fn fail(error: &ClientError) -> ExitCode {
-    eprintln!("perfreg: {error}");
+    say(&error.to_string());
     match error {
-        ClientError::Url { .. } => ExitCode::from(2),
+        ClientError::Url { .. } => ExitCode::from(WRONG_COMMAND_LINE),
         ClientError::Output(_) => ExitCode::FAILURE,
         ClientError::Unreachable { .. } | ClientError::NotARegistry(_) => ExitCode::from(UNREACHABLE),
         ClientError::Refused { problem, .. } if problem.status == 503 => ExitCode::from(UNREACHABLE),
@@ -38,4 +48,10 @@ pub fn fail(error: &ClientError) -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         },
     }
+}
+
+/// Prints what is wrong with the command line.
+pub fn wrong_command_line(what: &str) -> ExitCode {
+    say(what);
+    ExitCode::from(WRONG_COMMAND_LINE)
 }

@@ -79,7 +79,7 @@ impl Locations {
     }
 }
 
-fn locations_table(locations: &[Location]) -> String {
+pub fn locations_table(locations: &[Location]) -> String {
     let row = |location: &Location| {
         [
             location.name.clone(),

@@ -2,13 +2,18 @@
 
 mod cancel;
 mod complete;
+mod duration;
 mod exit;
 mod history;
 mod locations;
 mod output;
 mod register;
+mod registration;
+mod run;
 mod serve;
 mod status;
+mod wait;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -28,17 +33,22 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    Run(Box<run::Run>),
     Register(Box<register::Register>),
     Complete(complete::Complete),
     Cancel(cancel::Cancel),
+    Wait(wait::Wait),
     Status(status::Status),
+    Watch(watch::Watch),
     History(Box<history::History>),
     Locations(locations::Locations),
+    #[command(hide = true)]
+    Guard(run::guard::Guard),
 }
 
-/// Where the server is, and how to show what it says.
+/// Where the server is.
 #[derive(Args)]
-struct Connection {
+struct ServerUrl {
     /// URL of the registry.
     #[arg(
         long,
@@ -48,6 +58,13 @@ struct Connection {
         value_name = "URL"
     )]
     server: String,
+}
+
+/// Where the server is, and how to show what it says.
+#[derive(Args)]
+struct Connection {
+    #[command(flatten)]
+    url: ServerUrl,
     /// Print the server's answer as JSON, for scripts.
     #[arg(long)]
     json: bool,
@@ -55,7 +72,7 @@ struct Connection {
 
 impl Connection {
     fn open(&self) -> Result<(Client, Output), ClientError> {
-        Ok((Client::new(&self.server)?, Output { json: self.json }))
+        Ok((Client::new(&self.url.server)?, Output { json: self.json }))
     }
 }
 
@@ -73,10 +90,14 @@ pub fn main() -> ExitCode {
     runtime.block_on(async {
         let result = match cli.command {
             Command::Serve(command) => return command.run().await,
-            Command::Register(command) => command.run().await,
+            Command::Run(command) => return command.run().await,
+            Command::Guard(command) => return command.run().await,
+            Command::Register(command) => return command.run().await,
+            Command::Wait(command) => return command.run().await,
             Command::Complete(command) => command.run().await,
             Command::Cancel(command) => command.run().await,
             Command::Status(command) => command.run().await,
+            Command::Watch(command) => command.run().await,
             Command::History(command) => command.run().await,
             Command::Locations(command) => command.run().await,
         };

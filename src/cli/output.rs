@@ -33,8 +33,14 @@ impl Output {
     }
 }
 
+/// Tells a person something beside the output. Whoever reads it may have gone; that stops nothing.
+pub fn say(text: &str) {
+    // At once, so that what the command prints cannot come in between.
+    let _ = io::stderr().write_all(format!("perfreg: {}\n", printable(text)).as_bytes());
+}
+
 /// A reader that has seen enough, such as head, closes the pipe; that is no failure.
-fn write_line(text: &str) -> Result<(), ClientError> {
+pub fn write_line(text: &str) -> Result<(), ClientError> {
     match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(ClientError::Output(error)),
         _ => Ok(()),
@@ -90,6 +96,6 @@ fn duration(execution: &Execution) -> String {
 }
 
 /// What a terminal shows as it is; an adopted database may hold anything.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::wire::cancel::CancelRequest;
 use crate::wire::complete::CompleteRequest;
+use crate::wire::heartbeat::HeartbeatRequest;
 use crate::wire::history::HistoryQuery;
 use crate::wire::location::SetLocationRequest;
 use crate::wire::problem::Problem;
@@ -55,6 +56,18 @@ pub enum ClientError {
     Output(std::io::Error),
 }
 
+impl ClientError {
+    /// Whether the same call may be answered in a moment.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::NotARegistry(_) => true,
+            Self::Refused { problem, .. } => problem.status >= 500,
+            Self::Url { .. } | Self::Output(_) => false,
+        }
+    }
+}
+
 impl Client {
     /// # Errors
     /// If `server` is not an http or https URL.
@@ -77,10 +90,39 @@ impl Client {
         Ok(Self { server: url, http })
     }
 
+    /// The server's URL, without its password.
+    #[must_use]
+    pub fn server(&self) -> String {
+        without_password(&self.server)
+    }
+
     /// # Errors
     /// If the test may not start, or the server did not answer.
     pub async fn register(&self, request: &RegisterRequest) -> Result<Answer, ClientError> {
         self.send(Method::POST, &["register"], |call| call.json(request)).await
+    }
+
+    /// Registers; with the same `key` as often as needed, and yet only once.
+    ///
+    /// # Errors
+    /// If the test may not start, or the server did not answer.
+    pub async fn register_once(&self, request: &RegisterRequest, key: &str) -> Result<Answer, ClientError> {
+        self.send(Method::POST, &["register"], |call| call.header("Idempotency-Key", key).json(request)).await
+    }
+
+    /// # Errors
+    /// If the test is unknown or has ended, or the server did not answer.
+    pub async fn heartbeat(&self, request: &HeartbeatRequest) -> Result<Answer, ClientError> {
+        self.send(Method::POST, &["heartbeat"], |call| call.json(request)).await
+    }
+
+    /// One execution; with `wait_seconds` at its next change after `version`.
+    ///
+    /// # Errors
+    /// If the test is unknown, or the server did not answer.
+    pub async fn execution(&self, run_id: i64, wait_seconds: u32, version: i64) -> Result<Answer, ClientError> {
+        let wait = [("wait_seconds", i64::from(wait_seconds)), ("version", version)];
+        self.send(Method::GET, &["executions", &run_id.to_string()], |call| call.query(&wait)).await
     }
 
     /// # Errors
@@ -129,10 +171,8 @@ impl Client {
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
         }
-        let unreachable = |error: reqwest::Error| ClientError::Unreachable {
-            server: without_password(&self.server),
-            reason: innermost(&error),
-        };
+        let unreachable =
+            |error: reqwest::Error| ClientError::Unreachable { server: self.server(), reason: innermost(&error) };
         let response = complete(self.http.request(method, url)).send().await.map_err(unreachable)?;
         let status = response.status();
         let body = response.text().await.map_err(unreachable)?;

@@ -4,6 +4,7 @@ mod cli;
 mod http;
 mod layering;
 mod registry;
+mod run;
 mod store;
 mod support;
 mod system;

@@ -1,12 +1,13 @@
 //! The binary, as a person or a script runs it.
 
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use serde_json::json;
 
 use crate::support::database::{Engine, TestDatabase};
-use crate::support::server::{TestServer, perfreg};
+use crate::support::server::{TestServer, perfreg, wait_for_exit};
 
 fn run(arguments: &[&str]) -> (i32, String, String) {
     let Output { status, stdout, stderr } = perfreg().args(arguments).output().expect("the binary starts");
@@ -107,6 +108,58 @@ async fn exit_codes_tell_a_script_what_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn register_waits_for_room_and_says_how_to_keep_the_place() {
+    let (server, _database) = serve().await;
+    let here = ["--location", "here", "--factor", "0.9"];
+    let (code, printed, _) = register(&server, &[&here[..], &["--lease", "2m"]].concat());
+    assert_eq!(code, 0);
+    assert!(printed.starts_with("Registered as run 1.\nIts lease token, for heartbeats: "), "{printed}");
+    let (code, printed, _) = register(&server, &[&here[..], &["--wait", "10m", "--priority", "7"]].concat());
+    assert_eq!(code, 0);
+    assert!(printed.starts_with("Run 2 waits, at position 1.\nIts lease token, for heartbeats: "), "{printed}");
+    let (_, json, _) = call(&server, &["wait", "2", "--timeout", "0", "--json"]);
+    let waiter: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!((&waiter["status"], &waiter["priority"]), (&json!("queued"), &json!(7)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wait_tells_by_its_exit_code_how_a_test_ended() {
+    let (server, _database) = serve().await;
+    for status in ["success", "failure"] {
+        register(&server, &[]);
+        let run_id = if status == "success" { "1" } else { "2" };
+        assert_eq!(call(&server, &["wait", run_id, "--for", "started"]).1, format!("Run {run_id} runs.\n"));
+        let (code, _, error) = call(&server, &["wait", run_id, "--timeout", "1s"]);
+        assert_eq!((code, error), (76, format!("perfreg: run {run_id} is still running; given up\n")));
+        let mut waiting =
+            perfreg().args(["wait", run_id, "--server", &server.url]).stdout(Stdio::null()).spawn().expect("it starts");
+        call(&server, &["complete", run_id, status]);
+        let code = wait_for_exit(&mut waiting).code();
+        assert_eq!(code, Some(i32::from(status == "failure")));
+        assert_eq!(call(&server, &["wait", run_id]).1, format!("Run {run_id} ended: {status}.\n"));
+    }
+    register(&server, &[]);
+    call(&server, &["cancel", "3"]);
+    assert_eq!(call(&server, &["wait", "3"]).0, 1);
+    assert_eq!(call(&server, &["wait", "3", "--for", "started"]).0, 1);
+    let (code, _, error) = call(&server, &["wait", "99"]);
+    assert_eq!((code, error.as_str()), (1, "perfreg: No test has this run_id; /history lists all.\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn watch_prints_each_change_where_there_is_no_terminal() {
+    let (server, _database) = serve().await;
+    let mut command = perfreg();
+    let mut watch = command.args(["watch", "--server", &server.url]).stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut lines = BufReader::new(watch.stdout.take().expect("piped")).lines().map(|line| line.expect("UTF-8"));
+    assert!(lines.any(|line| line == "Nothing is running."));
+    register(&server, &[]);
+    assert!(lines.any(|line| line.contains("performance") && line.contains("user1")));
+    watch.kill().expect("it runs");
+    watch.wait().expect("it ends");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_server_is_found_through_the_environment() {
     let (server, _database) = serve().await;
     let output = perfreg().arg("status").env("PERFREG_URL", &server.url).output().expect("the binary starts");
@@ -163,10 +216,13 @@ fn every_help_is_as_reviewed() {
     for arguments in [
         &["--help"][..],
         &["serve", "--help"],
+        &["run", "--help"],
         &["register", "--help"],
         &["complete", "--help"],
         &["cancel", "--help"],
+        &["wait", "--help"],
         &["status", "--help"],
+        &["watch", "--help"],
         &["history", "--help"],
         &["locations", "--help"],
         &["locations", "set", "--help"],

@@ -20,7 +20,9 @@ pub struct TestServer {
 
 pub fn perfreg() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_perfreg"));
-    for name in ["PERFREG_URL", "PERFREG_LISTEN", "PERFREG_DATABASE_URL", "DATABASE_URL", "PERFREG_LOG"] {
+    // What the machine, or its CI system, says must not reach a test.
+    let is_ours = |name: &str| name != "PATH" && name != "HOME";
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_none_or(is_ours)) {
         command.env_remove(name);
     }
     command
@@ -30,6 +32,12 @@ impl TestServer {
     /// Starts a server and waits until it has announced itself.
     pub fn start(database_url: &str) -> Self {
         Self::start_with(perfreg().args(["serve", "--listen", "127.0.0.1:0", "--database", database_url]))
+    }
+
+    /// As [`Self::start`], on a port that was used before.
+    pub fn start_on(port: u16, database_url: &str) -> Self {
+        let listen = format!("127.0.0.1:{port}");
+        Self::start_with(perfreg().args(["serve", "--listen", &listen, "--database", database_url]))
     }
 
     /// As [`Self::start`], for a whole `serve` command.
@@ -64,6 +72,11 @@ impl TestServer {
 
     pub fn http(&self) -> Http {
         Http::new(&self.url)
+    }
+
+    pub fn port(&self) -> u16 {
+        let (_, port) = self.url.rsplit_once(':').expect("a port");
+        port.parse().expect("a number")
     }
 
     pub fn pid(&self) -> u32 {
@@ -108,7 +121,8 @@ pub fn wait_for_exit(child: &mut Child) -> ExitStatus {
     }
 }
 
-fn collect(mut stream: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+/// Reads on in the background, so that nobody ever writes into a full pipe.
+pub fn collect(mut stream: impl Read + Send + 'static) -> Arc<Mutex<String>> {
     let log = Arc::new(Mutex::new(String::new()));
     let writer = Arc::clone(&log);
     thread::spawn(move || {

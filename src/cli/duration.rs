@@ -1,0 +1,55 @@
+//! Durations as people write them on a command line.
+
+use jiff::SignedDuration;
+
+/// Whole seconds from `90s`, `10m`, `1h 30m`, or a plain number of seconds.
+pub fn seconds(text: &str) -> Result<u32, String> {
+    let wrong = || format!("{text:?} is no duration; give one such as 90s, 10m, 2h, or a number of seconds");
+    if let Ok(seconds) = text.parse() {
+        return Ok(seconds);
+    }
+    let duration: SignedDuration = text.parse().map_err(|_| wrong())?;
+    if duration.subsec_nanos() != 0 {
+        return Err(wrong());
+    }
+    u32::try_from(duration.as_secs()).map_err(|_| wrong())
+}
+
+/// A duration for a person: `1h 5m`, `12m`, `40s`.
+pub fn describe(duration: SignedDuration) -> String {
+    let seconds = duration.as_secs().max(0);
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds}s"),
+        (0, minutes, 0) => format!("{minutes}m"),
+        (0, minutes, seconds) if minutes < 10 => format!("{minutes}m {seconds}s"),
+        (0, minutes, _) => format!("{minutes}m"),
+        (hours, 0, _) => format!("{hours}h"),
+        (hours, minutes, _) => format!("{hours}h {minutes}m"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        for (text, expected) in [("90", 90), ("90s", 90), ("10m", 600), ("2h", 7200), ("1h30m", 5400), ("1h 30m", 5400)]
+        {
+            assert_eq!(seconds(text), Ok(expected), "{text}");
+        }
+        for text in ["", "soon", "-5", "-5s", "2.5", "500ms", "200 years"] {
+            let error = seconds(text).expect_err(text);
+            assert!(error.contains("give one such as 90s"), "{error}");
+        }
+    }
+
+    #[test]
+    fn durations_are_shown_as_exactly_as_anybody_cares() {
+        for (seconds, expected) in
+            [(-3, "0s"), (40, "40s"), (60, "1m"), (61, "1m 1s"), (725, "12m"), (3600, "1h"), (7505, "2h 5m")]
+        {
+            assert_eq!(describe(SignedDuration::from_secs(seconds)), expected);
+        }
+    }
+}

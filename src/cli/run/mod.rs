@@ -1,0 +1,207 @@
+//! `perfreg run`: registers, waits, holds the lease around a command, and completes.
+
+mod descendants;
+pub mod environment;
+pub mod guard;
+mod heartbeat;
+mod load;
+mod progress;
+mod running;
+mod signals;
+mod ticket;
+mod waiting;
+
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+use std::pin::pin;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use tokio::time::{Instant, sleep, timeout};
+use uuid::Uuid;
+
+pub use self::progress::fit;
+use self::running::Rules;
+use self::signals::{Signals, exit_code};
+use self::ticket::{Standing, Ticket};
+use self::waiting::{Waited, give_back, wait};
+use super::duration::seconds;
+use super::output::say;
+use super::registration::Registration;
+use super::{ServerUrl, exit};
+use crate::client::{Client, ClientError};
+use crate::wire::execution::ExecutionStatus;
+use crate::wire::register::RegisterRequest;
+
+const HELP: &str = "\
+It registers the test, waits for room with --wait, starts the command with PERFREG_RUN_ID,
+PERFREG_FENCE and PERFREG_URL set, sends heartbeats while it runs, and says how it ended: 0 is a
+success, anything else a failure; a command that fails after it was interrupted counts as cancelled.
+Everything that the command has started ends with it, and with perfreg run, even if that is killed.
+
+Exit codes: that of the command, 128 + N if signal N ended it, and otherwise
+   2  the command line was wrong, or something is missing that no CI system says
+  65  refused for good: the factor can never fit at this location
+  69  the registry cannot be reached
+  75  refused for now: there is no room, and no --wait
+  76  waited in vain
+  79  stopped, since the registry asked for it
+  80  stopped, since the registry had given the run up
+ 126  the command cannot be run
+ 127  the command was not found";
+
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+const LATE_ANSWER: Duration = Duration::from_secs(1);
+
+/// Run a command while the registry holds its share of the location.
+#[derive(Args)]
+#[command(after_help = HELP)]
+pub struct Run {
+    #[command(flatten)]
+    url: ServerUrl,
+    #[command(flatten)]
+    registration: Registration,
+    /// The longest time between two heartbeats, 10s to 1h; after twice as long the share is given away.
+    #[arg(long, env = "PERFREG_LEASE", hide_env_values = true, value_name = "DURATION", value_parser = seconds,
+          default_value = "60s")]
+    lease: u32,
+    /// For how long to try again while the registry cannot be reached at the start.
+    #[arg(long, value_name = "DURATION", value_parser = seconds, default_value = "30s")]
+    retry_for: u32,
+    /// What to do when it then still cannot be reached; run starts the command without a registration.
+    #[arg(long, env = "PERFREG_IF_UNREACHABLE", hide_env_values = true, default_value = "fail")]
+    if_unreachable: IfUnreachable,
+    /// What to do when the registry has given the run up, so that somebody else may have its share.
+    #[arg(long, env = "PERFREG_IF_LOST", hide_env_values = true, default_value = "stop")]
+    if_lost: IfLost,
+    /// How long the command may take to end after SIGTERM, before SIGKILL.
+    #[arg(long, env = "PERFREG_STOP_GRACE", hide_env_values = true, value_name = "DURATION", value_parser = seconds,
+          default_value = "30s")]
+    stop_grace: u32,
+    /// The command and its arguments. Unless --test is given, the test is named after the first argument that is a
+    /// file, else after the program.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum IfUnreachable {
+    Fail,
+    Run,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum IfLost {
+    Stop,
+    Continue,
+}
+
+impl Run {
+    pub async fn run(self) -> ExitCode {
+        let mut signals = match Signals::listen() {
+            Ok(signals) => signals,
+            Err(error) => {
+                say(&format!("cannot listen for signals, so nothing was started: {error}"));
+                return ExitCode::FAILURE;
+            }
+        };
+        let request = match self.registration.request(environment::of_this_process(), name_of(&self.command)) {
+            Ok(request) => RegisterRequest { lease_seconds: Some(self.lease), ..request },
+            Err(missing) => return exit::wrong_command_line(&missing),
+        };
+        let client = match Client::new(&self.url.server) {
+            Ok(client) => client,
+            Err(error) => return exit::fail(&error),
+        };
+        let rules = Rules {
+            command: self.command,
+            url: self.url.server,
+            stop_grace: Duration::from_secs(self.stop_grace.into()),
+            stop_if_lost: self.if_lost == IfLost::Stop,
+        };
+        let mut registering = pin!(register(&client, &request, Duration::from_secs(self.retry_for.into())));
+        let registered = tokio::select! {
+            registered = &mut registering => registered,
+            signal = signals.interrupt() => {
+                // The answer may be on its way, and with it a share that nobody else would give back.
+                if let Ok(Ok(standing)) = timeout(LATE_ANSWER, registering).await {
+                    give_back(&Ticket::new(&client, &standing)).await;
+                }
+                return ExitCode::from(exit_code(signal.as_raw()));
+            }
+        };
+        match registered {
+            Ok(standing) => {
+                let ticket = Ticket::new(&client, &standing);
+                admitted(&ticket, standing, request.wait_seconds, &mut signals, rules).await
+            }
+            Err(error) if error.is_temporary() && self.if_unreachable == IfUnreachable::Run => {
+                say(&format!("WARNING: {error}; the load starts WITHOUT a registration, as --if-unreachable run says"));
+                running::run_unregistered(rules, &mut signals).await
+            }
+            Err(error) => exit::fail(&error),
+        }
+    }
+}
+
+/// Registers; the key lets the server recognise a request whose answer was lost.
+async fn register(client: &Client, request: &RegisterRequest, patience: Duration) -> Result<Standing, ClientError> {
+    let key = Uuid::new_v4().to_string();
+    let start = Instant::now();
+    let mut is_said = false;
+    loop {
+        match client.register_once(request, &key).await {
+            Err(error) if error.is_temporary() && start.elapsed() < patience => {
+                if !std::mem::replace(&mut is_said, true) {
+                    say(&format!("{error}; trying again for {}s", patience.as_secs()));
+                }
+                sleep(RETRY_PAUSE).await;
+            }
+            answer => return answer?.read(),
+        }
+    }
+}
+
+/// Waits for its turn if it has to, and runs the command.
+async fn admitted(
+    ticket: &Ticket,
+    registered: Standing,
+    wait_seconds: Option<u32>,
+    signals: &mut Signals,
+    rules: Rules,
+) -> ExitCode {
+    let run_id = ticket.run_id;
+    if registered.status == ExecutionStatus::Running {
+        say(&format!("run {run_id} has its share and starts"));
+        return running::run(ticket, &registered, rules, signals).await;
+    }
+    let patience = Duration::from_secs(wait_seconds.unwrap_or_default().into());
+    match wait(ticket, registered, patience, signals).await {
+        Waited::Admitted(standing) => {
+            say(&format!("run {run_id} has its share now and starts"));
+            running::run(ticket, &standing, rules, signals).await
+        }
+        Waited::Dropped(why) => {
+            say(&format!("{why}; the command was not started"));
+            ExitCode::from(exit::WAITED_IN_VAIN)
+        }
+        Waited::Interrupted(signal) => ExitCode::from(exit_code(signal.as_raw())),
+        Waited::Unreachable(error) => exit::fail(&error),
+    }
+}
+
+/// The file that the command is given, else its program.
+fn name_of(command: &[OsString]) -> Option<String> {
+    let (program, arguments) = command.split_first()?;
+    let file = arguments.iter().find(|argument| Path::new(argument).is_file()).unwrap_or(program);
+    let name = Path::new(file).file_name().unwrap_or(file);
+    Some(name.to_string_lossy().into_owned())
+}
+
+/// Says that something could not be started, with the code of shells.
+fn cannot_start(error: &io::Error) -> ExitCode {
+    say(&format!("cannot start the load: {error}"));
+    ExitCode::from(exit::CANNOT_RUN)
+}

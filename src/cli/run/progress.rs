@@ -1,0 +1,171 @@
+//! What a person sees while a test waits.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use rustix::termios::tcgetwinsize;
+use tokio::time::Instant;
+
+use super::ticket::Standing;
+use crate::cli::duration::describe;
+use crate::cli::output::{printable, say};
+use crate::wire::gate::GateState;
+use crate::wire::register::{Blocking, Room};
+
+/// In the log of a CI job, silence looks like a hang.
+const LONGEST_SILENCE: Duration = Duration::from_mins(1);
+const COLUMNS_UNLESS_TOLD: u16 = 80;
+
+/// What stays as it is until something happens, and what moves with the time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    pub steady: String,
+    pub moving: String,
+}
+
+/// Who waits for what, and for how long still.
+pub fn waiting(standing: &Standing, waited: Duration, now: Timestamp, zone: &TimeZone) -> Line {
+    let location = standing.waits_for.as_ref().and_then(|room| room.location.as_deref()).unwrap_or("the registry");
+    let position = standing.position.map(|position| format!(" at position {position}")).unwrap_or_default();
+    let obstacle = standing.waits_for.as_ref().and_then(obstacle).map(|text| format!(", {text}")).unwrap_or_default();
+    let estimate = standing.estimated_start.map(|start| {
+        let clock = start.to_zoned(zone.clone()).strftime("%H:%M").to_string();
+        format!(", starts at about {clock} (in {})", describe(start.duration_since(now)))
+    });
+    let waited = describe(jiff::SignedDuration::try_from(waited).unwrap_or_default());
+    Line {
+        steady: printable(&format!("run {} waits for {location}{position}{obstacle}", standing.run_id)),
+        moving: format!("; {waited} so far{}", estimate.unwrap_or_default()),
+    }
+}
+
+fn obstacle(room: &Room) -> Option<String> {
+    let gate = &room.gate;
+    if gate.state != GateState::Open {
+        let state = if gate.state == GateState::Draining { "draining" } else { "stopped" };
+        return Some(format!("which is {state}: {}", gate.reason.as_deref().unwrap_or("no reason was given")));
+    }
+    let (first, others) = room.blocking.split_first()?;
+    let Blocking { run_id, test, triggered_by, factor, .. } = first;
+    let others = if others.is_empty() { String::new() } else { format!(" and {} more", room.running - 1) };
+    Some(format!("held by run {run_id} ({test} by {triggered_by}, {factor}){others}"))
+}
+
+/// One line that is redrawn on a terminal; in a log a line at each change, and one a minute.
+pub struct Progress {
+    is_terminal: bool,
+    shown: Option<(String, Instant)>,
+}
+
+impl Progress {
+    pub fn new() -> Self {
+        Self { is_terminal: io::stderr().is_terminal(), shown: None }
+    }
+
+    pub fn show(&mut self, line: &Line) {
+        if self.is_terminal {
+            let columns = tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col);
+            let columns = if columns == 0 { COLUMNS_UNLESS_TOLD } else { columns };
+            let text = format!("perfreg: {}{}", line.steady, line.moving);
+            let _ = write!(io::stderr(), "\r\x1b[K{}", fit(&text, columns.into()));
+        } else if self.is_due(&line.steady, Instant::now()) {
+            say(&format!("{}{}", line.steady, line.moving));
+        }
+    }
+
+    /// Whether a log needs this line, noting that it has it then.
+    fn is_due(&mut self, steady: &str, now: Instant) -> bool {
+        let is_known =
+            self.shown.as_ref().is_some_and(|(text, at)| text == steady && now.duration_since(*at) < LONGEST_SILENCE);
+        if !is_known {
+            self.shown = Some((steady.to_owned(), now));
+        }
+        !is_known
+    }
+}
+
+impl Drop for Progress {
+    /// Leaves the terminal's line to whatever comes next.
+    fn drop(&mut self) {
+        if self.is_terminal {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+/// As much of the text as a line takes; one that wraps could not be redrawn.
+pub fn fit(text: &str, columns: usize) -> String {
+    if text.chars().count() < columns {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(columns.saturating_sub(2)).collect();
+    format!("{kept}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn standing(changes: &serde_json::Value) -> Standing {
+        let mut standing = json!({
+            "run_id": 7, "status": "queued", "position": 2,
+            "waits_for": {
+                "location": "azure-k8s", "capacity": 1, "running_factor": 0.8, "requested_factor": 0.5,
+                "available_factor": 0.2, "running": 3, "ahead": 1,
+                "gate": {"state": "open", "reason": null, "by": null, "until": null},
+                "blocking": [
+                    {"run_id": 5, "test": "soak", "triggered_by": "a\u{7}na", "factor": 0.5, "start_time": "2026-11-22T14:00:00Z"},
+                    {"run_id": 6, "test": "load", "triggered_by": "ben", "factor": 0.3, "start_time": "2026-11-22T14:00:00Z"},
+                ],
+            },
+        });
+        for (name, value) in changes.as_object().expect("changes are an object") {
+            standing[name] = value.clone();
+        }
+        serde_json::from_str(&standing.to_string()).expect("an answer of the registry")
+    }
+
+    fn line(changes: &serde_json::Value) -> Line {
+        let now = "2026-11-22T14:20:00Z".parse().expect("a time");
+        waiting(&standing(changes), Duration::from_secs(80), now, &TimeZone::UTC)
+    }
+
+    #[test]
+    fn a_waiter_sees_its_position_who_is_in_its_way_and_when_it_is_expected_to_start() {
+        let estimated = line(&json!({"estimated_start": "2026-11-22T14:32:00Z"}));
+        let steady = "run 7 waits for azure-k8s at position 2, held by run 5 (soak by a\u{fffd}na, 0.5) and 2 more";
+        assert_eq!(estimated.steady, steady);
+        assert_eq!(estimated.moving, "; 1m 20s so far, starts at about 14:32 (in 12m)");
+        assert_eq!(line(&json!({})).moving, "; 1m 20s so far");
+    }
+
+    #[test]
+    fn a_waiter_behind_a_closed_gate_sees_the_reason() {
+        let mut room = serde_json::to_value(standing(&json!({})).waits_for).expect("JSON");
+        room["gate"] = json!({"state": "draining", "reason": "release", "by": null, "until": null});
+        let closed = line(&json!({"waits_for": room}));
+        assert_eq!(closed.steady, "run 7 waits for azure-k8s at position 2, which is draining: release");
+    }
+
+    #[test]
+    fn a_log_has_a_line_at_each_change_and_one_a_minute() {
+        let mut progress = Progress { is_terminal: false, shown: None };
+        let start = Instant::now();
+        let due = |progress: &mut Progress, text, seconds| progress.is_due(text, start + Duration::from_secs(seconds));
+        assert!(due(&mut progress, "position 2", 0));
+        assert!(!due(&mut progress, "position 2", 59));
+        assert!(due(&mut progress, "position 2", 60));
+        assert!(due(&mut progress, "position 1", 61));
+        assert!(!due(&mut progress, "position 1", 120));
+    }
+
+    #[test]
+    fn a_line_never_wraps() {
+        assert_eq!(fit("short", 80), "short");
+        assert_eq!(fit("exactly ten", 11), "exactly t…");
+    }
+}

@@ -1,0 +1,112 @@
+//! Our run at the registry, and what the registry says of it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use tokio::time::timeout;
+
+use crate::client::{Answer, Client, ClientError};
+use crate::wire::cancel::CancelRequest;
+use crate::wire::complete::{CompleteRequest, CompleteStatus};
+use crate::wire::execution::{ExecutionStatus, Stop};
+use crate::wire::heartbeat::HeartbeatRequest;
+use crate::wire::register::Room;
+
+/// How long an answer may take beyond the time for which the call is held; less under a short
+/// lease, so that a heartbeat can be tried again before that runs out.
+const SLOWEST_ANSWER: Duration = Duration::from_secs(10);
+const LEASE_UNLESS_TOLD: u32 = 60;
+
+/// What every answer about our run says of it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Standing {
+    pub run_id: i64,
+    pub status: ExecutionStatus,
+    pub fence: Option<i64>,
+    pub lease_seconds: Option<u32>,
+    /// Told by register only.
+    pub lease_token: Option<String>,
+    pub position: Option<usize>,
+    pub waits_for: Option<Room>,
+    pub estimated_start: Option<Timestamp>,
+    pub stop: Option<Stop>,
+}
+
+/// What names our run and proves that it is ours.
+#[derive(Clone)]
+pub struct Ticket {
+    pub run_id: i64,
+    pub lease: Duration,
+    client: Client,
+    token: String,
+}
+
+pub enum Heard {
+    Alive(Box<Standing>),
+    /// It has ended at the registry, or the registry does not know it: why, and whether it was lost.
+    Over {
+        why: String,
+        lost: bool,
+    },
+    /// There was no answer that says anything.
+    Silence(ClientError),
+}
+
+impl Ticket {
+    pub fn new(client: &Client, standing: &Standing) -> Self {
+        Self {
+            run_id: standing.run_id,
+            lease: Duration::from_secs(standing.lease_seconds.unwrap_or(LEASE_UNLESS_TOLD).into()),
+            client: client.clone(),
+            token: standing.lease_token.clone().unwrap_or_default(),
+        }
+    }
+
+    /// Sends a heartbeat, held for so many seconds unless there is news.
+    pub async fn beat(&self, hold_seconds: u32) -> Heard {
+        let request = HeartbeatRequest {
+            run_id: self.run_id,
+            lease_token: self.token.clone(),
+            wait_seconds: Some(hold_seconds),
+            version: None,
+        };
+        let patience = Duration::from_secs(hold_seconds.into()) + SLOWEST_ANSWER.min(self.lease / 3);
+        let answer = timeout(patience, self.client.heartbeat(&request)).await.unwrap_or_else(|_| {
+            Err(ClientError::Unreachable { server: self.client.server(), reason: "it does not answer".to_owned() })
+        });
+        classify(answer)
+    }
+
+    /// Says how the run ended.
+    pub async fn complete(&self, status: CompleteStatus) -> Result<(), ClientError> {
+        let request = CompleteRequest { run_id: self.run_id, status, lease_token: Some(self.token.clone()) };
+        self.client.complete(&request).await.map(drop)
+    }
+
+    /// Gives the place in the queue back.
+    pub async fn give_back(&self) -> Result<(), ClientError> {
+        let reason = Some("interrupted while it waited".to_owned());
+        // By force: if it has just started, nobody is there any more whom the registry could ask to stop.
+        let request = CancelRequest { run_id: self.run_id, reason, by: None, force: true };
+        let answer = timeout(SLOWEST_ANSWER, self.client.cancel(&request)).await;
+        answer.map_or(Ok(()), |answer| answer.map(drop))
+    }
+}
+
+fn classify(answer: Result<Answer, ClientError>) -> Heard {
+    match answer.and_then(|answer| answer.read::<Standing>()) {
+        Ok(standing) if matches!(standing.status, ExecutionStatus::Queued | ExecutionStatus::Running) => {
+            Heard::Alive(Box::new(standing))
+        }
+        Ok(standing) => {
+            let Standing { run_id, status, .. } = standing;
+            Heard::Over { why: format!("somebody ended run {run_id} as {status}"), lost: false }
+        }
+        Err(ClientError::Refused { problem, .. }) if problem.status < 500 => {
+            let lost = problem.kind.ends_with(":lost") || matches!(problem.status, 403 | 404);
+            Heard::Over { why: problem.detail.trim_end_matches('.').to_owned(), lost }
+        }
+        Err(error) => Heard::Silence(error),
+    }
+}

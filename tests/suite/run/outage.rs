@@ -1,0 +1,94 @@
+//! A registry that goes away, comes back, or has given the run up.
+
+use std::net::TcpListener;
+
+use super::{Run, serve, status};
+use crate::support::database::{Engine, TestDatabase};
+use crate::support::server::TestServer;
+
+/// A load that ends with 0 once it is told to.
+const UNTIL_TOLD: &str = "trap 'exit 0' USR1; trap 'exit 8' TERM; echo ready; while :; do sleep 300 & wait; done";
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port()
+}
+
+#[test]
+fn a_registry_that_is_away_at_the_start_fails_the_run_or_lets_it_run_as_told() {
+    let nowhere = format!("http://127.0.0.1:{}", free_port());
+    let script = ["--", "sh", "-c", "echo started${PERFREG_RUN_ID}; exit 3"];
+    let mut run = Run::start(&nowhere, &[&["--retry-for", "0"], &script[..]].concat());
+    let (code, log) = run.end();
+    assert_eq!((code, run.out().as_str()), (69, ""), "{log}");
+    assert!(log.contains("cannot reach the registry at"), "{log}");
+    let mut run = Run::start(&nowhere, &[&["--retry-for", "0", "--if-unreachable", "run"], &script[..]].concat());
+    let (code, log) = run.end();
+    assert_eq!((code, run.out().as_str()), (3, "started\n"), "{log}");
+    assert!(log.contains("WARNING: cannot reach the registry") && log.contains("WITHOUT a registration"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_comes_late_is_waited_for() {
+    let database = TestDatabase::new(Engine::Sqlite).await;
+    let port = free_port();
+    let mut run = Run::start(&format!("http://127.0.0.1:{port}"), &["--", "true"]);
+    run.until_it_says("trying again for 30s");
+    let server = TestServer::start_on(port, &database.url);
+    assert_eq!(run.end().0, 0);
+    assert_eq!(status(&server, 1).await, "success");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_goes_on_while_the_registry_is_away_and_its_end_is_told_afterwards() {
+    let (mut server, database) = serve().await;
+    let mut run = Run::start(&server.url, &["--lease", "10s", "--", "sh", "-c", UNTIL_TOLD]);
+    run.until_it_prints("ready");
+    server.kill();
+    run.until_it_says("the load goes on, and it is tried again");
+    let mut server = TestServer::start_on(server.port(), &database.url);
+    run.until_it_says("the registry can be reached again");
+    server.kill();
+    run.signal("USR1");
+    run.until_it_says("the end of run 1 is told again for 120s");
+    let server = TestServer::start_on(server.port(), &database.url);
+    let (code, log) = run.end();
+    assert_eq!(code, 0, "{log}");
+    assert_eq!(status(&server, 1).await, "success");
+}
+
+/// Lets the lease run out while the server is away, and starts the server again.
+fn lose(mut server: TestServer, database: &TestDatabase, run: &Run) -> TestServer {
+    server.kill();
+    run.until_it_says("the load goes on, and it is tried again");
+    let expire = "UPDATE test_executions SET lease_expires_at = '2020-01-01T00:00:00.000000Z'";
+    assert_eq!(database.open_file().execute(expire, []).expect("valid SQL"), 1);
+    let server = TestServer::start_on(server.port(), &database.url);
+    run.until_it_says("was given up");
+    server
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_was_given_up_stops_its_load() {
+    let (server, database) = serve().await;
+    let mut run = Run::start(&server.url, &["--lease", "10s", "--", "sh", "-c", UNTIL_TOLD]);
+    run.until_it_prints("ready");
+    let server = lose(server, &database, &run);
+    let (code, log) = run.end();
+    assert_eq!(code, 80, "{log}");
+    run.until_nothing_is_left();
+    assert_eq!(status(&server, 1).await, "failure");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_was_given_up_goes_on_if_told_so() {
+    let (server, database) = serve().await;
+    let options = ["--lease", "10s", "--if-lost", "continue", "--", "sh", "-c", UNTIL_TOLD];
+    let mut run = Run::start(&server.url, &options);
+    run.until_it_prints("ready");
+    let _server = lose(server, &database, &run);
+    run.until_it_says("the load goes on all the same");
+    run.signal("USR1");
+    let (code, log) = run.end();
+    assert_eq!(code, 0, "{log}");
+    assert!(log.contains("WARNING: the end of run 1 as success could not be told: Test 1 was given up"), "{log}");
+}

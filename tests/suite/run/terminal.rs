@@ -1,0 +1,137 @@
+//! `perfreg run` on a terminal.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use serde_json::json;
+
+use super::{run, serve, status, until};
+use crate::support::server::{TestServer, collect, perfreg, wait_for_exit};
+
+/// A person's terminal, with a shell that has a job to do in it.
+struct Terminal {
+    keyboard: File,
+    screen: Arc<Mutex<String>>,
+    shell: Child,
+}
+
+impl Terminal {
+    /// Runs a script in a session of its own, whose terminal this is.
+    fn start(script: &str, environment: &Command) -> Self {
+        let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+        grantpt(&keyboard).and_then(|()| unlockpt(&keyboard)).expect("its other side");
+        let name = ptsname(&keyboard, Vec::new()).expect("its name").into_string().expect("UTF-8");
+        let mut open = File::options();
+        let side = open.read(true).write(true).custom_flags(rustix::fs::OFlags::NOCTTY.bits().cast_signed());
+        let side = || Stdio::from(side.open(&name).expect("it is there"));
+        let mut command = Command::new("setsid");
+        command.args(["--ctty", "--wait", "sh", "-c", script]).env_clear();
+        command.envs(environment.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let shell = command.stdin(side()).stdout(side()).stderr(side()).spawn().expect("util-linux is there");
+        let keyboard = File::from(keyboard);
+        Self { screen: collect(keyboard.try_clone().expect("a handle")), keyboard, shell }
+    }
+
+    /// Runs `perfreg run` around a script, and then asks who has the keyboard.
+    fn run(server: &TestServer, script: &str) -> Self {
+        let mut command = run(&server.url, &[]);
+        command.env("SCRIPT", script);
+        let arguments: Vec<_> = command.get_args().map(|text| text.to_string_lossy().into_owned()).collect();
+        let line = format!("{} -- sh -c \"$SCRIPT\"", arguments.join(" "));
+        Self::start(&format!("env {line}; echo code $?; read line; echo the shell read $line"), &command)
+    }
+
+    fn type_in(&mut self, text: &str) {
+        self.keyboard.write_all(text.as_bytes()).expect("a terminal");
+    }
+
+    fn until_it_shows(&self, text: &str) {
+        until(&format!("{text:?} on the screen"), || self.screen.lock().expect("no panic").contains(text));
+    }
+
+    /// The shell is in the foreground again, or it could not read.
+    fn end(mut self, code: &str) {
+        self.until_it_shows(code);
+        self.type_in("more\n");
+        self.until_it_shows("the shell read more");
+        assert!(wait_for_exit(&mut self.shell).success());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_can_read_from_the_terminal() {
+    let (server, _database) = serve().await;
+    let mut terminal = Terminal::run(&server, "echo ready; read line; echo the load read $line");
+    terminal.until_it_shows("ready");
+    terminal.type_in("this\n");
+    terminal.until_it_shows("the load read this");
+    terminal.end("code 0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_reaches_the_command_once_and_cancels_the_run() {
+    let (server, _database) = serve().await;
+    let script = "trap 'echo interrupted; count=x$count' INT; echo ready; sleep 300; echo count$count; exit 9";
+    let mut terminal = Terminal::run(&server, script);
+    terminal.until_it_shows("ready");
+    terminal.type_in("\u{3}");
+    terminal.until_it_shows("interrupted");
+    terminal.until_it_shows("countx\r\n");
+    terminal.end("code 9");
+    assert_eq!(status(&server, 1).await, "cancelled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_z_does_not_suspend_a_load() {
+    let (server, _database) = serve().await;
+    let mut terminal = Terminal::run(&server, "echo ready; read line; echo the load read $line");
+    terminal.until_it_shows("ready");
+    terminal.type_in("\u{1a}");
+    terminal.until_it_shows("cannot be suspended");
+    terminal.type_in("on\n");
+    terminal.until_it_shows("the load read on");
+    terminal.end("code 0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_waiter_sees_one_line_that_is_redrawn() {
+    let (server, _database) = serve().await;
+    let here = json!({"location": "here", "factor": 0.9});
+    server.http().admit(here).await;
+    let mut command = run(&server.url, &["--location", "here", "--factor", "0.5", "--wait", "1h", "--", "true"]);
+    command.env("COLUMNS", "200");
+    let arguments: Vec<_> = command.get_args().map(|text| text.to_string_lossy().into_owned()).collect();
+    let terminal = Terminal::start(&format!("stty cols 200; env {}; echo code $?", arguments.join(" ")), &command);
+    terminal.until_it_shows("\r\u{1b}[Kperfreg: run 2 waits for here at position 1");
+    terminal.until_it_shows("; 1s so far");
+    server.http().post("/complete", &json!({"run_id": 1, "status": "success"})).await;
+    terminal.until_it_shows("\r\u{1b}[Kperfreg: run 2 has its share now and starts");
+    terminal.until_it_shows("code 0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn watch_shows_what_runs_and_waits_until_ctrl_c() {
+    let (server, _database) = serve().await;
+    let http = server.http();
+    http.admit(json!({"location": "here", "factor": 0.9, "test": "checkout"})).await;
+    let waiter = json!({"location": "here", "factor": 0.5, "test": "soak", "wait_seconds": 600});
+    http.post("/register", &crate::support::http::example(waiter)).await;
+    let mut command = perfreg();
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("PERFREG_URL", &server.url);
+    let binary = command.get_program().to_string_lossy().into_owned();
+    // The shell, which Ctrl-C reaches as well, is to go on.
+    let script = format!("trap : INT; stty cols 200 rows 40; {binary} watch; echo code $?");
+    let mut terminal = Terminal::start(&script, &command);
+    for text in ["\u{1b}[?1049h", "checkout", "soak", "here"] {
+        terminal.until_it_shows(text);
+    }
+    http.post("/complete", &json!({"run_id": 1, "status": "success"})).await;
+    terminal.until_it_shows("Nothing waits.");
+    terminal.type_in("\u{3}");
+    terminal.until_it_shows("\u{1b}[?1049l");
+    terminal.until_it_shows("code 0");
+}
