@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::output::say;
 use crate::client::ClientError;
+use crate::wire::plan::Obstacle;
 
 pub const HELP: &str = "\
 Exit codes of the client commands:
@@ -47,6 +48,15 @@ pub fn fail(error: &ClientError) -> ExitCode {
             Ok(Refusal { permanent: false }) => ExitCode::from(REFUSED_FOR_NOW),
             Err(_) => ExitCode::FAILURE,
         },
+    }
+}
+
+/// What a plan says to a script.
+pub fn of_plan(obstacle: Option<Obstacle>) -> ExitCode {
+    match obstacle {
+        None => ExitCode::SUCCESS,
+        Some(Obstacle::NeverFits) => ExitCode::from(REFUSED_FOR_GOOD),
+        Some(_) => ExitCode::from(REFUSED_FOR_NOW),
     }
 }
 

@@ -3,10 +3,12 @@
 mod cancel;
 mod complete;
 mod duration;
+mod events;
 mod exit;
 mod history;
 mod locations;
 mod output;
+mod plan;
 mod register;
 mod registration;
 mod run;
@@ -37,10 +39,12 @@ enum Command {
     Register(Box<register::Register>),
     Complete(complete::Complete),
     Cancel(cancel::Cancel),
+    Plan(Box<plan::Plan>),
     Wait(wait::Wait),
     Status(status::Status),
     Watch(watch::Watch),
     History(Box<history::History>),
+    Events(events::Events),
     Locations(locations::Locations),
     #[command(hide = true)]
     Guard(run::guard::Guard),
@@ -93,12 +97,14 @@ pub fn main() -> ExitCode {
             Command::Run(command) => return command.run().await,
             Command::Guard(command) => return command.run().await,
             Command::Register(command) => return command.run().await,
+            Command::Plan(command) => return command.run().await,
             Command::Wait(command) => return command.run().await,
             Command::Complete(command) => command.run().await,
             Command::Cancel(command) => command.run().await,
             Command::Status(command) => command.run().await,
             Command::Watch(command) => command.run().await,
             Command::History(command) => command.run().await,
+            Command::Events(command) => command.run().await,
             Command::Locations(command) => command.run().await,
         };
         result.map_or_else(|error| exit::fail(&error), |()| ExitCode::SUCCESS)

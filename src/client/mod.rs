@@ -1,12 +1,15 @@
 //! A typed client for the registry's HTTP API.
 
+mod events;
+
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder, StatusCode, Url};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 
 use crate::wire::cancel::CancelRequest;
 use crate::wire::complete::CompleteRequest;
+use crate::wire::event::EventsQuery;
 use crate::wire::heartbeat::HeartbeatRequest;
 use crate::wire::history::HistoryQuery;
 use crate::wire::location::SetLocationRequest;
@@ -16,6 +19,8 @@ use crate::wire::register::RegisterRequest;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A whole history may take long, a silent server may not.
 const SILENCE_TIMEOUT: Duration = Duration::from_mins(1);
+
+pub use events::EventStream;
 
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -110,6 +115,22 @@ impl Client {
         self.send(Method::POST, &["register"], |call| call.header("Idempotency-Key", key).json(request)).await
     }
 
+    /// What would come of a registration.
+    ///
+    /// # Errors
+    /// If the server did not answer, or a field has no meaning.
+    pub async fn plan(&self, request: &RegisterRequest) -> Result<Answer, ClientError> {
+        self.send(Method::POST, &["plan"], |call| call.json(request)).await
+    }
+
+    /// One page of what happened, newest first.
+    ///
+    /// # Errors
+    /// If the server did not answer, or a parameter has no meaning.
+    pub async fn events(&self, query: &EventsQuery) -> Result<Answer, ClientError> {
+        self.send(Method::GET, &["events"], |call| call.query(query)).await
+    }
+
     /// # Errors
     /// If the test is unknown or has ended, or the server did not answer.
     pub async fn heartbeat(&self, request: &HeartbeatRequest) -> Result<Answer, ClientError> {
@@ -167,15 +188,25 @@ impl Client {
         path: &[&str],
         complete: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Result<Answer, ClientError> {
+        let call = complete(self.http.request(method, self.url(path)));
+        self.read(call.send().await.map_err(|error| self.unreachable(&error))?).await
+    }
+
+    fn url(&self, path: &[&str]) -> Url {
         let mut url = self.server.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
         }
-        let unreachable =
-            |error: reqwest::Error| ClientError::Unreachable { server: self.server(), reason: innermost(&error) };
-        let response = complete(self.http.request(method, url)).send().await.map_err(unreachable)?;
+        url
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> ClientError {
+        ClientError::Unreachable { server: self.server(), reason: innermost(error) }
+    }
+
+    async fn read(&self, response: Response) -> Result<Answer, ClientError> {
         let status = response.status();
-        let body = response.text().await.map_err(unreachable)?;
+        let body = response.text().await.map_err(|error| self.unreachable(&error))?;
         if matches!(status, StatusCode::OK | StatusCode::ACCEPTED) {
             return Ok(Answer(body));
         }

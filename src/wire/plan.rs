@@ -8,7 +8,7 @@ use super::decimal::Decimal;
 use super::register::Room;
 
 /// What would come of a registration now.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PlanResponse {
     /// What would happen, in a sentence.
     #[schema(example = "It would start now.")]

@@ -1,5 +1,7 @@
 //! The binary, as a person or a script runs it.
 
+mod events;
+
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Output, Stdio};
@@ -220,10 +222,12 @@ fn every_help_is_as_reviewed() {
         &["register", "--help"],
         &["complete", "--help"],
         &["cancel", "--help"],
+        &["plan", "--help"],
         &["wait", "--help"],
         &["status", "--help"],
         &["watch", "--help"],
         &["history", "--help"],
+        &["events", "--help"],
         &["locations", "--help"],
         &["locations", "set", "--help"],
     ] {

@@ -1,0 +1,59 @@
+//! `perfreg plan`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Deserialize;
+
+use super::registration::Registration;
+use super::run::environment;
+use super::{Connection, exit};
+use crate::client::ClientError;
+use crate::wire::decimal::Decimal;
+use crate::wire::plan::Obstacle;
+use crate::wire::register::RegisterRequest;
+
+const HELP: &str = "\
+Exit codes:
+   0  it would start now
+  65  the factor can never fit at this location
+  75  it would not start now";
+
+/// Ask whether a test would start now, what is in its way and when it would. Changes nothing.
+#[derive(Args)]
+#[command(after_help = HELP)]
+pub struct Plan {
+    #[command(flatten)]
+    connection: Connection,
+    #[command(flatten)]
+    registration: Registration,
+}
+
+#[derive(Deserialize)]
+struct Planned {
+    message: String,
+    obstacle: Option<Obstacle>,
+    largest_factor: Option<Decimal>,
+}
+
+impl Plan {
+    pub async fn run(self) -> ExitCode {
+        match self.registration.request(environment::of_this_process(), None) {
+            Ok(request) => plan(&self.connection, &request).await.unwrap_or_else(|error| exit::fail(&error)),
+            Err(missing) => exit::wrong_command_line(&missing),
+        }
+    }
+}
+
+async fn plan(connection: &Connection, request: &RegisterRequest) -> Result<ExitCode, ClientError> {
+    let (client, output) = connection.open()?;
+    let answer = client.plan(request).await?;
+    let Planned { obstacle, .. } = answer.read()?;
+    output.print(&answer, describe)?;
+    Ok(exit::of_plan(obstacle))
+}
+
+fn describe(plan: Planned) -> String {
+    let largest = plan.largest_factor.map(|factor| format!("\nThe largest factor that would start now: {factor}."));
+    format!("{}{}", plan.message, largest.unwrap_or_default())
+}

@@ -1,0 +1,74 @@
+//! Server-sent events, read one by one.
+
+use reqwest::{Method, Response, StatusCode};
+
+use super::{Answer, Client, ClientError, innermost};
+use crate::wire::event::EventsQuery;
+
+/// More than any event has; what is longer comes from something else.
+const LARGEST_EVENT_BYTES: usize = 1024 * 1024;
+
+/// What is read of a stream of events.
+pub struct EventStream {
+    response: Response,
+    server: String,
+    /// What has come and was not given yet.
+    buffer: Vec<u8>,
+}
+
+impl Client {
+    /// What happens from now on, or after the event with this id.
+    ///
+    /// # Errors
+    /// If a parameter has no meaning, or the server did not answer.
+    pub async fn follow_events(
+        &self,
+        query: &EventsQuery,
+        last_event_id: Option<&str>,
+    ) -> Result<EventStream, ClientError> {
+        let mut call = self.http.request(Method::GET, self.url(&["events"])).query(query);
+        call = call.header("Accept", "text/event-stream");
+        if let Some(id) = last_event_id {
+            call = call.header("Last-Event-ID", id);
+        }
+        let response = call.send().await.map_err(|error| self.unreachable(&error))?;
+        if response.status() != StatusCode::OK {
+            return self.read(response).await.and_then(|_| Err(ClientError::NotARegistry("no stream".to_owned())));
+        }
+        Ok(EventStream { response, server: self.server(), buffer: Vec::new() })
+    }
+}
+
+impl EventStream {
+    /// The next event; none if the server ended the stream.
+    ///
+    /// # Errors
+    /// If the connection breaks, or what comes is no event.
+    pub async fn next(&mut self) -> Result<Option<Answer>, ClientError> {
+        loop {
+            if let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\n\n") {
+                let message: Vec<u8> = self.buffer.drain(..end + 2).collect();
+                if let Some(event) = data_of(&String::from_utf8_lossy(&message)) {
+                    return Ok(Some(Answer(event)));
+                }
+                continue;
+            }
+            if self.buffer.len() > LARGEST_EVENT_BYTES {
+                return Err(ClientError::NotARegistry("an event has no end".to_owned()));
+            }
+            let chunk = self
+                .response
+                .chunk()
+                .await
+                .map_err(|error| ClientError::Unreachable { server: self.server.clone(), reason: innermost(&error) })?;
+            let Some(chunk) = chunk else { return Ok(None) };
+            self.buffer.extend_from_slice(&chunk);
+        }
+    }
+}
+
+/// The data of a message; a comment, which only says that the server is there, has none.
+fn data_of(message: &str) -> Option<String> {
+    let lines: Vec<&str> = message.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim_start).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}

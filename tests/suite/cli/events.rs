@@ -1,0 +1,76 @@
+//! Plans and events on the command line.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::sync::mpsc;
+use std::thread;
+
+use serde_json::Value;
+
+use super::{REGISTER, call, register, serve};
+use crate::support::database::{Engine, TestDatabase};
+use crate::support::server::{PATIENCE, TestServer, perfreg};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_says_whether_a_test_would_start_and_exits_so() {
+    let (server, _database) = serve().await;
+    let plan = |more: &[&str]| {
+        let mut arguments = [&REGISTER, &["--location", "azure-k8s"][..], more].concat();
+        arguments[0] = "plan";
+        call(&server, &arguments)
+    };
+    let (code, printed, _) = plan(&["--factor", "0.6"]);
+    assert_eq!(code, 0);
+    assert_eq!(printed, "It would start now.\nThe largest factor that would start now: 0.999999.\n");
+    register(&server, &["--location", "azure-k8s", "--factor", "0.6", "--expected", "1h"]);
+    let (code, printed, _) = plan(&["--factor", "0.5"]);
+    assert_eq!(code, 75);
+    assert!(printed.starts_with("It would not start now: 0.6 runs at azure-k8s"), "{printed}");
+    assert!(printed.contains("it would probably start at 2"), "{printed}");
+    assert!(printed.ends_with("The largest factor that would start now: 0.399999.\n"), "{printed}");
+    assert_eq!(plan(&["--factor", "1"]).0, 65);
+    let (_, json, _) = plan(&["--factor", "0.5", "--json"]);
+    let json: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!((&json["starts_now"], &json["obstacle"]), (&false.into(), &"no_room".into()));
+    assert_eq!(plan(&["--factor", "x"]).0, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_tell_what_happened_and_go_on_over_a_restart() {
+    let database = TestDatabase::new(Engine::Sqlite).await;
+    let mut server = TestServer::start(&database.url);
+    assert_eq!(call(&server, &["events"]), (0, "Nothing happened.\n".into(), String::new()));
+    register(&server, &["--location", "azure-k8s", "--factor", "0.6"]);
+    register(&server, &["--location", "azure-k8s", "--factor", "0.5"]);
+    let (_, printed, _) = call(&server, &["events"]);
+    let lines: Vec<&str> = printed.lines().collect();
+    assert!(lines[0].contains("started") && lines[0].contains("run 1  azure-k8s  by user1"), "{printed}");
+    assert!(lines[1].contains("refused") && lines[1].contains("cause no_room"), "{printed}");
+    assert!(lines[1].contains("blocking 1 (load by user1)") && lines[1].contains("requested factor 0.5"), "{printed}");
+    let (_, of_run, _) = call(&server, &["events", "--run", "1", "--kind", "started,ended"]);
+    assert_eq!(of_run.lines().count(), 1);
+    let (code, _, error) = call(&server, &["events", "--kind", "nothing"]);
+    assert_eq!(code, 1);
+    assert!(error.contains("kind must be one of queued, started"), "{error}");
+
+    let arguments = ["events", "--follow", "--json", "--from", "2026-01-01", "--server", &server.url];
+    let mut follower = perfreg().args(arguments).stdout(Stdio::piped()).spawn().expect("the binary starts");
+    let lines = BufReader::new(follower.stdout.take().expect("piped")).lines();
+    let (sender, told) = mpsc::sync_channel(10);
+    thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    let next_kind = || {
+        let line = told.recv_timeout(PATIENCE).expect("an event in time");
+        let event: Value = serde_json::from_str(&line).expect("JSON");
+        event["kind"].as_str().expect("a kind").to_owned()
+    };
+    assert_eq!((next_kind(), next_kind()), ("started".to_owned(), "refused".to_owned()));
+    let (_, port) = server.url.rsplit_once(':').expect("a port");
+    let port = port.parse().expect("a number");
+    server.signal("TERM");
+    server.wait();
+    let server = TestServer::start_on(port, &database.url);
+    assert_eq!(call(&server, &["complete", "1", "success"]).0, 0);
+    assert_eq!(next_kind(), "ended", "nothing is missed and nothing is told twice");
+    follower.kill().expect("it still follows");
+    follower.wait().expect("it ends");
+}
