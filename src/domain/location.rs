@@ -65,6 +65,8 @@ pub struct Location {
     pub leased: i64,
     /// Whether anything may start here.
     pub gate: Gate,
+    /// Grows with every change here, of this row or of an execution.
+    pub version: i64,
     /// When the next waiter, lease or gate runs out, if none is renewed.
     pub next_due: Option<Timestamp>,
 }
@@ -86,6 +88,7 @@ impl Location {
             waiting: 0,
             leased: 0,
             gate: Gate::OPEN,
+            version: 0,
             next_due: None,
         }
     }

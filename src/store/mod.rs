@@ -3,6 +3,7 @@
 mod answer_text;
 mod error;
 mod facts;
+mod known_runs;
 mod known_terms;
 mod migration;
 mod postgres;
@@ -15,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::Clock;
 use crate::config::database::{DatabaseConfig, DatabaseUrl};
-use crate::domain::admission::Command;
+use crate::domain::admission::{Command, Plan, Snapshot};
 use crate::domain::answer::Answer;
 use crate::domain::estimate::Alike;
 use crate::domain::event::{EventFilter, EventId, Order, SavedEvent};
@@ -23,6 +24,9 @@ use crate::domain::execution::{Execution, RunId};
 use crate::domain::gate::Gate;
 use crate::domain::history::{Cursor, Filter, Page};
 use crate::domain::location::{Location, LocationName};
+
+use known_runs::KnownRuns;
+use known_terms::KnownTerms;
 
 pub use error::StoreError;
 pub use migration::Migrations;
@@ -45,6 +49,28 @@ pub struct Decided {
     pub answers: Vec<Answer>,
     /// The executions that were there before and were written.
     pub changed: Vec<RunId>,
+}
+
+/// What a store remembers of its database.
+#[derive(Debug, Default)]
+struct Known {
+    terms: KnownTerms,
+    runs: KnownRuns,
+}
+
+impl Known {
+    fn forget(&self) {
+        self.terms.forget();
+        self.runs.forget();
+    }
+}
+
+/// What a transaction has saved, before it is committed.
+struct Saved {
+    snapshot: Snapshot,
+    plan: Plan,
+    run_ids: Vec<RunId>,
+    answers: Vec<Answer>,
 }
 
 /// Events that no later read will find others between.

@@ -226,6 +226,7 @@ impl Batch {
         self.count();
         self.estimate(&mut verdicts);
         let changes_location = !self.touched.is_empty() || self.location != *before;
+        self.location.version += i64::from(changes_location);
         let touched = |run: &Execution| self.touched.contains(&run.run_id);
         let (inserted, updated) =
             self.runs.into_values().filter(touched).partition(|run| provisional_index(run.run_id).is_some());

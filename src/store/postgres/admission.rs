@@ -1,9 +1,11 @@
 //! Locks the location, asks the rule, saves its plan, commits.
 
+use std::collections::HashSet;
+
 use deadpool_postgres::Object;
-use futures_util::future::try_join;
 use jiff::Timestamp;
 use tokio::time::timeout;
+use tokio::try_join;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{IsolationLevel, Transaction};
 use uuid::Uuid;
@@ -15,35 +17,30 @@ use super::idempotency;
 use super::rows::{self, get};
 use super::write;
 use crate::clock::Clock;
-use crate::domain::admission::{Command, MOST_HOLDERS_NAMED, Outcomes, Plan, Snapshot, decide as ask_rule};
-use crate::domain::answer::{Answer, Holder};
-use crate::domain::execution::Execution;
+use crate::domain::admission::{Command, MOST_HOLDERS_NAMED, Outcomes, Snapshot, decide as ask_rule};
+use crate::domain::answer::Holder;
+use crate::domain::execution::{Execution, RunId};
 use crate::domain::gate::Gate;
 use crate::domain::location::{Location, row_name};
-use crate::store::known_terms::KnownTerms;
-use crate::store::{Batch, Decided, StoreError};
+use crate::store::{Batch, Decided, Known, Saved, StoreError};
 
-pub async fn decide(
-    client: &mut Object,
-    batch: &Batch,
-    clock: &Clock,
-    known_terms: &KnownTerms,
-) -> Result<Decided, StoreError> {
+pub async fn decide(client: &mut Object, batch: &Batch, clock: &Clock, known: &Known) -> Result<Decided, StoreError> {
     // What is read after the lock must see what was committed while we waited for it, which only
     // READ COMMITTED promises, whatever the database's default.
     let builder = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted);
     let transaction = builder.start().await.map_err(classify)?;
     let silent = |_| StoreError::Unavailable(format!("no answer within {ANSWER_TIMEOUT:?}"));
-    let deciding = decide_and_save(&transaction, batch, clock, known_terms);
-    let (plan, answers) = timeout(ANSWER_TIMEOUT, deciding).await.map_err(silent)??;
+    let deciding = decide_and_save(&transaction, batch, clock, known);
+    let Saved { snapshot, plan, run_ids, answers } = timeout(ANSWER_TIMEOUT, deciding).await.map_err(silent)??;
     if plan.changes_anything() {
         // From here on no answer means that nobody knows whether it was saved.
         let unknown = |_| StoreError::CommitUnknown(format!("no answer to a commit within {ANSWER_TIMEOUT:?}"));
         timeout(ANSWER_TIMEOUT, transaction.commit()).await.map_err(unknown)?.map_err(classify_commit)?;
-        known_terms.remember(&plan.inserted);
+        known.terms.remember(&plan.inserted);
     } else {
         transaction.rollback().await.map_err(classify)?;
     }
+    known.runs.remember(snapshot, &plan, &run_ids);
     let changed = plan.updated.iter().map(|run| run.run_id).collect();
     Ok(Decided { answers, changed })
 }
@@ -52,10 +49,10 @@ async fn decide_and_save(
     transaction: &Transaction<'_>,
     batch: &Batch,
     clock: &Clock,
-    known_terms: &KnownTerms,
-) -> Result<(Plan, Vec<Answer>), StoreError> {
+    known: &Known,
+) -> Result<Saved, StoreError> {
     let Locked { location, registry, now, is_new } = lock(transaction, batch, clock).await?;
-    let executions = executions(transaction, batch, &location).await?;
+    let executions = executions(transaction, batch, &location, known.runs.take(&location)).await?;
     let first_answers = idempotency::find(transaction, &batch.commands, now).await?;
     let mut snapshot = Snapshot { location, registry, executions, first_answers, holders: Vec::new() };
     let mut plan = ask_rule(&snapshot, &batch.commands, now);
@@ -65,17 +62,23 @@ async fn decide_and_save(
         plan = ask_rule(&snapshot, &batch.commands, now);
     }
     let run_ids = write::insert_executions(transaction, &plan.inserted).await?;
-    write::update_executions(transaction, &plan.updated).await?;
-    write::insert_terms(transaction, &known_terms.unknown(&plan.inserted)).await?;
     let Outcomes { answers, events } = plan.outcomes(&run_ids);
-    events::insert(transaction, &events, Some(name(batch)), now).await?;
-    idempotency::insert(transaction, &batch.commands, &answers, now).await?;
-    if plan.changes_location() {
-        write::save_location(transaction, &plan.location).await?;
-    } else if is_new {
-        write::remove_location(transaction, name(batch)).await?;
-    }
-    Ok((plan, answers))
+    let unknown_terms = known.terms.unknown(&plan.inserted);
+    // Sent together, so that the server has the next while it does the one before.
+    try_join!(
+        write::update_executions(transaction, &plan.updated),
+        write::insert_terms(transaction, &unknown_terms),
+        events::insert(transaction, &events, Some(name(batch)), now),
+        idempotency::insert(transaction, &batch.commands, &answers, now),
+        async {
+            match plan.changes_location() {
+                true => write::save_location(transaction, &plan.location).await,
+                false if is_new => write::remove_location(transaction, name(batch)).await,
+                false => Ok(()),
+            }
+        },
+    )?;
+    Ok(Saved { snapshot, plan, run_ids, answers })
 }
 
 /// What was read under the location's lock.
@@ -118,8 +121,7 @@ async fn try_lock(transaction: &Transaction<'_>, batch: &Batch, clock: &Clock) -
     let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&name, Type::TEXT)];
     // Sent together; the server takes the second up only when the first holds the lock.
     let (locked, registry) =
-        try_join(transaction.query_typed_opt(&lock, &parameters), transaction.query_typed_one(&read, &[]))
-            .await
+        try_join!(transaction.query_typed_opt(&lock, &parameters), transaction.query_typed_one(&read, &[]))
             .map_err(classify)?;
     let now = match clock {
         Clock::Real => get(&registry, 4)?,
@@ -135,8 +137,11 @@ async fn executions(
     transaction: &Transaction<'_>,
     batch: &Batch,
     location: &Location,
+    known: Option<Vec<Execution>>,
 ) -> Result<Vec<Execution>, StoreError> {
-    let run_ids: Vec<i64> = batch.commands.iter().filter_map(|command| Some(command.run_id()?.0)).collect();
+    let remembered: HashSet<RunId> = known.iter().flatten().map(|run| run.run_id).collect();
+    let named = batch.commands.iter().filter_map(Command::run_id);
+    let run_ids: Vec<i64> = named.filter(|run_id| !remembered.contains(run_id)).map(|run_id| run_id.0).collect();
     let ids: Vec<Uuid> = batch
         .commands
         .iter()
@@ -150,12 +155,12 @@ async fn executions(
     let leased = format!("status = 'running' AND lease_seconds IS NOT NULL AND {here}");
     let name = name(batch);
     let selections: [(bool, &str, (&(dyn ToSql + Sync), Type)); 4] = [
-        (location.waiting > 0, &queued, (&name, Type::TEXT)),
-        (location.leased > 0, &leased, (&name, Type::TEXT)),
+        (location.waiting > 0 && known.is_none(), &queued, (&name, Type::TEXT)),
+        (location.leased > 0 && known.is_none(), &leased, (&name, Type::TEXT)),
         (!run_ids.is_empty(), "run_id = ANY($1)", (&run_ids, Type::INT8_ARRAY)),
         (!ids.is_empty(), "id = ANY($1)", (&ids, Type::UUID_ARRAY)),
     ];
-    let mut found = Vec::new();
+    let mut found = known.unwrap_or_default();
     for (_, condition, parameter) in selections.into_iter().filter(|(is_needed, ..)| *is_needed) {
         let sql = format!("SELECT {} FROM test_executions WHERE {condition}", rows::EXECUTION_COLUMNS);
         for row in &transaction.query_typed(&sql, &[parameter]).await.map_err(classify)? {

@@ -18,8 +18,7 @@ use std::sync::OnceLock;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
-use super::known_terms::KnownTerms;
-use super::{Batch, Decided, SettledEvents, Store, StoreError};
+use super::{Batch, Decided, Known, SettledEvents, Store, StoreError};
 use crate::clock::Clock;
 use crate::domain::estimate::Alike;
 use crate::domain::event::{EventFilter, EventId, Order, SavedEvent};
@@ -32,7 +31,7 @@ use connection::Connections;
 pub struct PostgresStore {
     connections: Connections,
     clock: Clock,
-    known_terms: KnownTerms,
+    known: Known,
     prepared: OnceLock<()>,
 }
 
@@ -43,7 +42,7 @@ impl PostgresStore {
         Ok(Self {
             connections: Connections::new(url, most_connections)?,
             clock,
-            known_terms: KnownTerms::default(),
+            known: Known::default(),
             prepared: OnceLock::new(),
         })
     }
@@ -73,9 +72,9 @@ impl Store for PostgresStore {
 
     async fn decide(&self, batch: &Batch) -> Result<Decided, StoreError> {
         self.ready()?
-            .run_without_limit(async |client| admission::decide(client, batch, &self.clock, &self.known_terms).await)
+            .run_without_limit(async |client| admission::decide(client, batch, &self.clock, &self.known).await)
             .await
-            .inspect_err(|_| self.known_terms.forget())
+            .inspect_err(|_| self.known.forget())
     }
 
     async fn execution(&self, run_id: RunId) -> Result<Option<Execution>, StoreError> {

@@ -139,7 +139,7 @@ fn read_gate(columns: &mut Columns<'_>) -> Result<Gate, StoreError> {
 }
 
 pub const LOCATION_COLUMNS: &str = "name, capacity_millionths, used_millionths, running, fence, waiting, leased, state, \
-     state_reason, state_by, state_until, next_due";
+     state_reason, state_by, state_until, version, next_due";
 
 pub fn location(row: &Row) -> Result<Location, StoreError> {
     let mut columns = Columns::of(row);
@@ -153,6 +153,7 @@ pub fn location(row: &Row) -> Result<Location, StoreError> {
         waiting: columns.next()?,
         leased: columns.next()?,
         gate: read_gate(&mut columns)?,
+        version: columns.next()?,
         next_due: columns.next()?,
     })
 }

@@ -178,7 +178,8 @@ pub async fn save_location(transaction: &Transaction<'_>, location: &Location) -
         .execute_typed(
             "UPDATE perfreg_locations
                 SET capacity_millionths = $2, used_millionths = $3, running = $4, fence = $5, waiting = $6, leased = $7,
-                    state = $8, state_reason = $9, state_by = $10, state_until = $11, next_due = $12
+                    state = $8, state_reason = $9, state_by = $10, state_until = $11, next_due = $12,
+                    version = $13
               WHERE name = $1",
             &[
                 (&row_name(location.name.as_ref()), Type::TEXT),
@@ -193,6 +194,7 @@ pub async fn save_location(transaction: &Transaction<'_>, location: &Location) -
                 (&gate.by, Type::TEXT),
                 (&gate.until, Type::TIMESTAMPTZ),
                 (&location.next_due, Type::TIMESTAMPTZ),
+                (&location.version, Type::INT8),
             ],
         )
         .await

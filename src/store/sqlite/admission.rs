@@ -16,21 +16,17 @@ use crate::domain::execution::{EndReason, Execution, RunId};
 use crate::domain::factor::Factor;
 use crate::domain::location::{Location, LocationName, row_name};
 use crate::store::known_terms::{KnownTerms, Term};
-use crate::store::{Batch, Decided, StoreError};
+use crate::store::{Batch, Decided, Known, Saved, StoreError};
 
-pub fn decide(
-    connection: &mut Connection,
-    batch: &Batch,
-    clock: &Clock,
-    known_terms: &KnownTerms,
-) -> Result<Decided, StoreError> {
+pub fn decide(connection: &mut Connection, batch: &Batch, clock: &Clock, known: &Known) -> Result<Decided, StoreError> {
     // IMMEDIATE takes the write lock of the whole file before anything is read.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(classify)?;
-    let (plan, answers) = decide_and_save(&transaction, batch, clock, known_terms)?;
+    let Saved { snapshot, plan, run_ids, answers } = decide_and_save(&transaction, batch, clock, known)?;
     if plan.changes_anything() {
         transaction.commit().map_err(classify_commit)?;
-        known_terms.remember(&plan.inserted);
+        known.terms.remember(&plan.inserted);
     }
+    known.runs.remember(snapshot, &plan, &run_ids);
     let changed = plan.updated.iter().map(|run| run.run_id).collect();
     Ok(Decided { answers, changed })
 }
@@ -39,12 +35,12 @@ fn decide_and_save(
     transaction: &Transaction<'_>,
     batch: &Batch,
     clock: &Clock,
-    known_terms: &KnownTerms,
-) -> Result<(Plan, Vec<Answer>), StoreError> {
+    known: &Known,
+) -> Result<Saved, StoreError> {
     let now = clock.now();
     let location = location(transaction, batch).map_err(classify)?;
     let mut snapshot = Snapshot {
-        executions: executions(transaction, batch, &location).map_err(classify)?,
+        executions: executions(transaction, batch, &location, known.runs.take(&location)).map_err(classify)?,
         first_answers: idempotency::find(transaction, &batch.commands, now)?,
         registry: locations::read_registry(transaction)?,
         location,
@@ -56,9 +52,9 @@ fn decide_and_save(
         snapshot.holders = holders(transaction, batch).map_err(classify)?;
         plan = ask_rule(&snapshot, &batch.commands, now);
     }
-    let answers = save(transaction, batch, &plan, known_terms, now).map_err(classify)?;
+    let (run_ids, answers) = save(transaction, batch, &plan, &known.terms, now).map_err(classify)?;
     idempotency::insert(transaction, &batch.commands, &answers, now)?;
-    Ok((plan, answers))
+    Ok(Saved { snapshot, plan, run_ids, answers })
 }
 
 fn save(
@@ -67,7 +63,7 @@ fn save(
     plan: &Plan,
     known_terms: &KnownTerms,
     now: Timestamp,
-) -> rusqlite::Result<Vec<Answer>> {
+) -> rusqlite::Result<(Vec<RunId>, Vec<Answer>)> {
     let run_ids = insert_executions(transaction, &plan.inserted)?;
     update_executions(transaction, &plan.updated)?;
     insert_terms(transaction, &known_terms.unknown(&plan.inserted))?;
@@ -76,7 +72,7 @@ fn save(
     if plan.changes_location() {
         save_location(transaction, &plan.location)?;
     }
-    Ok(answers)
+    Ok((run_ids, answers))
 }
 
 fn name(batch: &Batch) -> &str {
@@ -90,14 +86,20 @@ fn location(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<Lo
 }
 
 /// What the rule has to see: who waits, who runs with a lease, and whom the commands name.
-fn executions(transaction: &Transaction<'_>, batch: &Batch, location: &Location) -> rusqlite::Result<Vec<Execution>> {
+fn executions(
+    transaction: &Transaction<'_>,
+    batch: &Batch,
+    location: &Location,
+    known: Option<Vec<Execution>>,
+) -> rusqlite::Result<Vec<Execution>> {
     let select = |condition: &str| format!("SELECT {} FROM test_executions WHERE {condition}", rows::EXECUTION_COLUMNS);
     let here = if location.name.is_some() { "location = ?1" } else { "location IS NULL AND ?1 = ''" };
-    let mut found = Vec::new();
+    let is_known = known.is_some();
+    let mut found = known.unwrap_or_default();
     for (count, condition) in
         [(location.waiting, "status = 'queued'"), (location.leased, "status = 'running' AND lease_seconds IS NOT NULL")]
     {
-        if count > 0 {
+        if count > 0 && !is_known {
             let sql = select(&format!("{condition} AND {here}"));
             let mut statement = transaction.prepare_cached(&sql)?;
             for execution in statement.query_map([name(batch)], rows::execution)? {
@@ -221,10 +223,11 @@ fn save_location(transaction: &Transaction<'_>, location: &Location) -> rusqlite
     transaction
         .prepare_cached(
             "INSERT INTO perfreg_locations (name, capacity_millionths, used_millionths, running, fence, waiting, leased,
-                                            state, state_reason, state_by, state_until, next_due)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+                                            state, state_reason, state_by, state_until, next_due, version)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
              ON CONFLICT (name) DO UPDATE SET capacity_millionths = ?2, used_millionths = ?3, running = ?4, fence = ?5,
-                 waiting = ?6, leased = ?7, state = ?8, state_reason = ?9, state_by = ?10, state_until = ?11, next_due = ?12",
+                 waiting = ?6, leased = ?7, state = ?8, state_reason = ?9, state_by = ?10, state_until = ?11, next_due = ?12,
+                 version = ?13",
         )?
         .execute(params![
             row_name(location.name.as_ref()),
@@ -239,6 +242,7 @@ fn save_location(transaction: &Transaction<'_>, location: &Location) -> rusqlite
             location.gate.by,
             location.gate.until.map(timestamp_text),
             location.next_due.map(timestamp_text),
+            location.version,
         ])
         .map(|_| ())
 }

@@ -15,8 +15,7 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
-use super::known_terms::KnownTerms;
-use super::{Batch, Decided, SettledEvents, Store, StoreError};
+use super::{Batch, Decided, Known, SettledEvents, Store, StoreError};
 use crate::clock::Clock;
 use crate::domain::estimate::Alike;
 use crate::domain::event::{EventFilter, EventId, Order, SavedEvent};
@@ -35,7 +34,7 @@ pub struct SqliteStore {
 struct Open {
     writer: Writer,
     readers: Readers,
-    known_terms: Arc<KnownTerms>,
+    known: Arc<Known>,
 }
 
 impl SqliteStore {
@@ -57,7 +56,7 @@ impl Store for SqliteStore {
         let writer = Writer::start(&self.path)?;
         let path = self.path.clone();
         writer.run(move |connection| migrate::migrate(connection, &path)).await?;
-        let open = Open { writer, readers: Readers::new(&self.path), known_terms: Arc::default() };
+        let open = Open { writer, readers: Readers::new(&self.path), known: Arc::default() };
         // Whoever was first has opened the same file; the second pair of hands is let go.
         drop(self.open.set(open));
         Ok(())
@@ -65,8 +64,12 @@ impl Store for SqliteStore {
 
     async fn decide(&self, batch: &Batch) -> Result<Decided, StoreError> {
         let open = self.ready()?;
-        let (batch, clock, known_terms) = (batch.clone(), self.clock.clone(), Arc::clone(&open.known_terms));
-        open.writer.run(move |connection| admission::decide(connection, &batch, &clock, &known_terms)).await
+        let (batch, clock, known) = (batch.clone(), self.clock.clone(), Arc::clone(&open.known));
+        open.writer
+            .run(move |connection| {
+                admission::decide(connection, &batch, &clock, &known).inspect_err(|_| known.forget())
+            })
+            .await
     }
 
     async fn execution(&self, run_id: RunId) -> Result<Option<Execution>, StoreError> {

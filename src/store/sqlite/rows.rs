@@ -135,7 +135,7 @@ fn read_gate(columns: &mut Columns<'_>) -> Result<Gate> {
 }
 
 pub const LOCATION_COLUMNS: &str = "name, capacity_millionths, used_millionths, running, fence, waiting, leased, state, \
-     state_reason, state_by, state_until, next_due";
+     state_reason, state_by, state_until, version, next_due";
 
 pub fn location(row: &Row<'_>) -> Result<Location> {
     let mut columns = Columns::of(row);
@@ -149,6 +149,7 @@ pub fn location(row: &Row<'_>) -> Result<Location> {
         waiting: columns.next()?,
         leased: columns.next()?,
         gate: read_gate(&mut columns)?,
+        version: columns.next()?,
         next_due: columns.optional_time()?,
     })
 }

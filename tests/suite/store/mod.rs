@@ -7,4 +7,5 @@ mod events;
 mod idempotency;
 mod migrations;
 mod postgres;
+mod remembering;
 mod search;
