@@ -168,3 +168,17 @@ pub struct Holder {
     /// How long it was expected to run when it was registered.
     pub expected_seconds: Option<u32>,
 }
+
+impl Holder {
+    #[must_use]
+    pub fn of(run: &Execution) -> Self {
+        Self {
+            run_id: run.run_id,
+            test: run.details.test.clone(),
+            triggered_by: run.details.triggered_by.clone(),
+            factor: run.factor(),
+            start_time: run.start_time,
+            expected_seconds: run.expected_seconds,
+        }
+    }
+}

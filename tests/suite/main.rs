@@ -1,6 +1,7 @@
 //! Everything that is tested from outside the modules, in one binary: it links once.
 
 mod cli;
+mod documents;
 mod http;
 mod layering;
 mod registry;

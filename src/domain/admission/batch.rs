@@ -154,14 +154,7 @@ impl Batch {
         if run.lease.is_some() {
             self.leased.insert(run.run_id);
         }
-        self.holders.push(Holder {
-            run_id: run.run_id,
-            test: run.details.test.clone(),
-            triggered_by: run.details.triggered_by.clone(),
-            factor: run.factor(),
-            start_time: run.start_time,
-            expected_seconds: run.expected_seconds,
-        });
+        self.holders.push(Holder::of(&run));
         self.sighting_is_current = false;
         self.put(run);
     }

@@ -30,15 +30,7 @@ impl Rows {
     }
 
     pub fn snapshot(&self) -> Snapshot {
-        let holder = |run: &Execution| Holder {
-            run_id: run.run_id,
-            test: run.details.test.clone(),
-            triggered_by: run.details.triggered_by.clone(),
-            factor: run.factor(),
-            start_time: run.start_time,
-            expected_seconds: run.expected_seconds,
-        };
-        let mut holders: Vec<Holder> = self.running().map(holder).collect();
+        let mut holders: Vec<Holder> = self.running().map(Holder::of).collect();
         holders.sort_by_key(holder_order);
         Snapshot {
             location: self.location.clone(),
@@ -73,7 +65,8 @@ impl Rows {
         let Outcomes { answers, events } = plan.outcomes(&run_ids);
         self.events.extend(events);
         self.first_answers.extend(
-            keyed(commands, &answers).map(|(key, answer)| FirstAnswer { key: key.clone(), answer: answer.clone() }),
+            keyed(commands, &answers)
+                .map(|(key, answer)| FirstAnswer { key: key.clone(), answer: without_estimate(answer.clone()) }),
         );
         answers
     }
@@ -91,6 +84,14 @@ impl Rows {
         fences.sort_unstable();
         assert_eq!(fences, (1..=self.location.fence).collect::<Vec<_>>(), "every start has a fence of its own");
     }
+}
+
+/// A batch estimates once, when all of it is decided; an estimate is no decision.
+pub fn without_estimate(mut answer: Answer) -> Answer {
+    if let Some(room) = answer.room_mut() {
+        room.estimated_start = None;
+    }
+    answer
 }
 
 pub fn now() -> Timestamp {

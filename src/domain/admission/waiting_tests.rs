@@ -8,9 +8,10 @@ use super::super::answer::{Cause, Refusal};
 use super::super::event::EventKind;
 use super::super::execution::{EndReason, Status};
 use super::super::gate::GateState;
+use super::super::idempotency::IdempotencyKey;
 use super::super::lease::Lease;
 use super::super::queue::{Priority, Queue};
-use super::tests::{Rows, now, register, registered, registration};
+use super::tests::{Rows, now, register, registered, registration, without_estimate};
 use super::*;
 
 pub fn after(seconds: i64) -> Timestamp {
@@ -243,17 +244,20 @@ pub fn any_command() -> impl Strategy<Value = Command> {
             by: None,
         }),
         2 => Just(Command::Sweep),
+        1 => (0..=999_999_i64, 0..10_u8).prop_map(|(factor, priority)| Command::Plan(waiting(factor, priority))),
+        2 => (0..4_u8, 0..4_i64).prop_map(|(key, body)| keyed(key, body)),
     ]
 }
 
-/// A batch estimates once, when all of it is decided; an estimate is no decision.
-fn without_estimates(mut answers: Vec<Answer>) -> Vec<Answer> {
-    for answer in &mut answers {
-        if let Answer::Queued(_, room) | Answer::Alive(_, Some(room)) = answer {
-            room.estimated_start = None;
-        }
-    }
-    answers
+/// A request with one of a few keys; the body decides what it asks for.
+fn keyed(key: u8, body: i64) -> Command {
+    let text = |what: &str| format!("{what} {key} {body}");
+    let key = IdempotencyKey { hash: format!("key {key}"), request_hash: text("body"), salt: text("salt") };
+    Command::Register(Registration { key: Some(key), ..waiting(body * 300_000, 5) })
+}
+
+fn without_estimates(answers: Vec<Answer>) -> Vec<Answer> {
+    answers.into_iter().map(without_estimate).collect()
 }
 
 /// Steps of time, each with the commands that came in it.

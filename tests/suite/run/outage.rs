@@ -2,6 +2,9 @@
 
 use std::net::TcpListener;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
 use super::{Run, serve, status};
 use crate::support::database::{Engine, TestDatabase};
 use crate::support::server::TestServer;
@@ -36,6 +39,45 @@ async fn a_registry_that_comes_late_is_waited_for() {
     let server = TestServer::start_on(port, &database.url);
     assert_eq!(run.end().0, 0);
     assert_eq!(status(&server, 1).await, "success");
+}
+
+/// A URL at which the server is found, but whose first answer never arrives.
+async fn lose_first_answer(server: &TestServer) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let target = format!("127.0.0.1:{}", server.port());
+    tokio::spawn(async move {
+        let mut is_first = true;
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut server = TcpStream::connect(&target).await.expect("the server is there");
+            if std::mem::replace(&mut is_first, false) {
+                let (mut asking, mut sending) = client.split();
+                let (mut answering, mut receiving) = server.split();
+                tokio::select! {
+                    _ = tokio::io::copy(&mut asking, &mut receiving) => {}
+                    answer = answering.read_u8() => assert!(answer.is_ok(), "it was answered"),
+                }
+                sending.shutdown().await.expect("the client is there");
+            } else {
+                tokio::spawn(async move { tokio::io::copy_bidirectional(&mut client, &mut server).await });
+            }
+        }
+    });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registration_whose_answer_is_lost_is_asked_for_again_and_starts_once() {
+    let (server, _database) = serve().await;
+    let mut run =
+        Run::start(&lose_first_answer(&server).await, &["--location", "here", "--factor", "0.6", "--", "true"]);
+    let (code, log) = run.end();
+    assert_eq!(code, 0, "{log}");
+    assert!(log.contains("trying again"), "{log}");
+    let history = server.http().get("/history").await.json();
+    let executions = history["executions"].as_array().expect("executions");
+    assert_eq!(executions.len(), 1, "{history}");
+    assert_eq!(executions[0]["status"], "success");
 }
 
 #[tokio::test(flavor = "multi_thread")]
