@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table};
 use jiff::SignedDuration;
 
 use crate::client::{Answer, ClientError};
-use crate::wire::execution::Execution;
+use crate::wire::execution::{Execution, ExecutionStatus};
 
 pub struct Output {
     pub json: bool,
@@ -74,7 +74,7 @@ pub fn executions_table(executions: &[Execution]) -> String {
     let row = |execution: &Execution| {
         [
             execution.run_id.to_string(),
-            execution.status.to_string(),
+            status(execution),
             execution.test.clone(),
             execution.r#type.clone(),
             execution.environment.clone(),
@@ -87,6 +87,17 @@ pub fn executions_table(executions: &[Execution]) -> String {
         ]
     };
     table(header, &[0, 7], executions.iter().map(row).collect())
+}
+
+/// The status, and what it alone does not say.
+fn status(execution: &Execution) -> String {
+    let remark = match execution.status {
+        ExecutionStatus::Running if execution.suspect => " (suspect)",
+        ExecutionStatus::Running if execution.overdue => " (overdue)",
+        ExecutionStatus::Running if execution.stop.is_some() => " (stopping)",
+        _ => "",
+    };
+    format!("{}{remark}", execution.status)
 }
 
 fn duration(execution: &Execution) -> String {

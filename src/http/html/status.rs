@@ -1,6 +1,6 @@
 //! `GET /status-html`: what runs and waits now, and how full each location is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use askama::Template;
@@ -11,7 +11,9 @@ use jiff::Timestamp;
 use super::error::PageError;
 use super::page::{Row, Time, duration_text, render};
 use crate::clock;
-use crate::domain::execution::{Execution, Status};
+use crate::domain::answer::Holder;
+use crate::domain::estimate::estimate_starts;
+use crate::domain::execution::{Execution, RunId, Status};
 use crate::domain::gate::Gate;
 use crate::domain::history::Filter;
 use crate::domain::location::{Location, LocationName};
@@ -46,6 +48,8 @@ struct Waiter {
     since: Time,
     waited: String,
     until: Time,
+    /// When it will probably start, where that can be told.
+    starts: Option<Time>,
 }
 
 struct LocationRow {
@@ -76,7 +80,10 @@ pub async fn status_html(State(registry): State<Arc<Registry>>) -> Result<Respon
         registry.gate(),
     )?;
     let now = clock::now();
-    let mut waiters = waiters(&queued.executions, queued.next.is_none(), now);
+    let is_whole = queued.next.is_none() && running.next.is_none();
+    let starts =
+        if is_whole { starts(&queued.executions, &running.executions, &locations, &gate, now) } else { HashMap::new() };
+    let mut waiters = waiters(&queued.executions, queued.next.is_none(), &starts, now);
     let more_waiters = queued.next.is_some() || waiters.len() > MOST_ROWS;
     waiters.truncate(MOST_ROWS);
     Ok(render(&StatusPage {
@@ -91,13 +98,9 @@ pub async fn status_html(State(registry): State<Arc<Registry>>) -> Result<Respon
 }
 
 /// Those who wait, location by location, in the order in which they start.
-fn waiters(queued: &[Execution], is_whole: bool, now: Timestamp) -> Vec<Waiter> {
-    let mut by_location: BTreeMap<Option<&LocationName>, Vec<&Execution>> = BTreeMap::new();
-    for execution in queued {
-        by_location.entry(execution.details.location.as_ref()).or_default().push(execution);
-    }
+fn waiters(queued: &[Execution], is_whole: bool, starts: &HashMap<RunId, Timestamp>, now: Timestamp) -> Vec<Waiter> {
     let mut waiters = Vec::with_capacity(queued.len());
-    for (location, executions) in by_location {
+    for (location, executions) in by_location(queued) {
         let queue = Queue::new(executions.iter().copied());
         let waiter = |execution: &&Execution| {
             let place = execution.place.as_ref()?;
@@ -112,6 +115,7 @@ fn waiters(queued: &[Execution], is_whole: bool, now: Timestamp) -> Vec<Waiter> 
                 since: Time::new(place.queued_at),
                 waited: duration_text(now.duration_since(place.queued_at)),
                 until: Time::new(place.until),
+                starts: starts.get(&execution.run_id).copied().map(Time::new),
             })
         };
         let mut here: Vec<Waiter> = executions.iter().filter_map(waiter).collect();
@@ -119,6 +123,32 @@ fn waiters(queued: &[Execution], is_whole: bool, now: Timestamp) -> Vec<Waiter> 
         waiters.extend(here);
     }
     waiters
+}
+
+fn by_location(executions: &[Execution]) -> BTreeMap<Option<&LocationName>, Vec<&Execution>> {
+    let mut by_location: BTreeMap<_, Vec<&Execution>> = BTreeMap::new();
+    for execution in executions {
+        by_location.entry(execution.details.location.as_ref()).or_default().push(execution);
+    }
+    by_location
+}
+
+/// When each of those who wait will probably start.
+fn starts(
+    queued: &[Execution],
+    running: &[Execution],
+    locations: &[Location],
+    gate: &Gate,
+    now: Timestamp,
+) -> HashMap<RunId, Timestamp> {
+    let (queued, running) = (by_location(queued), by_location(running));
+    let here = |location: &Location| {
+        let queue = Queue::new(queued.get(&location.name.as_ref())?.iter().copied());
+        let holders: Vec<Holder> =
+            running.get(&location.name.as_ref()).into_iter().flatten().copied().map(Holder::of).collect();
+        Some(estimate_starts(location, gate, &holders, queue, now))
+    };
+    locations.iter().filter_map(here).flatten().collect()
 }
 
 fn location_row(location: &Location, now: Timestamp) -> LocationRow {
