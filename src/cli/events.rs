@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use super::Connection;
 use super::output::{Output, printable, say, write_line};
-use crate::client::{Client, ClientError};
+use crate::client::{Client, ClientError, Message};
 use crate::wire::event::{Event, EventsQuery, EventsResponse};
 
 const PAUSE: Duration = Duration::from_secs(1);
@@ -84,10 +84,11 @@ async fn follow(client: &Client, query: &EventsQuery, output: &Output) -> Result
         };
         is_said = false;
         // A stream that breaks off is opened again; the ids see to it that nothing is missed.
-        while let Ok(Some(text)) = stream.next().await {
-            let event: Event = text.read()?;
-            write_line(&if output.json { text.json().to_owned() } else { describe(&event) })?;
-            last = Some(event.id);
+        while let Ok(Some(Message { id, event })) = stream.next().await {
+            if let Some(answer) = event {
+                write_line(&if output.json { answer.json().to_owned() } else { describe(&answer.read()?) })?;
+            }
+            last = id.or(last);
         }
         sleep(PAUSE).await;
     }
@@ -120,12 +121,8 @@ fn describe_details(details: &RawValue) -> String {
 
 /// A run, which may come with what it holds.
 fn describe_item(item: &Value) -> String {
-    match item.get("run_id") {
-        Some(run_id) => format!("{run_id} ({} by {})", text_of(item, "test"), text_of(item, "triggered_by")),
-        None => item.to_string(),
+    match (item.get("run_id"), item.get("factor")) {
+        (Some(run_id), Some(factor)) => format!("{run_id} ({factor})"),
+        _ => item.to_string(),
     }
-}
-
-fn text_of<'item>(item: &'item Value, name: &str) -> &'item str {
-    item[name].as_str().unwrap_or_default()
 }

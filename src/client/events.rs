@@ -39,19 +39,24 @@ impl Client {
     }
 }
 
+/// One message of a stream.
+pub struct Message {
+    /// Where to go on after this message.
+    pub id: Option<String>,
+    /// The first message of a stream only says where it begins.
+    pub event: Option<Answer>,
+}
+
 impl EventStream {
-    /// The next event; none if the server ended the stream.
+    /// The next message; none if the server ended the stream.
     ///
     /// # Errors
     /// If the connection breaks, or what comes is no event.
-    pub async fn next(&mut self) -> Result<Option<Answer>, ClientError> {
+    pub async fn next(&mut self) -> Result<Option<Message>, ClientError> {
         loop {
             if let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\n\n") {
                 let message: Vec<u8> = self.buffer.drain(..end + 2).collect();
-                if let Some(event) = data_of(&String::from_utf8_lossy(&message)) {
-                    return Ok(Some(Answer(event)));
-                }
-                continue;
+                return Ok(Some(read_message(&String::from_utf8_lossy(&message))));
             }
             if self.buffer.len() > LARGEST_EVENT_BYTES {
                 return Err(ClientError::NotARegistry("an event has no end".to_owned()));
@@ -67,8 +72,8 @@ impl EventStream {
     }
 }
 
-/// The data of a message; a comment, which only says that the server is there, has none.
-fn data_of(message: &str) -> Option<String> {
-    let lines: Vec<&str> = message.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim_start).collect();
-    (!lines.is_empty()).then(|| lines.join("\n"))
+/// A comment, which only says that the server is there, has neither an id nor an event.
+fn read_message(message: &str) -> Message {
+    let field = |name: &str| message.lines().find_map(|line| line.strip_prefix(name)).map(str::trim_start);
+    Message { id: field("id:").map(str::to_owned), event: field("data:").map(|data| Answer(data.to_owned())) }
 }

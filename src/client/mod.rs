@@ -20,7 +20,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A whole history may take long, a silent server may not.
 const SILENCE_TIMEOUT: Duration = Duration::from_mins(1);
 
-pub use events::EventStream;
+pub use events::{EventStream, Message};
 
 #[derive(Clone, Debug)]
 pub struct Client {

@@ -145,6 +145,8 @@ pub struct Room {
     pub ahead: usize,
     /// Of the location's gate and the registry's, the one that holds more back.
     pub gate: Gate,
+    /// Whether it is the registry's.
+    pub closed_by_registry: bool,
     pub blocking: Arc<[Holder]>,
     /// When a waiter will probably start, where that can be told.
     pub estimated_start: Option<Timestamp>,

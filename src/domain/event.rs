@@ -29,16 +29,20 @@ pub enum EventKind {
     Ended,
     /// The runner of a test that had ended otherwise said something of it.
     LateWord,
+    /// Somebody who may not, or not yet, said something of a test.
+    WordRefused,
     /// A location's capacity or gate was set.
     LocationSet,
     /// A location's gate opened by itself.
     LocationOpened,
     /// The gate of the whole registry was set.
     RegistrySet,
+    /// The gate of the whole registry opened by itself.
+    RegistryOpened,
 }
 
 impl EventKind {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Queued,
         Self::Started,
         Self::Refused,
@@ -47,9 +51,11 @@ impl EventKind {
         Self::StopRequested,
         Self::Ended,
         Self::LateWord,
+        Self::WordRefused,
         Self::LocationSet,
         Self::LocationOpened,
         Self::RegistrySet,
+        Self::RegistryOpened,
     ];
 
     /// The word that the API and the databases use.
@@ -64,17 +70,19 @@ impl EventKind {
             Self::StopRequested => "stop_requested",
             Self::Ended => "ended",
             Self::LateWord => "late_word",
+            Self::WordRefused => "word_refused",
             Self::LocationSet => "location_set",
             Self::LocationOpened => "location_opened",
             Self::RegistrySet => "registry_set",
+            Self::RegistryOpened => "registry_opened",
         }
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "must be one of queued, started, refused, suspect, recovered, stop_requested, ended, late_word, location_set, \
-     location_opened, registry_set, or several of them with commas between"
+    "must be one of queued, started, refused, suspect, recovered, stop_requested, ended, late_word, word_refused, \
+     location_set, location_opened, registry_set, registry_opened, or several of them with commas between"
 )]
 pub struct UnknownEventKind;
 

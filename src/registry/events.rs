@@ -40,10 +40,21 @@ impl Registry {
         Ok(EventPage { events, next })
     }
 
-    /// The events after that one as they happen; without one, those from now on.
-    #[must_use]
-    pub fn follow_events(&self, filter: EventFilter, after: Option<EventId>) -> EventStream {
-        self.tail.follow(filter, after)
+    /// The events after that one as they happen; without one, those from now on. Also says after
+    /// which event they begin.
+    ///
+    /// # Errors
+    /// If the database did not answer.
+    pub async fn follow_events(
+        &self,
+        filter: EventFilter,
+        after: Option<EventId>,
+    ) -> Result<(EventId, EventStream), RegistryError> {
+        let after = match after {
+            Some(after) => after,
+            None => twice(|| self.store.settled_events(&filter, None, 1)).await?.until,
+        };
+        Ok((after, self.tail.follow(filter, after)))
     }
 
     /// Tells those who follow what happened since the last time, on any replica.

@@ -7,13 +7,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::domain::estimate::{Alike, median_seconds};
 use crate::domain::execution::Details;
 use crate::store::Store;
 
 const GOOD_FOR: Duration = Duration::from_mins(1);
+/// A test does not wait for a hint.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// Past this many the memory is emptied.
 const MOST_REMEMBERED: usize = 10_000;
 
@@ -29,6 +31,10 @@ impl Expectations {
 
     /// The median of the last successes of the same test, else of those at its location.
     pub async fn expected_seconds(&self, details: &Details) -> Option<u32> {
+        timeout(PATIENCE, self.look_up(details)).await.ok().flatten()
+    }
+
+    async fn look_up(&self, details: &Details) -> Option<u32> {
         for alike in Alike::of(details) {
             if let Some(seconds) = self.median(alike).await {
                 return Some(seconds);

@@ -37,6 +37,9 @@ impl Registry {
     /// # Errors
     /// If the database did not answer.
     pub async fn sweep(&self, any: bool) -> Result<(), RegistryError> {
+        if twice(|| self.store.open_registry()).await? {
+            tracing::info!("the registry opened by itself");
+        }
         let locations = twice(|| self.store.due(any)).await?;
         let sweeps = locations.into_iter().map(|location| self.lanes.submit(location, Command::Sweep));
         stream::iter(sweeps.map(Ok)).try_for_each_concurrent(SWEEPS_AT_ONCE, async |sweep| sweep.await.map(drop)).await

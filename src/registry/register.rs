@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::token::Ingredients;
 use super::{Registry, RegistryError, token};
 use crate::domain::admission::Command;
 use crate::domain::answer::{Answer, Refusal, Room};
@@ -50,6 +51,13 @@ impl Request {
     }
 }
 
+impl Idempotency {
+    fn hashed(self, salt: &str) -> IdempotencyKey {
+        let (hash, request_hash) = (token::hash(self.key).0, token::hash(self.request).0);
+        IdempotencyKey { hash, request_hash, salt: salt.to_owned() }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub enum Registered {
     /// The secret is there if it has a lease.
@@ -72,51 +80,20 @@ impl Registry {
         let location = request.details.location.clone();
         let default_lease = (request.wait_seconds > 0).then_some(Lease::DEFAULT_SECONDS);
         let lease_seconds = request.lease_seconds.or(default_lease);
-        let salt = token::new_token();
-        let client_key = request.idempotency.as_ref().map(|idempotency| idempotency.key.clone());
-        // With a key the secret is made of it, so that it can be told again and is kept nowhere.
-        let secret = |salt: &str| match &client_key {
-            Some(key) => token::derive(key, salt),
-            None => salt.to_owned(),
-        };
-        let key = request.idempotency.take().map(|Idempotency { key, request }| IdempotencyKey {
-            hash: token::hash(key).0,
-            request_hash: token::hash(request).0,
-            salt: salt.clone(),
-        });
-        let lease = lease_seconds.map(|seconds| (seconds, token::hash(secret(&salt))));
+        let ingredients = Ingredients::new(request.idempotency.as_ref().map(|idempotency| idempotency.key.clone()));
+        let key = request.idempotency.take().map(|idempotency| idempotency.hashed(&ingredients.salt));
+        let lease = lease_seconds.map(|seconds| (seconds, token::hash(ingredients.secret())));
         let registration = Registration { key, ..self.registration(request, lease).await };
-        let (answer, salt) = match self.lanes.submit(location, Command::Register(registration)).await? {
-            Answer::Again { first, salt } => (*first, salt),
-            answer => (answer, salt),
-        };
-        registered(answer, lease_seconds.map(|_| secret(&salt)))
+        let secret = |ingredients: &Ingredients| lease_seconds.map(|_| ingredients.secret());
+        match self.lanes.submit(location, Command::Register(registration)).await? {
+            Answer::Again { first, salt } => registered(*first, secret(&ingredients.with_salt(salt))),
+            answer => {
+                log(&answer);
+                registered(answer, secret(&ingredients))
+            }
+        }
     }
-}
 
-fn registered(answer: Answer, secret: Option<String>) -> Result<Registered, RegistryError> {
-    Ok(match answer {
-        Answer::Registered(execution) => {
-            tracing::info!(run_id = execution.run_id.0, test = execution.details.test, "registered");
-            Registered::Started(execution, secret)
-        }
-        Answer::Queued(execution, room) => {
-            tracing::info!(run_id = execution.run_id.0, ahead = room.ahead, "queued");
-            Registered::Queued(execution, room, secret)
-        }
-        Answer::Refused(refusal) => {
-            let Room { location, running_factor, requested_factor, .. } = &refusal.room;
-            let location = location.as_ref().map(ToString::to_string);
-            tracing::info!(location, used = %running_factor, requested = %requested_factor, "refused");
-            Registered::Refused(refusal)
-        }
-        Answer::FactorTooLarge { largest } => Registered::FactorTooLarge { largest },
-        Answer::KeyReused => Registered::KeyReused,
-        other => return Err(unexpected("a registration", &other)),
-    })
-}
-
-impl Registry {
     pub(super) async fn registration(&self, request: Request, lease: Option<(u32, TokenHash)>) -> Registration {
         let expected_seconds = match request.expected_seconds {
             Some(seconds) => Some(seconds),
@@ -131,6 +108,33 @@ impl Registry {
             expected_seconds,
             key: None,
         }
+    }
+}
+
+fn registered(answer: Answer, secret: Option<String>) -> Result<Registered, RegistryError> {
+    Ok(match answer {
+        Answer::Registered(execution) => Registered::Started(execution, secret),
+        Answer::Queued(execution, room) => Registered::Queued(execution, room, secret),
+        Answer::Refused(refusal) => Registered::Refused(refusal),
+        Answer::FactorTooLarge { largest } => Registered::FactorTooLarge { largest },
+        Answer::KeyReused => Registered::KeyReused,
+        other => return Err(unexpected("a registration", &other)),
+    })
+}
+
+fn log(answer: &Answer) {
+    match answer {
+        Answer::Registered(execution) => {
+            tracing::info!(run_id = execution.run_id.0, test = execution.details.test, "registered");
+        }
+        Answer::Queued(execution, room) => {
+            tracing::info!(run_id = execution.run_id.0, ahead = room.ahead, "queued");
+        }
+        Answer::Refused(Refusal { room, .. }) => {
+            let location = room.location.as_ref().map(ToString::to_string);
+            tracing::info!(location, used = %room.running_factor, requested = %room.requested_factor, "refused");
+        }
+        _ => {}
     }
 }
 

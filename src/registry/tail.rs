@@ -34,7 +34,7 @@ impl Tail {
         Self { store, told: Mutex::default(), news, is_over }
     }
 
-    pub fn follow(&self, filter: EventFilter, after: Option<EventId>) -> EventStream {
+    pub fn follow(&self, filter: EventFilter, after: EventId) -> EventStream {
         EventStream {
             store: Arc::clone(&self.store),
             filter,
@@ -74,8 +74,8 @@ impl Tail {
 pub struct EventStream {
     store: Arc<dyn Store>,
     filter: EventFilter,
-    /// Everything up to here was given; `None` before the first reading of one that begins now.
-    after: Option<EventId>,
+    /// Everything up to here was given.
+    after: EventId,
     /// Whether it has to catch up from the database.
     is_behind: bool,
     news: broadcast::Receiver<Arc<Reading>>,
@@ -100,8 +100,9 @@ impl EventStream {
     }
 
     async fn catch_up(&mut self) -> Result<Vec<SavedEvent>, RegistryError> {
-        let SettledEvents { events, until } = self.store.settled_events(&self.filter, self.after, READ_AT_ONCE).await?;
-        self.after = Some(until);
+        let SettledEvents { events, until } =
+            self.store.settled_events(&self.filter, Some(self.after), READ_AT_ONCE).await?;
+        self.after = until;
         self.is_behind = events.len() == READ_AT_ONCE;
         Ok(events)
     }
@@ -111,11 +112,11 @@ impl EventStream {
             heard = self.news.recv() => heard,
             _ = self.is_over.changed() => return Vec::new(),
         };
-        let after = self.after.unwrap_or_default();
+        let after = self.after;
         match heard {
             Ok(reading) if reading.since <= after => {
                 let is_wanted = |event: &&SavedEvent| event.id > after && self.filter.matches(event);
-                self.after = Some(reading.until.max(after));
+                self.after = reading.until.max(after);
                 reading.events.iter().filter(is_wanted).cloned().collect()
             }
             // Something lies between what was given and what was heard.

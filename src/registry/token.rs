@@ -5,17 +5,34 @@ use uuid::Uuid;
 
 use crate::domain::lease::TokenHash;
 
-/// A secret of 244 random bits.
-#[must_use]
-pub fn new_token() -> String {
-    format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
+/// What the secret of a lease is made of.
+pub struct Ingredients {
+    /// The client's own, for a request that may be sent again.
+    key: Option<String>,
+    /// Of 244 random bits.
+    pub salt: String,
 }
 
-/// A secret that follows from a client's key and a salt that only the database knows.
-#[must_use]
-pub fn derive(key: &str, salt: &str) -> String {
-    // The salt has a fixed length, so no other key and salt make the same text.
-    hash(format!("{salt}{key}")).0
+impl Ingredients {
+    pub fn new(key: Option<String>) -> Self {
+        Self { key, salt: format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple()) }
+    }
+
+    /// As the first request with the same key made it.
+    pub fn with_salt(self, salt: String) -> Self {
+        Self { salt, ..self }
+    }
+
+    /// With a key, the secret follows from it and from a salt that only the database knows, so that
+    /// it can be told again and is kept nowhere. Without one, the salt is the secret.
+    #[must_use]
+    pub fn secret(&self) -> String {
+        match &self.key {
+            // The salt has a fixed length, so no other key and salt make the same text.
+            Some(key) => hash(format!("{}{key}", self.salt)).0,
+            None => self.salt.clone(),
+        }
+    }
 }
 
 /// One round is enough: nobody guesses 244 bits.

@@ -35,6 +35,7 @@ struct SavedRoom {
     reason: Option<String>,
     by: Option<String>,
     until: Option<Timestamp>,
+    closed_by_registry: bool,
     blocking: Vec<SavedHolder>,
     estimated_start: Option<Timestamp>,
 }
@@ -90,6 +91,7 @@ fn save_room(room: &Room) -> SavedRoom {
         reason: room.gate.reason.clone(),
         by: room.gate.by.clone(),
         until: room.gate.until,
+        closed_by_registry: room.closed_by_registry,
         blocking: room.blocking.iter().map(save_holder).collect(),
         estimated_start: room.estimated_start,
     }
@@ -105,6 +107,7 @@ fn read_room(saved: SavedRoom) -> Result<Room, StoreError> {
         running: saved.running,
         ahead: saved.ahead,
         gate: Gate { state, reason: saved.reason, by: saved.by, until: saved.until },
+        closed_by_registry: saved.closed_by_registry,
         blocking: saved.blocking.into_iter().map(read_holder).collect(),
         estimated_start: saved.estimated_start,
     })

@@ -1,6 +1,5 @@
 //! How the facts of an event are written down: as one JSON object.
 
-use jiff::Timestamp;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
@@ -36,24 +35,16 @@ impl Serialize for FactsOf<'_> {
     }
 }
 
+/// The rest is found by the run_id, and would be kept with every refusal.
 #[derive(serde::Serialize)]
-struct HolderFacts<'holder> {
+struct HolderFacts {
     run_id: i64,
-    test: &'holder str,
-    triggered_by: &'holder str,
     factor: Box<RawValue>,
-    start_time: Timestamp,
 }
 
-impl<'holder> HolderFacts<'holder> {
-    fn of(holder: &'holder Holder) -> Self {
-        Self {
-            run_id: holder.run_id.0,
-            test: &holder.test,
-            triggered_by: &holder.triggered_by,
-            factor: decimal(holder.factor),
-            start_time: holder.start_time,
-        }
+impl HolderFacts {
+    fn of(holder: &Holder) -> Self {
+        Self { run_id: holder.run_id.0, factor: decimal(holder.factor) }
     }
 }
 

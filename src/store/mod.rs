@@ -110,6 +110,9 @@ pub trait Store: Send + Sync {
     /// Decisions that lock their location after this see the new gate. It is an event.
     async fn set_registry(&self, gate: &Gate) -> Result<(), StoreError>;
 
+    /// Opens the gate of the whole registry if the time that it named has come; says whether it has.
+    async fn open_registry(&self) -> Result<bool, StoreError>;
+
     /// Which of the executions have reached another version than the one named.
     async fn changed(&self, versions: &[(RunId, i64)]) -> Result<Vec<RunId>, StoreError>;
 

@@ -69,6 +69,10 @@ impl Store for LosesAnswers {
         self.store.set_registry(gate).await
     }
 
+    async fn open_registry(&self) -> Result<bool, StoreError> {
+        self.store.open_registry().await
+    }
+
     async fn changed(&self, versions: &[(RunId, i64)]) -> Result<Vec<RunId>, StoreError> {
         self.store.changed(versions).await
     }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{MOST_HOLDERS_NAMED, Noted, Plan, Snapshot, Verdict, holder_order, provisional_index};
-use crate::domain::answer::{Holder, Room};
+use crate::domain::answer::{Answer, Holder, Room};
 use crate::domain::estimate::estimate_starts;
 use crate::domain::event::{EventKind, Fact};
 use crate::domain::execution::{EndReason, Execution, Outcome, Place, RunId, Status, Stop};
@@ -197,6 +197,7 @@ impl Batch {
             running: self.location.running,
             ahead,
             gate: self.gate().clone(),
+            closed_by_registry: !std::ptr::eq(self.gate(), &raw const self.location.gate),
             blocking: Arc::new([]),
             estimated_start: None,
         };
@@ -233,7 +234,11 @@ impl Batch {
         let mut starts = None;
         for verdict in verdicts {
             let answer = &mut verdict.answer;
-            if let Some((run_id, room)) = answer.waiter_mut() {
+            let is_repeated = matches!(answer, Answer::Again { .. });
+            // What was answered before this batch is given again as it was.
+            if let Some((run_id, room)) = answer.waiter_mut()
+                && (!is_repeated || provisional_index(run_id).is_some())
+            {
                 let starts = starts.get_or_insert_with(|| self.estimate_starts());
                 room.estimated_start = starts.get(&run_id).copied();
             }

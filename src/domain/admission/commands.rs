@@ -32,7 +32,10 @@ impl Batch {
     fn register_once(&mut self, registration: &Registration) -> Verdict {
         let Some(key) = &registration.key else { return self.register(registration) };
         match self.first_answers.get(&key.hash) {
-            Some((first, _)) if first.request_hash != key.request_hash => settled(Answer::KeyReused),
+            Some((first, _)) if first.request_hash != key.request_hash => {
+                self.note_wrong_request(registration, "key_reused");
+                settled(Answer::KeyReused)
+            }
             Some((first, verdict)) => {
                 let (first_answer, salt) = (Box::new(verdict.answer.clone()), first.salt.clone());
                 let answer = Answer::Again { first: first_answer, salt };
@@ -53,7 +56,7 @@ impl Batch {
         let factor = registration.factor();
         let largest = self.location.largest_factor();
         if factor > largest {
-            self.note_too_large(registration);
+            self.note_wrong_request(registration, "too_large");
             return settled(Answer::FactorTooLarge { largest });
         }
         match self.obstacle(factor) {
@@ -135,7 +138,10 @@ impl Batch {
             return Answer::NotFound;
         };
         match run.status {
-            _ if !run.knows(token) => Answer::WrongToken,
+            _ if !run.knows(token) => {
+                self.note_word_refused(run_id, "wrong_token", Status::Ended(outcome).as_str());
+                Answer::WrongToken
+            }
             Status::Ended(earlier) if earlier == outcome && run.end_reason != Some(EndReason::Lost) => {
                 Answer::Ended(run)
             }
@@ -143,7 +149,10 @@ impl Batch {
                 self.note_late_word(run_id, Status::Ended(outcome).as_str());
                 Answer::EndedOtherwise(run)
             }
-            Status::Queued if outcome != Outcome::Cancelled => Answer::NotStarted(run),
+            Status::Queued if outcome != Outcome::Cancelled => {
+                self.note_word_refused(run_id, "not_started", Status::Ended(outcome).as_str());
+                Answer::NotStarted(run)
+            }
             Status::Queued | Status::Running => self.end_and_go_on(run_id, outcome, None),
         }
     }
@@ -175,6 +184,7 @@ impl Batch {
             return settled(Answer::NotFound);
         };
         if !run.knows(Some(token)) {
+            self.note_word_refused(run_id, "wrong_token", "alive");
             return settled(Answer::WrongToken);
         }
         match run.status {

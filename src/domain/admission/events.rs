@@ -48,8 +48,9 @@ impl Batch {
         self.show(sighting);
     }
 
-    pub fn note_too_large(&mut self, registration: &Registration) {
-        let mut facts = vec![("cause", Fact::Text("too_large".to_owned()))];
+    /// A refusal that nothing at the location is the cause of.
+    pub fn note_wrong_request(&mut self, registration: &Registration, cause: &str) {
+        let mut facts = vec![("cause", text(cause))];
         facts.extend(self.weighed(registration.factor()));
         facts.extend(identity(registration));
         self.note(EventKind::Refused, None, Some(registration.details.triggered_by.clone()), facts);
@@ -69,6 +70,11 @@ impl Batch {
 
     pub fn note_late_word(&mut self, run_id: RunId, claimed: &str) {
         self.note(EventKind::LateWord, Some(run_id), None, vec![("claimed", text(claimed))]);
+    }
+
+    pub fn note_word_refused(&mut self, run_id: RunId, cause: &str, claimed: &str) {
+        let facts = vec![("cause", text(cause)), ("claimed", text(claimed))];
+        self.note(EventKind::WordRefused, Some(run_id), None, facts);
     }
 
     /// To be called before they are set, so that what was before is known.
@@ -119,6 +125,12 @@ impl Batch {
 pub fn registry_set(gate: &Gate) -> Event {
     let blocking = Arc::new([]);
     Event { kind: EventKind::RegistrySet, run_id: None, by: gate.by.clone(), facts: gate_facts(gate), blocking }
+}
+
+/// The event of the registry's gate that opened by itself.
+#[must_use]
+pub fn registry_opened() -> Event {
+    Event { kind: EventKind::RegistryOpened, run_id: None, by: None, facts: Vec::new(), blocking: Arc::new([]) }
 }
 
 /// What is known of a gate that was set or was in the way.

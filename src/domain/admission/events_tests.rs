@@ -1,4 +1,5 @@
 use super::super::event::{EventKind, Fact};
+use super::super::execution::Status;
 use super::super::gate::GateState;
 use super::tests::{Rows, now, register};
 use super::waiting_tests::{after, beat, cancel, complete, set_gate, wait, waiting};
@@ -97,6 +98,19 @@ fn what_a_lost_run_claims_late_is_kept_and_changes_nothing_else() {
     assert_eq!(fact(&late[0], "claimed"), Some(&text("alive")));
     assert_eq!(fact(&late[1], "claimed"), Some(&text("success")));
     assert_eq!((&rows.executions, &rows.location), (&before.executions, &before.location));
+}
+
+#[test]
+fn a_word_that_is_refused_is_kept_and_changes_nothing() {
+    let mut rows = Rows::new(Some("here"));
+    rows.apply(&[wait(600_000), wait(600_000)]);
+    let wrong = Command::Complete { run_id: RunId(1), outcome: Outcome::Failure, token: None };
+    let refused = events(&mut rows, &[wrong, complete(2, Outcome::Success)], after(1));
+    assert_eq!(kinds(&refused), [(EventKind::WordRefused, Some(1)), (EventKind::WordRefused, Some(2))]);
+    assert_eq!(fact(&refused[0], "cause"), Some(&text("wrong_token")));
+    assert_eq!(fact(&refused[0], "claimed"), Some(&text("failure")));
+    assert_eq!(fact(&refused[1], "cause"), Some(&text("not_started")));
+    assert_eq!((rows.executions[0].status, rows.executions[1].status), (Status::Running, Status::Queued));
 }
 
 #[test]

@@ -32,7 +32,7 @@ mod tests;
 mod waiting_tests;
 
 use batch::Batch;
-pub use events::registry_set;
+pub use events::{registry_opened, registry_set};
 
 /// How many running executions a refusal names, largest factor first.
 pub const MOST_HOLDERS_NAMED: usize = 100;
@@ -82,9 +82,7 @@ impl Command {
             Self::Register(_) | Self::Plan(_) | Self::SetLocation { .. } | Self::Sweep => None,
         }
     }
-}
 
-impl Command {
     /// What makes it the same request if it comes again.
     #[must_use]
     pub fn key(&self) -> Option<&IdempotencyKey> {

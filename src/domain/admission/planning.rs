@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::batch::Batch;
 use super::{Verdict, provisional};
-use crate::domain::answer::{Answer, Cause, Planned};
-use crate::domain::execution::{Details, Registration};
+use crate::domain::answer::{Answer, Cause, Planned, Room};
+use crate::domain::execution::{Details, Registration, Status};
 use crate::domain::factor::Factor;
 
 impl Batch {
@@ -18,18 +18,33 @@ impl Batch {
             answer => return Verdict { answer, sighting: None },
         };
         let (mut room, sighting) = self.room(factor, self.queue.len());
-        if cause != Some(Cause::NeverFits) {
-            // As if it waited for as long as anybody may.
-            let mut later = self.clone();
-            let patient = Registration { wait_seconds: Registration::LONGEST_WAIT_SECONDS, ..registration.clone() };
-            later.enqueue(&patient, cause.unwrap_or(Cause::Queue));
-            let run_id = provisional(later.inserted - 1);
-            room.ahead = later.queue.ahead_of(&later.runs[&run_id], self.now);
-            room.estimated_start =
-                if cause.is_none() { Some(self.now) } else { later.estimate_starts().get(&run_id).copied() };
+        if cause.is_none() {
+            (room.ahead, room.estimated_start) = (0, Some(self.now));
+        } else if cause != Some(Cause::NeverFits) {
+            self.look_ahead(registration, &mut room);
         }
         let planned = Planned { cause, largest_factor: self.largest_factor(registration), room };
         Verdict { answer: Answer::Planned(planned), sighting }
+    }
+
+    /// Fills in how many would go first and when it would start if it waited: for as long as it
+    /// says, or, where it would not wait, for as long as anybody may.
+    fn look_ahead(&self, registration: &Registration, room: &mut Room) {
+        let wait_seconds = match registration.wait_seconds {
+            0 => Registration::LONGEST_WAIT_SECONDS,
+            seconds => seconds,
+        };
+        let mut later = self.clone();
+        later.enqueue(&Registration { wait_seconds, ..registration.clone() }, Cause::Queue);
+        let run_id = provisional(later.inserted - 1);
+        let run = &later.runs[&run_id];
+        if run.status == Status::Queued {
+            room.ahead = later.queue.ahead_of(run, self.now);
+            room.estimated_start = later.estimate_starts().get(&run_id).copied();
+        } else {
+            // It only has to wait to go before those who do.
+            room.estimated_start = Some(self.now);
+        }
     }
 
     /// The largest factor with which this registration would start now.

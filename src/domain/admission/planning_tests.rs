@@ -89,6 +89,13 @@ fn a_plan_says_what_would_start_now_and_when_the_rest_would() {
     assert_eq!((urgent.cause, urgent.room.ahead), (None, 0), "it goes first, and fits");
     assert_eq!(urgent.largest_factor, Some(Factor::from_millionths(399_999)));
 
+    let impatient = Registration { wait_seconds: 0, ..waiting(100_000, 9) };
+    let refused = planned(&mut rows, impatient, now());
+    assert_eq!((refused.cause, refused.room.ahead), (Some(Cause::Queue), 1), "who does not wait is refused");
+    assert_eq!(refused.room.estimated_start, Some(now()), "but would start if it said that it waits");
+    let short = Registration { wait_seconds: 60, ..waiting(100_000, 5) };
+    assert_eq!(planned(&mut rows, short, now()).room.estimated_start, None, "it would give up before");
+
     let never = planned(&mut rows, registration(1_000_000), now());
     assert_eq!((never.cause, never.room.estimated_start), (Some(Cause::NeverFits), None));
 }

@@ -302,7 +302,7 @@ fn check_events(before: &Rows, after: &Rows) {
     for run in &after.executions {
         let was = before.executions.iter().find(|was| was.id == run.id);
         let mut kinds = kinds(run);
-        kinds.retain(|kind| *kind != EventKind::LateWord);
+        kinds.retain(|kind| !matches!(kind, EventKind::LateWord | EventKind::WordRefused));
         let suspect = |run: &Execution| run.lease.as_ref().is_some_and(|lease| lease.suspect);
         let began = was.map_or(Status::Queued, |was| was.status) == Status::Queued;
         let expected: Vec<EventKind> = [

@@ -10,7 +10,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, header};
 use axum::response::sse::{KeepAlive, Sse};
 use axum::response::{IntoResponse, Response, sse};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use serde_json::value::RawValue;
 
 use super::fields::parse_run_id;
@@ -98,7 +98,8 @@ async fn answer(
         // A run's events are told from its beginning, as are those since a time.
         let beginning = (run_id.is_some() || filter.from.is_some()).then(EventId::default);
         let after = last_event_id(headers)?.or(beginning);
-        return Ok(stream_events(registry.follow_events(filter, after)));
+        let (beginning, events) = registry.follow_events(filter, after).await?;
+        return Ok(stream_events(beginning, events));
     }
     let order = if run_id.is_some() { Order::OldestFirst } else { Order::NewestFirst };
     let page = registry.events(&filter, after, order, limit).await?;
@@ -118,7 +119,9 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<EventId>, ApiError> {
 }
 
 /// Ends when the server stops or the database fails; whoever follows comes back with the last id.
-fn stream_events(events: EventStream) -> Response {
+fn stream_events(beginning: EventId, events: EventStream) -> Response {
+    // Only an id: whoever loses the connection before the first event knows where to go on.
+    let first = stream::once(async move { Ok::<_, Infallible>(sse::Event::default().id(beginning.to_string())) });
     let pages = stream::unfold(events, async |mut events| match events.next().await {
         Ok(page) => page.map(|page| (page, events)),
         Err(error) => {
@@ -126,10 +129,8 @@ fn stream_events(events: EventStream) -> Response {
             None
         }
     });
-    let told = futures_util::StreamExt::flat_map(pages, |page| {
-        stream::iter(page.into_iter().map(|event| Ok::<_, Infallible>(to_message(&event))))
-    });
-    Sse::new(told).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
+    let told = pages.flat_map(|page| stream::iter(page.into_iter().map(|event| Ok(to_message(&event)))));
+    Sse::new(first.chain(told)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
 }
 
 fn to_message(event: &SavedEvent) -> sse::Event {

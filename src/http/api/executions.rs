@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
+use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use super::fields::parse_run_id;
@@ -72,6 +73,11 @@ fn read_wait(query: Option<&str>) -> Result<(Duration, Option<i64>), ApiError> {
 }
 
 pub fn to_wire(execution: &Execution) -> wire::execution::Execution {
+    to_wire_at(execution, clock::now())
+}
+
+/// As it looks at that time, which only decides whether it is overdue.
+pub fn to_wire_at(execution: &Execution, now: Timestamp) -> wire::execution::Execution {
     let details = &execution.details;
     wire::execution::Execution {
         id: execution.id,
@@ -99,7 +105,7 @@ pub fn to_wire(execution: &Execution) -> wire::execution::Execution {
         stop: execution.stop.as_ref().map(stop_to_wire),
         end_reason: execution.end_reason.map(|reason| reason.as_str().to_owned()),
         expected_seconds: execution.expected_seconds,
-        overdue: execution.is_overdue(clock::now()),
+        overdue: execution.is_overdue(now),
         version: execution.version,
         extra: RawValue::from_string(details.extra.clone()).unwrap_or_default(),
     }

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 
 use super::body::JsonObject;
-use super::register::{explain, read_request, room_to_wire};
+use super::register::{explain_cause, read_request, room_to_wire};
 use crate::domain::answer::{Cause, Planned, Refusal};
 use crate::http::error::ApiError;
 use crate::registry::{Plan, Registry};
@@ -49,7 +49,7 @@ fn message(planned: &Planned) -> String {
     let Some(cause) = planned.cause else {
         return "It would start now.".to_owned();
     };
-    let why = explain(&Refusal { cause, room: planned.room.clone() });
+    let why = explain_cause(&Refusal { cause, room: planned.room.clone() });
     match planned.room.estimated_start {
         Some(start) => format!("It would not start now: {why} If it waited, it would probably start at {start:.0}."),
         None => format!("It would not start now: {why}"),

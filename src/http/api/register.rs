@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::body::SentJsonObject;
-use super::executions::to_wire;
+use super::executions::to_wire_at;
 use super::fields::Fields;
 use super::gate::to_wire as gate_to_wire;
 use crate::domain::answer::{Cause, Holder, Refusal, Room};
@@ -54,7 +54,7 @@ pub async fn register(
             message: "Test registered".to_owned(),
             test_id: execution.id,
             lease_token,
-            execution: to_wire(&execution),
+            execution: to_wire_at(&execution, execution.start_time),
         })
         .into_response(),
         Registered::Queued(execution, room, lease_token) => {
@@ -65,7 +65,7 @@ pub async fn register(
                 position: room.ahead + 1,
                 estimated_start: room.estimated_start,
                 waits_for: room_to_wire(&room),
-                execution: to_wire(&execution),
+                execution: to_wire_at(&execution, execution.start_time),
             };
             (StatusCode::ACCEPTED, Json(body)).into_response()
         }
@@ -81,7 +81,8 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let mut given = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(key) = given.next() else { return Ok(None) };
     let text = key.to_str().unwrap_or_default().trim();
-    let is_usable = (1..=LONGEST_KEY_BYTES).contains(&text.len()) && given.next().is_none();
+    let is_visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+    let is_usable = (1..=LONGEST_KEY_BYTES).contains(&text.len()) && is_visible && given.next().is_none();
     let wrong = || ApiError::invalid(IDEMPOTENCY_KEY, "must be given once, as 1 to 255 visible ASCII characters");
     is_usable.then(|| Some(text.to_owned())).ok_or_else(wrong)
 }
@@ -125,25 +126,41 @@ fn refused(refusal: &Refusal) -> RegisterRefusal {
     }
 }
 
-/// The sentence that stands in the log of a pipeline.
-pub fn explain(refusal: &Refusal) -> String {
+/// The sentence that stands in the log of a pipeline, with what to do about it.
+fn explain(refusal: &Refusal) -> String {
+    let why = explain_cause(refusal);
+    match refusal.cause {
+        Cause::NeverFits => format!("{why} Ask for less."),
+        Cause::NoRoom => why,
+        Cause::Queue => format!("{why} Give wait_seconds to wait as well."),
+        Cause::QueueFull => format!("{why} Try again later."),
+        Cause::Gate => format!("{why} Give wait_seconds to wait for it."),
+    }
+}
+
+/// What is in the way, in a sentence.
+pub fn explain_cause(refusal: &Refusal) -> String {
     let room = &refusal.room;
-    let Room { capacity, running_factor: used, requested_factor: asked, ahead, gate, .. } = room;
+    let Room { capacity, running_factor: used, requested_factor: asked, gate, .. } = room;
     let location = room.location.as_ref().map_or_else(|| "the registry".to_owned(), ToString::to_string);
     match refusal.cause {
-        Cause::NeverFits => format!(
-            "factor {asked} can never run at {location}, where the sum must stay below {capacity}. Ask for less."
-        ),
+        Cause::NeverFits => {
+            format!("factor {asked} can never run at {location}, where the sum must stay below {capacity}.")
+        }
         Cause::NoRoom => format!(
             "{used} runs at {location} and {asked} more would not stay below {capacity}. Running there: {}.",
             describe_holders(room)
         ),
-        Cause::Queue => format!("{ahead} wait for {location} already and go first. Give wait_seconds to wait as well."),
-        Cause::QueueFull => format!("{ahead} wait for {location} already, and no more are taken on. Try again later."),
+        Cause::Queue => match room.ahead {
+            1 => format!("1 test waits for {location} already and goes first."),
+            ahead => format!("{ahead} tests wait for {location} already and go first."),
+        },
+        Cause::QueueFull => format!("{} tests wait for {location} already, and no more are taken on.", room.ahead),
         Cause::Gate => {
+            let closed = if room.closed_by_registry { "the registry".to_owned() } else { location };
             let until = gate.until.map(|until| format!(" until {until:.0}")).unwrap_or_default();
             let reason = gate.reason.as_deref().unwrap_or("no reason was given");
-            format!("{location} is {}{until}: {reason}. Give wait_seconds to wait for it.", gate.state.as_str())
+            format!("{closed} is {}{until}: {}.", gate.state.as_str(), reason.trim_end_matches('.'))
         }
     }
 }

@@ -7,7 +7,7 @@ use tokio_postgres::types::Type;
 use super::error::{classify, classify_commit};
 use super::events;
 use super::rows;
-use crate::domain::admission::registry_set;
+use crate::domain::admission::{registry_opened, registry_set};
 use crate::domain::gate::Gate;
 use crate::domain::location::{Location, LocationName, NOWHERE, of_row};
 use crate::store::StoreError;
@@ -59,6 +59,29 @@ pub async fn set_registry(client: &mut Object, gate: &Gate, now: Option<Timestam
         .map_err(classify)?;
     events::insert(&transaction, &[registry_set(gate)], None, now).await?;
     transaction.commit().await.map_err(classify_commit)
+}
+
+/// Opens the registry's gate if its time has come. No decision waits for that: each looks at the
+/// time itself.
+pub async fn open_registry(client: &mut Object, now: Option<Timestamp>) -> Result<bool, StoreError> {
+    let is_due = "SELECT coalesce($1, clock_timestamp()) FROM perfreg_registry
+                   WHERE id = 1 AND state_until <= coalesce($1, clock_timestamp())";
+    let due = client.query_typed_opt(is_due, &[(&now, Type::TIMESTAMPTZ)]).await.map_err(classify)?;
+    let Some(now) = due.map(|row| rows::get::<Timestamp>(&row, 0)).transpose()? else { return Ok(false) };
+    let transaction = client.transaction().await.map_err(classify)?;
+    let opened = transaction
+        .execute_typed(
+            "UPDATE perfreg_registry SET state = 'open', state_reason = NULL, state_by = NULL, state_until = NULL
+              WHERE id = 1 AND state_until <= $1",
+            &[(&now, Type::TIMESTAMPTZ)],
+        )
+        .await
+        .map_err(classify)?;
+    if opened > 0 {
+        events::insert(&transaction, &[registry_opened()], None, now).await?;
+    }
+    transaction.commit().await.map_err(classify_commit)?;
+    Ok(opened > 0)
 }
 
 /// Fails on a server that only reads.

@@ -14,10 +14,11 @@ const LOCK: i64 = 0x70_6572_6672_6567;
 const OLDEST_VERSION: i32 = 130_000;
 
 /// A database that was dumped and restored numbers its transactions anew; its new events still
-/// have to come after those that are there.
+/// have to come after those that are there. Those of servers that run now lie below the bound.
 const KEEP_EVENTS_IN_ORDER: &str = "
     UPDATE perfreg_registry SET event_offset = needed
-      FROM (SELECT coalesce(max(position), 0) + 1 - pg_current_xact_id()::text::bigint AS needed FROM perfreg_events) AS new
+      FROM (SELECT coalesce(max(position), 0) + 1 - pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS needed
+              FROM perfreg_events) AS new
      WHERE event_offset < needed";
 
 pub async fn migrate(client: &mut Object) -> Result<(), StoreError> {

@@ -99,6 +99,11 @@ impl Store for PostgresStore {
         self.ready()?.run(async |client| locations::set_registry(client, gate, now).await).await
     }
 
+    async fn open_registry(&self) -> Result<bool, StoreError> {
+        let now = self.simulated_now();
+        self.ready()?.run(async |client| locations::open_registry(client, now).await).await
+    }
+
     async fn changed(&self, versions: &[(RunId, i64)]) -> Result<Vec<RunId>, StoreError> {
         self.ready()?.run(async |client| executions::changed(client, versions).await).await
     }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Result, TransactionBehavior, params};
 use super::connection::{classify, classify_commit};
 use super::events;
 use super::rows::{self, timestamp_text};
-use crate::domain::admission::registry_set;
+use crate::domain::admission::{registry_opened, registry_set};
 use crate::domain::gate::Gate;
 use crate::domain::location::{Location, LocationName, NOWHERE, of_row};
 use crate::store::StoreError;
@@ -50,6 +50,23 @@ pub fn set_registry(connection: &mut Connection, gate: &Gate, now: Timestamp) ->
         .map_err(classify)?;
     events::insert(&transaction, &[registry_set(gate)], None, now).map_err(classify)?;
     transaction.commit().map_err(classify_commit)
+}
+
+/// Opens the registry's gate if its time has come by then.
+pub fn open_registry(connection: &mut Connection, now: Timestamp) -> Result<bool, StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(classify)?;
+    let opened = transaction
+        .execute(
+            "UPDATE perfreg_registry SET state = 'open', state_reason = NULL, state_by = NULL, state_until = NULL
+              WHERE id = 1 AND state_until <= ?1",
+            [timestamp_text(now)],
+        )
+        .map_err(classify)?;
+    if opened > 0 {
+        events::insert(&transaction, &[registry_opened()], None, now).map_err(classify)?;
+    }
+    transaction.commit().map_err(classify_commit)?;
+    Ok(opened > 0)
 }
 
 /// Takes the write lock and gives it back.

@@ -95,6 +95,15 @@ impl Store for SqliteStore {
         self.ready()?.writer.run(move |connection| locations::set_registry(connection, &gate, now)).await
     }
 
+    async fn open_registry(&self) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let gate = self.registry().await?;
+        if gate.at(now) == gate {
+            return Ok(false);
+        }
+        self.ready()?.writer.run(move |connection| locations::open_registry(connection, now)).await
+    }
+
     async fn changed(&self, versions: &[(RunId, i64)]) -> Result<Vec<RunId>, StoreError> {
         let versions = versions.to_vec();
         self.ready()?.readers.run(move |connection| executions::changed(connection, &versions)).await

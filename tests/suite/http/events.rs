@@ -1,7 +1,5 @@
 //! What happened, as JSON and as a stream.
 
-use std::time::Duration;
-
 use futures_util::StreamExt;
 use reqwest::Response;
 use serde_json::{Value, json};
@@ -15,6 +13,8 @@ use crate::support::server::{PATIENCE, TestServer};
 struct Stream {
     body: std::pin::Pin<Box<dyn futures_util::Stream<Item = reqwest::Result<Vec<u8>>> + Send>>,
     text: String,
+    /// The id after which it begins.
+    beginning: String,
 }
 
 impl Stream {
@@ -28,7 +28,11 @@ impl Stream {
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         let body = response.bytes_stream().map(|chunk| chunk.map(|bytes| bytes.to_vec()));
-        Self { body: Box::pin(body), text: String::new() }
+        let mut stream = Self { body: Box::pin(body), text: String::new(), beginning: String::new() };
+        let first = timeout(PATIENCE, stream.message()).await.expect("a beginning in time").expect("a beginning");
+        let id = first.strip_prefix("id:").unwrap_or_else(|| panic!("only an id, not {first:?}"));
+        id.trim().clone_into(&mut stream.beginning);
+        stream
     }
 
     /// The next event's id and body, in time; `None` if the server ended the stream.
@@ -38,16 +42,21 @@ impl Stream {
 
     async fn read(&mut self) -> Option<(String, Value)> {
         loop {
+            let message = self.message().await?;
+            let field = |name: &str| message.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+            if let Some((id, data)) = field("id:").zip(field("data:")) {
+                return Some((id.to_owned(), serde_json::from_str(data).expect("a JSON body")));
+            }
+        }
+    }
+
+    /// The lines up to the next empty one.
+    async fn message(&mut self) -> Option<String> {
+        loop {
             if let Some((message, rest)) = self.text.split_once("\n\n") {
-                let field = |name: &str| message.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-                let found = field("id:").zip(field("data:"));
-                let found = found.map(|(id, data)| (id.to_owned(), serde_json::from_str(data).expect("a JSON body")));
-                let rest = rest.len();
+                let (message, rest) = (message.to_owned(), rest.len());
                 self.text.drain(..self.text.len() - rest);
-                if found.is_some() {
-                    return found;
-                }
-                continue;
+                return Some(message);
             }
             let chunk = self.body.next().await?;
             self.text.push_str(&String::from_utf8(chunk.expect("bytes")).expect("UTF-8"));
@@ -105,23 +114,12 @@ on_both_databases! {
         let (first, second) = (TestServer::start(&database.url), TestServer::start(&database.url));
         let (here, there) = (first.http(), second.http());
         let mut stream = Stream::open(&first, "/events?location=azure-k8s", None).await;
-        // What begins now may begin a moment late, so the first thing is said until it is heard.
-        loop {
-            here.post("/register", &example(json!({"factor": 1}))).await;
-            if timeout(Duration::from_millis(500), stream.read()).await.is_ok() {
-                break;
-            }
-        }
+        here.post("/register", &example(json!({"factor": 1}))).await;
+        stream.expect("refused").await;
         there.admit(json!({"location": "elsewhere"})).await;
         let run = there.admit(json!({"factor": 0.6})).await;
-        let known = loop {
-            let (id, body) = stream.next().await.expect("the stream goes on");
-            assert!(body["location"] == "azure-k8s", "{body}");
-            if body["kind"] == "started" {
-                assert_eq!(body["run_id"], run["run_id"]);
-                break id;
-            }
-        };
+        let (known, started) = stream.expect("started").await;
+        assert_eq!((&started["run_id"], &started["location"]), (&run["run_id"], &json!("azure-k8s")));
         drop(stream);
         here.post("/complete", &json!({"run_id": run["run_id"], "status": "success"})).await;
         here.admit(json!({"factor": 0.7})).await;
@@ -129,6 +127,17 @@ on_both_databases! {
         let (_, ended) = stream.expect("ended").await;
         assert_eq!((&ended["run_id"], &ended["details"]["status"]), (&run["run_id"], &json!("success")));
         stream.expect("started").await;
+    }
+
+    async fn a_stream_that_has_told_nothing_yet_goes_on_without_a_gap(database: &TestDatabase) {
+        let mut server = TestServer::start(&database.url);
+        server.http().admit(json!({"factor": 0.1})).await;
+        let stream = Stream::open(&server, "/events", None).await;
+        server.kill();
+        let another = TestServer::start(&database.url);
+        let run = another.http().admit(json!({"factor": 0.2})).await;
+        let mut stream = Stream::open(&another, "/events", Some(&stream.beginning)).await;
+        assert_eq!(stream.expect("started").await.1["run_id"], run["run_id"], "what began before is not told");
     }
 
     async fn a_stream_of_one_test_tells_its_whole_story_and_ends_with_the_server(database: &TestDatabase) {

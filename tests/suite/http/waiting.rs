@@ -59,7 +59,7 @@ on_both_databases! {
         assert_eq!(queue_up(&here, json!({"factor": 0.1})).await["position"], 2, "it would fit, but is not first");
         let refused = here.post("/register", &example(json!({"factor": 0.1}))).await;
         assert_eq!(refused.status, 409);
-        assert!(refused.json()["message"].as_str().is_some_and(|text| text.contains("2 wait for azure-k8s already")));
+        assert!(refused.json()["message"].as_str().is_some_and(|text| text.contains("2 tests wait for azure-k8s already")));
         assert_eq!(here.get("/locations").await.json()["locations"][0]["waiting"], 2);
 
         let (poll_there, poll_waiter) = (there.clone(), waiter.clone());

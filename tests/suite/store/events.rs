@@ -119,6 +119,22 @@ on_both_databases! {
         }
     }
 
+    async fn a_registry_that_opens_by_itself_says_so_once(database: &TestDatabase) {
+        let clock = clock();
+        let store = database.store(Clock::Simulated(clock.clone())).await;
+        let until = Some(clock.now() + SignedDuration::from_secs(60));
+        let closed = Gate { state: GateState::Draining, reason: Some("drill".to_owned()), by: None, until };
+        store.set_registry(&closed).await.expect("a new gate");
+        assert!(!store.open_registry().await.expect("an answer"), "it is not due");
+        clock.advance(SignedDuration::from_secs(60));
+        assert!(store.open_registry().await.expect("an answer"));
+        assert!(!store.open_registry().await.expect("an answer"), "it is open");
+        assert_eq!(store.registry().await.expect("a gate"), Gate::OPEN);
+        let events = list(store.as_ref(), EventFilter::default()).await;
+        assert_eq!(kinds(&events), ["registry_set", "registry_opened"]);
+        assert_eq!(events[1].at, clock.now());
+    }
+
     async fn reading_on_gives_every_event_once_in_order(database: &TestDatabase) {
         let store = database.store(Clock::Real).await;
         let begin = store.settled_events(&EventFilter::default(), None, 10).await.expect("the end").until;

@@ -48,7 +48,7 @@ on_both_databases! {
         let store = database.store(Clock::Simulated(clock.clone())).await;
         let store = store.as_ref();
         let commands = || vec![
-            register(keyed("started", "a", "here", "0.6")),
+            register(Registration { expected_seconds: Some(60), ..keyed("started", "a", "here", "0.6") }),
             register(waits(keyed("queued", "b", "here", "0.6"))),
             register(keyed("refused", "c", "here", "0.6")),
             register(keyed("too large", "d", "here", "1.5")),
@@ -56,6 +56,8 @@ on_both_databases! {
         let first = decide(store, Some("here"), commands()).await;
         assert!(matches!(&first[..], [Answer::Registered(_), Answer::Queued(..), Answer::Refused(_),
                                       Answer::FactorTooLarge { .. }]), "{first:?}");
+        let Answer::Queued(_, room) = &first[1] else { panic!("it waits") };
+        assert_eq!(room.estimated_start, Some(clock.now() + SignedDuration::from_secs(60)));
         clock.advance(SignedDuration::from_secs(30));
         let end = Command::Complete { run_id: RunId(1), outcome: Outcome::Failure, token: None };
         let stop = Command::Cancel { run_id: RunId(2), reason: None, by: None, force: false };
