@@ -1,5 +1,6 @@
 //! The command line: `serve`, and thin clients of a server.
 
+mod ask;
 mod cancel;
 mod complete;
 mod duration;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use tokio::time::{Instant, sleep};
 
+use super::ask::{Limits, SLOWEST_ANSWER, ask_until};
 use super::complete::ended;
 use super::duration::seconds;
 use super::output::say;
@@ -14,12 +15,12 @@ use crate::client::{Answer, ClientError};
 use crate::wire::execution::{Execution, ExecutionStatus};
 
 /// The registry holds nobody for longer.
-const LONGEST_HOLD_SECONDS: u64 = 30;
+const LONGEST_HOLD: Duration = Duration::from_secs(30);
 const HELP: &str = "\
 Exit codes:
    0  the test was a success; with --for started, it runs, or has run to its end
    1  it failed or was cancelled; with --for started, it was cancelled
-  76  neither has happened within --timeout
+  76  neither has happened within --timeout, as far as the registry could say
 While the registry cannot be reached, it tries again.";
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -64,35 +65,41 @@ impl Wait {
     async fn wait(&self) -> Result<ExitCode, ClientError> {
         let (client, output) = self.connection.open()?;
         let give_up = self.timeout.map(|seconds| Instant::now() + Duration::from_secs(seconds.into()));
-        let (mut version, mut is_said) = (-1, false);
+        let limits = Limits { give_up, slowest_answer: LONGEST_HOLD + SLOWEST_ANSWER };
+        let mut version = -1;
         loop {
-            let left = give_up.map_or(u64::MAX, |time| time.saturating_duration_since(Instant::now()).as_secs());
-            let hold = u32::try_from(left.clamp(1, LONGEST_HOLD_SECONDS)).unwrap_or_default();
-            match client.execution(self.run_id, hold, version).await {
-                Ok(answer) => {
-                    let execution: Execution = answer.read()?;
-                    if let Some(happened) = self.event.has_happened(execution.status) {
-                        output.print(&answer, |execution: Execution| describe(&execution))?;
-                        return Ok(if happened { ExitCode::SUCCESS } else { ExitCode::FAILURE });
-                    }
-                    if give_up.is_some_and(|time| Instant::now() >= time) {
-                        return give_up_on(&answer, &execution, &output);
-                    }
-                    if version == execution.version {
-                        sleep(PAUSE.min(Duration::from_secs(left))).await;
-                    }
-                    version = execution.version;
+            let call = async || client.execution(self.run_id, hold_seconds(give_up), version).await;
+            let answer = match ask_until(limits, &client, "trying again", call).await {
+                Err(error) if error.is_temporary() => {
+                    say(&format!("{error}; given up"));
+                    return Ok(ExitCode::from(exit::WAITED_IN_VAIN));
                 }
-                Err(error) if error.is_temporary() && give_up.is_none_or(|time| Instant::now() < time) => {
-                    if !std::mem::replace(&mut is_said, true) {
-                        say(&format!("{error}; trying again"));
-                    }
-                    sleep(PAUSE).await;
-                }
-                Err(error) => return Err(error),
+                answer => answer?,
+            };
+            let execution: Execution = answer.read()?;
+            if let Some(happened) = self.event.has_happened(execution.status) {
+                output.print(&answer, |execution: Execution| describe(&execution))?;
+                return Ok(if happened { ExitCode::SUCCESS } else { ExitCode::FAILURE });
             }
+            if give_up.is_some_and(|time| Instant::now() >= time) {
+                return give_up_on(&answer, &execution, &output);
+            }
+            if version == execution.version {
+                sleep(PAUSE.min(left(give_up))).await;
+            }
+            version = execution.version;
         }
     }
+}
+
+/// How long the next call is to be held; at least for a second, or it would be asked in a circle.
+fn hold_seconds(give_up: Option<Instant>) -> u32 {
+    let held = left(give_up).clamp(Duration::from_secs(1), LONGEST_HOLD).as_secs();
+    u32::try_from(held).unwrap_or_default()
+}
+
+fn left(give_up: Option<Instant>) -> Duration {
+    give_up.map_or(Duration::MAX, |time| time.saturating_duration_since(Instant::now()))
 }
 
 fn give_up_on(answer: &Answer, execution: &Execution, output: &super::Output) -> Result<ExitCode, ClientError> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use crate::wire::cancel::CancelRequest;
 use crate::wire::complete::CompleteRequest;
@@ -180,6 +181,19 @@ impl Client {
     /// If the capacity cannot be set, or the server did not answer.
     pub async fn set_location(&self, name: &str, request: &SetLocationRequest) -> Result<Answer, ClientError> {
         self.send(Method::PUT, &["locations", name], |call| call.json(request)).await
+    }
+
+    /// What the call says, unless it takes longer than `limit`.
+    ///
+    /// # Errors
+    /// If it takes longer, or the call fails.
+    pub async fn within<T>(
+        &self,
+        limit: Duration,
+        call: impl Future<Output = Result<T, ClientError>>,
+    ) -> Result<T, ClientError> {
+        let silent = || ClientError::Unreachable { server: self.server(), reason: "it does not answer".to_owned() };
+        timeout(limit, call).await.unwrap_or_else(|_| Err(silent()))
     }
 
     async fn send(

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 pub use self::progress::fit;
@@ -27,6 +27,7 @@ use self::running::Rules;
 use self::signals::{Signals, exit_code};
 use self::ticket::{Standing, Ticket};
 use self::waiting::{Waited, give_back, wait};
+use super::ask::{Limits, SLOWEST_ANSWER, ask_until};
 use super::duration::seconds;
 use super::output::say;
 use super::registration::Registration;
@@ -52,7 +53,7 @@ Exit codes: that of the command, 128 + N if signal N ended it, and otherwise
  126  the command cannot be run
  127  the command was not found";
 
-const RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// What has been asked when an interrupt comes may be answered for so long.
 const LATE_ANSWER: Duration = Duration::from_secs(1);
 
 /// Run a command while the registry holds its share of the location.
@@ -149,19 +150,9 @@ impl Run {
 /// Registers; the key lets the server recognise a request whose answer was lost.
 async fn register(client: &Client, request: &RegisterRequest, patience: Duration) -> Result<Standing, ClientError> {
     let key = Uuid::new_v4().to_string();
-    let start = Instant::now();
-    let mut is_said = false;
-    loop {
-        match client.register_once(request, &key).await {
-            Err(error) if error.is_temporary() && start.elapsed() < patience => {
-                if !std::mem::replace(&mut is_said, true) {
-                    say(&format!("{error}; trying again for {}s", patience.as_secs()));
-                }
-                sleep(RETRY_PAUSE).await;
-            }
-            answer => return answer?.read(),
-        }
-    }
+    let limits = Limits { give_up: Some(Instant::now() + patience), slowest_answer: SLOWEST_ANSWER };
+    let how = format!("trying again for {}s", patience.as_secs());
+    ask_until(limits, client, &how, async || client.register_once(request, &key).await).await?.read()
 }
 
 /// Waits for its turn if it has to, and runs the command.

@@ -2,18 +2,19 @@
 
 use std::ffi::OsString;
 use std::future::pending;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use rustix::process::Signal;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
-use super::cannot_start;
 use super::heartbeat::{self, News};
 use super::load::{Change, Load};
 use super::signals::{NO_SUSPENSION, Signals, is_interrupt};
 use super::ticket::{Standing, Ticket};
+use super::{LATE_ANSWER, cannot_start};
 use crate::cli::exit::{CANNOT_RUN, LOST, STOPPED};
 use crate::cli::output::say;
 use crate::wire::complete::CompleteStatus;
@@ -21,7 +22,6 @@ use crate::wire::execution::Stop;
 
 /// For how long the end is told again while nobody hears it.
 const REPORT_FOR: Duration = Duration::from_mins(2);
-const REPORT_PAUSE: Duration = Duration::from_secs(1);
 
 /// What to run, and what to do when something happens to it.
 pub struct Rules {
@@ -181,26 +181,20 @@ async fn reached(time: Option<Instant>) {
     }
 }
 
-/// Says how the run ended, again and again while nobody hears it.
+/// Says how the run ended; an interrupt leaves it at that, but lets an answer that is on its way arrive.
 async fn report(ticket: &Ticket, status: CompleteStatus, signals: &mut Signals) {
     let run_id = ticket.run_id;
-    let give_up = Instant::now() + REPORT_FOR;
-    let mut is_said = false;
-    loop {
-        let error = match ticket.complete(status).await {
-            Ok(()) => return,
-            Err(error) => error,
-        };
-        if !error.is_temporary() || Instant::now() > give_up {
+    let mut telling = pin!(ticket.complete(status, REPORT_FOR));
+    let told = tokio::select! {
+        told = &mut telling => Ok(told),
+        _ = signals.interrupt() => timeout(LATE_ANSWER, telling).await,
+    };
+    match told {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
             let word = format!("{status:?}").to_lowercase();
-            return say(&format!("WARNING: the end of run {run_id} as {word} could not be told: {error}"));
+            say(&format!("WARNING: the end of run {run_id} as {word} could not be told: {error}"));
         }
-        if !std::mem::replace(&mut is_said, true) {
-            say(&format!("{error}; the end of run {run_id} is told again for {}s", REPORT_FOR.as_secs()));
-        }
-        tokio::select! {
-            () = sleep(REPORT_PAUSE) => {}
-            _ = signals.interrupt() => return say(&format!("interrupted before the end of run {run_id} was told")),
-        }
+        Err(_) => say(&format!("interrupted before the end of run {run_id} was told")),
     }
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use tokio::time::timeout;
+use tokio::time::Instant;
 
+use crate::cli::ask::{Limits, SLOWEST_ANSWER, ask_until};
 use crate::client::{Answer, Client, ClientError};
 use crate::wire::cancel::CancelRequest;
 use crate::wire::complete::{CompleteRequest, CompleteStatus};
@@ -13,9 +14,6 @@ use crate::wire::execution::{ExecutionStatus, Stop};
 use crate::wire::heartbeat::HeartbeatRequest;
 use crate::wire::register::Room;
 
-/// How long an answer may take beyond the time for which the call is held; less under a short
-/// lease, so that a heartbeat can be tried again before that runs out.
-const SLOWEST_ANSWER: Duration = Duration::from_secs(10);
 const LEASE_UNLESS_TOLD: u32 = 60;
 
 /// What every answer about our run says of it.
@@ -71,17 +69,17 @@ impl Ticket {
             wait_seconds: Some(hold_seconds),
             version: None,
         };
+        // Under a short lease less, so that it can be tried again before that runs out.
         let patience = Duration::from_secs(hold_seconds.into()) + SLOWEST_ANSWER.min(self.lease / 3);
-        let answer = timeout(patience, self.client.heartbeat(&request)).await.unwrap_or_else(|_| {
-            Err(ClientError::Unreachable { server: self.client.server(), reason: "it does not answer".to_owned() })
-        });
-        classify(answer)
+        classify(self.client.within(patience, self.client.heartbeat(&request)).await)
     }
 
-    /// Says how the run ended.
-    pub async fn complete(&self, status: CompleteStatus) -> Result<(), ClientError> {
+    /// Says how the run ended, again and again while nobody hears it.
+    pub async fn complete(&self, status: CompleteStatus, patience: Duration) -> Result<(), ClientError> {
         let request = CompleteRequest { run_id: self.run_id, status, lease_token: Some(self.token.clone()) };
-        self.client.complete(&request).await.map(drop)
+        let limits = Limits { give_up: Some(Instant::now() + patience), slowest_answer: SLOWEST_ANSWER };
+        let how = format!("the end of run {} is told again for {}s", self.run_id, patience.as_secs());
+        ask_until(limits, &self.client, &how, async || self.client.complete(&request).await).await.map(drop)
     }
 
     /// Gives the place in the queue back.
@@ -89,8 +87,7 @@ impl Ticket {
         let reason = Some("interrupted while it waited".to_owned());
         // By force: if it has just started, nobody is there any more whom the registry could ask to stop.
         let request = CancelRequest { run_id: self.run_id, reason, by: None, force: true };
-        let answer = timeout(SLOWEST_ANSWER, self.client.cancel(&request)).await;
-        answer.map_or(Ok(()), |answer| answer.map(drop))
+        self.client.within(SLOWEST_ANSWER, self.client.cancel(&request)).await.map(drop)
     }
 }
 

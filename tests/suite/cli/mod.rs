@@ -5,6 +5,7 @@ mod events;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -146,6 +147,18 @@ async fn wait_tells_by_its_exit_code_how_a_test_ended() {
     assert_eq!(call(&server, &["wait", "3", "--for", "started"]).0, 1);
     let (code, _, error) = call(&server, &["wait", "99"]);
     assert_eq!((code, error.as_str()), (1, "perfreg: No test has this run_id; /history lists all.\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wait_gives_up_in_time_although_the_registry_hangs() {
+    let (server, _database) = serve().await;
+    register(&server, &[]);
+    server.signal("STOP");
+    let start = Instant::now();
+    let (code, _, error) = call(&server, &["wait", "1", "--timeout", "2s"]);
+    assert_eq!(code, 76, "{error}");
+    assert!(error.ends_with("it does not answer; given up\n"), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(20), "it took {:?}", start.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]

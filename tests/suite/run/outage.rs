@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{Run, serve, status};
+use super::{Run, serve, status, until};
 use crate::support::database::{Engine, TestDatabase};
 use crate::support::server::TestServer;
 
@@ -28,6 +28,34 @@ fn a_registry_that_is_away_at_the_start_fails_the_run_or_lets_it_run_as_told() {
     let (code, log) = run.end();
     assert_eq!((code, run.out().as_str()), (3, "started\n"), "{log}");
     assert!(log.contains("WARNING: cannot reach the registry") && log.contains("WITHOUT a registration"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_hangs_at_the_start_is_tried_for_no_longer_than_told() {
+    let (server, _database) = serve().await;
+    server.signal("STOP");
+    let options = ["--retry-for", "2s", "--", "sh", "-c", "echo started; exit 3"];
+    let (code, log) = Run::start(&server.url, &options).end();
+    assert_eq!(code, 69, "{log}");
+    assert!(log.contains("it does not answer"), "{log}");
+    let mut run = Run::start(&server.url, &[&["--if-unreachable", "run"], &options[..]].concat());
+    let (code, log) = run.end();
+    assert_eq!((code, run.out().as_str()), (3, "started\n"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupt_is_heard_while_a_registry_that_hangs_is_told_the_end() {
+    let (server, _database) = serve().await;
+    let mut run = Run::start(&server.url, &["--", "sh", "-c", UNTIL_TOLD]);
+    run.until_it_prints("ready");
+    server.signal("STOP");
+    run.signal("USR1");
+    let children = format!("/proc/{0}/task/{0}/children", run.child.id());
+    until("the end of the load", || std::fs::read_to_string(&children).expect("Linux").is_empty());
+    run.signal("INT");
+    let (code, log) = run.end();
+    assert_eq!(code, 0, "{log}");
+    assert!(log.contains("interrupted before the end of run 1 was told"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,59 @@
+//! Asking a registry that may be away, or hang, until there is an answer or no time left.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::output::say;
+use crate::client::{Client, ClientError};
+
+/// How long an answer may take beyond the time for which a call is held.
+pub const SLOWEST_ANSWER: Duration = Duration::from_secs(10);
+/// Even the last call of all is given time for an answer.
+const QUICKEST_ANSWER: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// For how long to ask, and how long each call may take.
+#[derive(Clone, Copy)]
+pub struct Limits {
+    /// None: for ever.
+    pub give_up: Option<Instant>,
+    pub slowest_answer: Duration,
+}
+
+impl Limits {
+    fn is_over(self) -> bool {
+        self.give_up.is_some_and(|time| time <= Instant::now())
+    }
+
+    fn of_next_call(self) -> Duration {
+        let left = self.give_up.map_or(Duration::MAX, |time| time.saturating_duration_since(Instant::now()));
+        self.slowest_answer.min(left.max(QUICKEST_ANSWER))
+    }
+
+    fn next_call(self) -> Instant {
+        let next = Instant::now() + PAUSE;
+        self.give_up.map_or(next, |time| time.min(next))
+    }
+}
+
+/// Asks again and again, and says once that, and `how`, it does so.
+pub async fn ask_until<T>(
+    limits: Limits,
+    client: &Client,
+    how: &str,
+    mut call: impl AsyncFnMut() -> Result<T, ClientError>,
+) -> Result<T, ClientError> {
+    let mut is_said = false;
+    loop {
+        match client.within(limits.of_next_call(), call()).await {
+            Err(error) if error.is_temporary() && !limits.is_over() => {
+                if !std::mem::replace(&mut is_said, true) {
+                    say(&format!("{error}; {how}"));
+                }
+                sleep_until(limits.next_call()).await;
+            }
+            answer => return answer,
+        }
+    }
+}
