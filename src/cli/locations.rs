@@ -2,8 +2,8 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::Connection;
 use super::output::table;
+use super::{Connection, gate};
 use crate::client::ClientError;
 use crate::wire::gate::GateState;
 use crate::wire::location::{Location, LocationsResponse, SetLocationRequest};
@@ -88,7 +88,7 @@ pub fn locations_table(locations: &[Location]) -> String {
             location.available.to_string(),
             location.running.to_string(),
             location.waiting.to_string(),
-            format!("{:?}", location.gate.state).to_lowercase(),
+            gate::word(location.gate.state).to_owned(),
         ]
     };
     let header = ["LOCATION", "USED", "CAPACITY", "AVAILABLE", "RUNNING", "WAITING", "STATE"];

@@ -6,6 +6,7 @@ mod complete;
 mod duration;
 mod events;
 mod exit;
+mod gate;
 mod history;
 mod locations;
 mod output;

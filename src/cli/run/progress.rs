@@ -3,13 +3,14 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use rustix::termios::tcgetwinsize;
 use tokio::time::Instant;
 
 use super::ticket::Standing;
 use crate::cli::duration::describe;
+use crate::cli::gate::word;
 use crate::cli::output::{printable, say};
 use crate::wire::gate::GateState;
 use crate::wire::register::{Blocking, Room};
@@ -18,39 +19,49 @@ use crate::wire::register::{Blocking, Room};
 const LONGEST_SILENCE: Duration = Duration::from_mins(1);
 const COLUMNS_UNLESS_TOLD: u16 = 80;
 
-/// What stays as it is until something happens, and what moves with the time.
+/// What is shown, and what of it stays as it is until something happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    pub steady: String,
-    pub moving: String,
+    shown: String,
+    steady: String,
 }
 
-/// Who waits for what, and for how long still.
+impl Line {
+    pub fn of_problem(problem: &str) -> Self {
+        Self { shown: printable(problem), steady: printable(problem) }
+    }
+}
+
+/// When it will start, and what is in its way. A narrow terminal cuts the end, so what matters most comes first.
 pub fn waiting(standing: &Standing, waited: Duration, now: Timestamp, zone: &TimeZone) -> Line {
-    let location = standing.waits_for.as_ref().and_then(|room| room.location.as_deref()).unwrap_or("the registry");
     let position = standing.position.map(|position| format!(" at position {position}")).unwrap_or_default();
-    let obstacle = standing.waits_for.as_ref().and_then(obstacle).map(|text| format!(", {text}")).unwrap_or_default();
+    let head = printable(&format!("run {} waits{position}", standing.run_id));
     let estimate = standing.estimated_start.map(|start| {
         let clock = start.to_zoned(zone.clone()).strftime("%H:%M").to_string();
-        format!(", starts at about {clock} (in {})", describe(start.duration_since(now)))
+        format!(", starts about {clock} (in {})", describe(start.duration_since(now)))
     });
-    let waited = describe(jiff::SignedDuration::try_from(waited).unwrap_or_default());
+    let obstacle = standing.waits_for.as_ref().map(obstacle).unwrap_or_default();
+    let waited = describe(SignedDuration::try_from(waited).unwrap_or_default());
     Line {
-        steady: printable(&format!("run {} waits for {location}{position}{obstacle}", standing.run_id)),
-        moving: format!("; {waited} so far{}", estimate.unwrap_or_default()),
+        shown: format!("{head}{}{obstacle}; {waited} so far", estimate.unwrap_or_default()),
+        steady: format!("{head}{obstacle}"),
     }
 }
 
-fn obstacle(room: &Room) -> Option<String> {
-    let gate = &room.gate;
-    if gate.state != GateState::Open {
-        let state = if gate.state == GateState::Draining { "draining" } else { "stopped" };
-        return Some(format!("which is {state}: {}", gate.reason.as_deref().unwrap_or("no reason was given")));
-    }
-    let (first, others) = room.blocking.split_first()?;
-    let Blocking { run_id, test, triggered_by, factor, .. } = first;
-    let others = if others.is_empty() { String::new() } else { format!(" and {} more", room.running - 1) };
-    Some(format!("held by run {run_id} ({test} by {triggered_by}, {factor}){others}"))
+fn obstacle(room: &Room) -> String {
+    let location = room.location.as_deref().unwrap_or("the registry");
+    printable(&match (room.gate.state, &room.blocking[..]) {
+        (GateState::Open, []) => format!("; {location} has no room for it yet"),
+        (GateState::Open, [first, others @ ..]) => {
+            let Blocking { run_id, test, triggered_by, factor, .. } = first;
+            let others = if others.is_empty() { String::new() } else { format!(" and {} more", room.running - 1) };
+            format!("; {location} is held by run {run_id} ({test} by {triggered_by}, {factor}){others}")
+        }
+        (state, _) => {
+            let reason = room.gate.reason.as_deref().unwrap_or("no reason was given");
+            format!("; {location} is {}: {reason}", word(state))
+        }
+    })
 }
 
 /// One line that is redrawn on a terminal; in a log a line at each change, and one a minute.
@@ -68,10 +79,10 @@ impl Progress {
         if self.is_terminal {
             let columns = tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col);
             let columns = if columns == 0 { COLUMNS_UNLESS_TOLD } else { columns };
-            let text = format!("perfreg: {}{}", line.steady, line.moving);
+            let text = format!("perfreg: {}", line.shown);
             let _ = write!(io::stderr(), "\r\x1b[K{}", fit(&text, columns.into()));
         } else if self.is_due(&line.steady, Instant::now()) {
-            say(&format!("{}{}", line.steady, line.moving));
+            say(&line.shown);
         }
     }
 
@@ -135,12 +146,13 @@ mod tests {
     }
 
     #[test]
-    fn a_waiter_sees_its_position_who_is_in_its_way_and_when_it_is_expected_to_start() {
+    fn a_waiter_sees_its_position_and_when_it_is_expected_to_start_before_who_is_in_its_way() {
+        let obstacle = "; azure-k8s is held by run 5 (soak by a\u{fffd}na, 0.5) and 2 more";
         let estimated = line(&json!({"estimated_start": "2026-11-22T14:32:00Z"}));
-        let steady = "run 7 waits for azure-k8s at position 2, held by run 5 (soak by a\u{fffd}na, 0.5) and 2 more";
-        assert_eq!(estimated.steady, steady);
-        assert_eq!(estimated.moving, "; 1m 20s so far, starts at about 14:32 (in 12m)");
-        assert_eq!(line(&json!({})).moving, "; 1m 20s so far");
+        let shown = format!("run 7 waits at position 2, starts about 14:32 (in 12m){obstacle}; 1m 20s so far");
+        assert_eq!(estimated.shown, shown);
+        assert_eq!(estimated.steady, format!("run 7 waits at position 2{obstacle}"), "time alone is no change");
+        assert_eq!(line(&json!({})).shown, format!("run 7 waits at position 2{obstacle}; 1m 20s so far"));
     }
 
     #[test]
@@ -148,7 +160,7 @@ mod tests {
         let mut room = serde_json::to_value(standing(&json!({})).waits_for).expect("JSON");
         room["gate"] = json!({"state": "draining", "reason": "release", "by": null, "until": null});
         let closed = line(&json!({"waits_for": room}));
-        assert_eq!(closed.steady, "run 7 waits for azure-k8s at position 2, which is draining: release");
+        assert_eq!(closed.steady, "run 7 waits at position 2; azure-k8s is draining: release");
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub async fn wait(ticket: &Ticket, first: Standing, patience: Duration, signals:
                 heard = &mut beat => break heard,
                 _ = ticks.tick() => progress.show(&match &shown {
                     Ok(standing) => waiting(standing, start.elapsed(), clock::now(), &zone),
-                    Err(problem) => Line { steady: problem.clone(), moving: String::new() },
+                    Err(problem) => Line::of_problem(problem),
                 }),
                 signal = signals.interrupt() => {
                     drop(progress);

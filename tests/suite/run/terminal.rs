@@ -98,16 +98,15 @@ async fn ctrl_z_does_not_suspend_a_load() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_waiter_sees_one_line_that_is_redrawn() {
+async fn a_waiter_sees_one_line_that_is_redrawn_and_begins_with_its_start() {
     let (server, _database) = serve().await;
-    let here = json!({"location": "here", "factor": 0.9});
-    server.http().admit(here).await;
-    let mut command = run(&server.url, &["--location", "here", "--factor", "0.5", "--wait", "1h", "--", "true"]);
-    command.env("COLUMNS", "200");
+    server.http().admit(json!({"location": "here", "factor": 0.9, "expected_seconds": 3600})).await;
+    let command = run(&server.url, &["--location", "here", "--factor", "0.5", "--wait", "1h", "--", "true"]);
     let arguments: Vec<_> = command.get_args().map(|text| text.to_string_lossy().into_owned()).collect();
-    let terminal = Terminal::start(&format!("stty cols 200; env {}; echo code $?", arguments.join(" ")), &command);
-    terminal.until_it_shows("\r\u{1b}[Kperfreg: run 2 waits for here at position 1");
-    terminal.until_it_shows("; 1s so far");
+    let terminal = Terminal::start(&format!("stty cols 80; env {}; echo code $?", arguments.join(" ")), &command);
+    let line = "\r\u{1b}[Kperfreg: run 2 waits at position 1, starts about ";
+    until("the second line", || terminal.screen.lock().expect("no panic").matches(line).count() > 1);
+    terminal.until_it_shows(" (in 59m); here is");
     server.http().post("/complete", &json!({"run_id": 1, "status": "success"})).await;
     terminal.until_it_shows("\r\u{1b}[Kperfreg: run 2 has its share now and starts");
     terminal.until_it_shows("code 0");
