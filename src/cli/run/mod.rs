@@ -116,6 +116,9 @@ impl Run {
             Ok(client) => client,
             Err(error) => return exit::fail(&error),
         };
+        if let Some(warning) = unprotected(&request) {
+            say(&warning);
+        }
         let rules = Rules {
             command: self.command,
             url: self.url.server,
@@ -180,6 +183,21 @@ async fn admitted(
         }
         Waited::Interrupted(signal) => ExitCode::from(exit_code(signal.as_raw())),
         Waited::Unreachable(error) => exit::fail(&error),
+    }
+}
+
+/// What is said of a request that takes nothing: it may be meant so, or a variable was forgotten.
+fn unprotected(request: &RegisterRequest) -> Option<String> {
+    match (&request.location, &request.factor) {
+        (None, _) => Some(
+            "WARNING: without a location the load is bound by nothing and keeps nobody else away; give --location, \
+             or set PERFREG_LOCATION"
+                .to_owned(),
+        ),
+        (Some(location), None) => Some(format!(
+            "WARNING: without a factor the load takes nothing of {location}; give --factor, or set PERFREG_FACTOR"
+        )),
+        _ => None,
     }
 }
 

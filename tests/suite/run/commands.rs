@@ -78,6 +78,22 @@ fn everything_that_is_missing_is_named_and_nothing_is_started() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_load_that_is_bound_by_nothing_is_warned_of() {
+    let (server, _database) = serve().await;
+    let (here, half) = (["--location", "here"], ["--factor", "0.5"]);
+    for (arguments, warning) in [
+        (&half[..], "WARNING: without a location the load is bound by nothing"),
+        (&here[..], "WARNING: without a factor the load takes nothing of here"),
+    ] {
+        let (code, log) = Run::start(&server.url, &[arguments, &["--", "true"]].concat()).end();
+        assert_eq!(code, 0);
+        assert!(log.contains(warning), "{log}");
+    }
+    let (_, log) = Run::start(&server.url, &[&here[..], &half, &["--", "true"]].concat()).end();
+    assert!(!log.contains("WARNING"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_command_leaves_behind_ends_with_it() {
     let (server, _database) = serve().await;
     let script = "sleep 300 & setsid sleep 300 & (trap '' TERM; sleep 300; sleep 300) & exit 3";
