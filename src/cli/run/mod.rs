@@ -43,6 +43,7 @@ success, anything else a failure; a command that fails after it was interrupted 
 Everything that the command has started ends with it, and with perfreg run, even if that is killed.
 
 Exit codes: that of the command, 128 + N if signal N ended it, and otherwise
+   1  the registry found the request wrong, such as a lease of 5s; what is wrong is printed
    2  the command line was wrong, or something is missing that no CI system says
   65  refused for good: the factor can never fit at this location
   69  the registry cannot be reached

@@ -78,6 +78,17 @@ fn everything_that_is_missing_is_named_and_nothing_is_started() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_the_registry_finds_wrong_starts_nothing() {
+    let (server, _database) = serve().await;
+    for (option, value) in [("--lease", "5s"), ("--factor", "5"), ("--factor", "much")] {
+        let mut run = Run::start(&server.url, &["--location", "here", option, value, "--", "echo", "started"]);
+        let (code, log) = run.end();
+        assert_eq!((code, run.out().as_str()), (1, ""), "{option} {value}: {log}");
+        assert!(log.contains(option.trim_start_matches("--")), "{log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_load_that_is_bound_by_nothing_is_warned_of() {
     let (server, _database) = serve().await;
     let (here, half) = (["--location", "here"], ["--factor", "0.5"]);
