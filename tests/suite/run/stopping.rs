@@ -1,5 +1,7 @@
 //! The registry asks for a stop, or somebody ends the run.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use super::{Run, serve, status, stop};
@@ -32,6 +34,20 @@ async fn a_load_that_ignores_sigterm_is_killed_after_its_grace() {
     assert!(log.contains("did not end in time and is killed"), "{log}");
     assert_eq!(run.processes(), Vec::<i64>::new());
     assert_eq!(status(&server, 1).await, "cancelled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_grace_a_load_is_killed_at_once() {
+    let (server, _database) = serve().await;
+    let script = "trap '' TERM; setsid sleep 300 & echo ready; while :; do sleep 300; done";
+    let mut run = Run::start(&server.url, &["--stop-grace", "0s", "--", "sh", "-c", script]);
+    run.until_it_prints("ready");
+    stop(&server, json!({"force": true})).await;
+    let start = Instant::now();
+    let (code, log) = run.end();
+    assert_eq!(code, 79, "{log}");
+    assert!(start.elapsed() < Duration::from_secs(5), "it took {:?}", start.elapsed());
+    assert_eq!(run.processes(), Vec::<i64>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
