@@ -5,6 +5,7 @@ use clap::Args;
 use super::Connection;
 use super::output::executions_table;
 use crate::client::ClientError;
+use crate::clock;
 use crate::wire::history::{HistoryQuery, HistoryResponse};
 
 /// Show what ran, newest first. In a text, % stands for any characters, and case does not count.
@@ -76,7 +77,7 @@ impl History {
             let more = page.next.map(|next| format!("\n\nOlder ones: --cursor {next}")).unwrap_or_default();
             match page.executions.as_slice() {
                 [] => "Nothing matches.".to_owned(),
-                executions => format!("{}{more}", executions_table(executions)),
+                executions => format!("{}{more}", executions_table(executions, clock::now())),
             }
         })
     }

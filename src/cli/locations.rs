@@ -88,7 +88,7 @@ pub fn locations_table(locations: &[Location]) -> String {
             location.available.to_string(),
             location.running.to_string(),
             location.waiting.to_string(),
-            gate::word(location.gate.state).to_owned(),
+            gate::describe(&location.gate),
         ]
     };
     let header = ["LOCATION", "USED", "CAPACITY", "AVAILABLE", "RUNNING", "WAITING", "STATE"];

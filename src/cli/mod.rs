@@ -17,6 +17,7 @@ mod run;
 mod serve;
 mod status;
 mod wait;
+mod waiters;
 mod watch;
 
 use std::process::ExitCode;

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::client::{Answer, ClientError};
 use crate::wire::execution::{Execution, ExecutionStatus};
@@ -68,7 +68,7 @@ pub fn table<const N: usize>(header: [&str; N], right_aligned: &[usize], rows: V
     table.trim_fmt()
 }
 
-pub fn executions_table(executions: &[Execution]) -> String {
+pub fn executions_table(executions: &[Execution], now: Timestamp) -> String {
     let header =
         ["RUN", "STATUS", "TEST", "TYPE", "ENVIRONMENT", "STREAM", "LOCATION", "FACTOR", "BY", "STARTED", "DURATION"];
     let row = |execution: &Execution| {
@@ -83,7 +83,7 @@ pub fn executions_table(executions: &[Execution]) -> String {
             execution.factor.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
             execution.triggered_by.clone(),
             execution.start_time.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
-            duration(execution),
+            duration(execution, now),
         ]
     };
     table(header, &[0, 7], executions.iter().map(row).collect())
@@ -100,8 +100,8 @@ fn status(execution: &Execution) -> String {
     format!("{}{remark}", execution.status)
 }
 
-fn duration(execution: &Execution) -> String {
-    let end = execution.end_time.unwrap_or_else(crate::clock::now);
+fn duration(execution: &Execution, now: Timestamp) -> String {
+    let end = execution.end_time.unwrap_or(now);
     let whole_seconds = end.duration_since(execution.start_time).as_secs().max(0);
     format!("{:#}", SignedDuration::from_secs(whole_seconds))
 }

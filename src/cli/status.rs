@@ -5,6 +5,7 @@ use clap::Args;
 use super::Connection;
 use super::output::executions_table;
 use crate::client::ClientError;
+use crate::clock;
 use crate::wire::status::StatusResponse;
 
 /// Show what is running.
@@ -20,7 +21,7 @@ impl Status {
         let answer = client.status().await?;
         output.print(&answer, |status: StatusResponse| match status.running.as_slice() {
             [] => "Nothing is running.".to_owned(),
-            running => executions_table(running),
+            running => executions_table(running, clock::now()),
         })
     }
 }

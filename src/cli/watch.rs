@@ -4,13 +4,16 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use clap::Args;
+use jiff::Timestamp;
 use rustix::termios::tcgetwinsize;
 use tokio::time::sleep;
 
 use super::ServerUrl;
+use super::ask::SLOWEST_ANSWER;
 use super::locations::locations_table;
 use super::output::{executions_table, write_line};
 use super::run::fit;
+use super::waiters::waiters_table;
 use crate::client::{Client, ClientError};
 use crate::clock;
 use crate::wire::history::{HistoryQuery, HistoryResponse};
@@ -18,8 +21,8 @@ use crate::wire::location::LocationsResponse;
 use crate::wire::status::StatusResponse;
 
 const INTERVAL: Duration = Duration::from_secs(2);
-/// More waiters than a screen has lines for.
-const MOST_WAITERS: u32 = 100;
+/// The history gives the latest first, but the oldest may be the next to start.
+const MOST_WAITERS: u32 = 1_000;
 const OPEN_SCREEN: &str = "\x1b[?1049h\x1b[?25l";
 const CLOSE_SCREEN: &str = "\x1b[?25h\x1b[?1049l";
 
@@ -31,11 +34,18 @@ pub struct Watch {
     url: ServerUrl,
 }
 
+/// What there is to see: running, waiting, and how full the locations are.
+struct Seen {
+    running: StatusResponse,
+    waiting: HistoryResponse,
+    locations: LocationsResponse,
+}
+
 impl Watch {
     pub async fn run(self) -> Result<(), ClientError> {
         let client = Client::new(&self.url.server)?;
         // A registry that was never there is an error; one that goes away is shown as such.
-        let first = view(&client).await?;
+        let first = look(&client).await?;
         tokio::select! {
             result = show(&client, first) => result,
             _ = tokio::signal::ctrl_c() => Ok(()),
@@ -43,23 +53,26 @@ impl Watch {
     }
 }
 
-async fn show(client: &Client, first: String) -> Result<(), ClientError> {
+async fn show(client: &Client, first: Seen) -> Result<(), ClientError> {
     let screen = io::stdout().is_terminal().then(Screen::open);
-    let (mut current, mut printed) = (first, String::new());
+    let (mut current, mut printed) = (Ok(first), String::new());
     loop {
+        let view = |now| match &current {
+            Ok(seen) => describe(seen, now),
+            Err(error) => format!("{error}; trying again"),
+        };
+        // At one and the same time, only what has happened makes a difference.
+        let timeless = view(Timestamp::UNIX_EPOCH);
         match &screen {
-            Some(screen) => screen.draw(&current),
-            None if current == printed => {}
+            Some(screen) => screen.draw(&view(clock::now())),
+            None if timeless == printed => {}
             None => {
-                write_line(&format!("{}\n\n{current}\n", time()))?;
-                printed.clone_from(&current);
+                write_line(&format!("{}\n\n{}\n", time(), view(clock::now())))?;
+                printed = timeless;
             }
         }
         sleep(INTERVAL).await;
-        current = match view(client).await {
-            Ok(view) => view,
-            Err(error) => format!("{error}; trying again"),
-        };
+        current = look(client).await;
     }
 }
 
@@ -67,23 +80,31 @@ fn time() -> String {
     clock::now().strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
-/// Everything there is to see.
-async fn view(client: &Client) -> Result<String, ClientError> {
-    let running: StatusResponse = client.status().await?.read()?;
+async fn look(client: &Client) -> Result<Seen, ClientError> {
     let queued =
         HistoryQuery { status: Some("queued".to_owned()), limit: Some(MOST_WAITERS), ..HistoryQuery::default() };
-    let waiting: HistoryResponse = client.history(&queued).await?.read()?;
-    let locations: LocationsResponse = client.locations().await?.read()?;
-    let list = |nothing: &str, executions: &[_]| match executions {
-        [] => nothing.to_owned(),
-        executions => executions_table(executions),
+    Ok(Seen {
+        running: client.within(SLOWEST_ANSWER, client.status()).await?.read()?,
+        waiting: client.within(SLOWEST_ANSWER, client.history(&queued)).await?.read()?,
+        locations: client.within(SLOWEST_ANSWER, client.locations()).await?.read()?,
+    })
+}
+
+/// A screen may be too small, so what changes most comes first.
+fn describe(seen: &Seen, now: Timestamp) -> String {
+    let running = match &seen.running.running[..] {
+        [] => "Nothing is running.".to_owned(),
+        running => executions_table(running, now),
     };
-    let locations = match locations.locations.as_slice() {
+    let waiting = match &seen.waiting.executions[..] {
+        [] => "Nothing waits.".to_owned(),
+        waiting => waiters_table(waiting.to_vec(), now),
+    };
+    let locations = match &seen.locations.locations[..] {
         [] => "No location has been used yet.".to_owned(),
         locations => locations_table(locations),
     };
-    let waiting = list("Nothing waits.", &waiting.executions);
-    Ok(format!("{locations}\n\n{}\n\n{waiting}", list("Nothing is running.", &running.running)))
+    format!("{running}\n\n{waiting}\n\n{locations}")
 }
 
 /// The terminal's other screen, left again however the view ends.

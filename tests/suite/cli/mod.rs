@@ -170,6 +170,11 @@ async fn watch_prints_each_change_where_there_is_no_terminal() {
     assert!(lines.any(|line| line == "Nothing is running."));
     register(&server, &[]);
     assert!(lines.any(|line| line.contains("performance") && line.contains("user1")));
+    assert!(lines.any(|line| line == "Nothing waits."));
+    register(&server, &["--location", "here", "--factor", "0.9"]);
+    register(&server, &["--location", "here", "--factor", "0.5", "--wait", "1h", "--priority", "7"]);
+    assert!(lines.any(|line| line.starts_with("RUN  WAITS FOR  FACTOR  PRIORITY  WAITED")));
+    assert!(lines.any(|line| line.split_whitespace().take(4).eq(["3", "here", "0.5", "7"])));
     watch.kill().expect("it runs");
     watch.wait().expect("it ends");
 }

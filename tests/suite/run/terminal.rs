@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
+use reqwest::Method;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::json;
 
@@ -113,19 +114,24 @@ async fn a_waiter_sees_one_line_that_is_redrawn_and_begins_with_its_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn watch_shows_what_runs_and_waits_until_ctrl_c() {
+async fn watch_shows_what_runs_and_waits_before_many_locations_until_ctrl_c() {
     let (server, _database) = serve().await;
     let http = server.http();
     http.admit(json!({"location": "here", "factor": 0.9, "test": "checkout"})).await;
     let waiter = json!({"location": "here", "factor": 0.5, "test": "soak", "wait_seconds": 600});
     http.post("/register", &crate::support::http::example(waiter)).await;
+    for number in 0..40 {
+        http.send(Method::PUT, &format!("/locations/farm{number}"), &json!({"capacity": 1})).await;
+    }
+    let draining = json!({"state": "draining", "reason": "release", "by": "ben"});
+    http.send(Method::PUT, "/locations/a-farm", &draining).await;
     let mut command = perfreg();
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("PERFREG_URL", &server.url);
     let binary = command.get_program().to_string_lossy().into_owned();
     // The shell, which Ctrl-C reaches as well, is to go on.
-    let script = format!("trap : INT; stty cols 200 rows 40; {binary} watch; echo code $?");
+    let script = format!("trap : INT; stty cols 200 rows 20; {binary} watch; echo code $?");
     let mut terminal = Terminal::start(&script, &command);
-    for text in ["\u{1b}[?1049h", "checkout", "soak", "here"] {
+    for text in ["\u{1b}[?1049h", "checkout", "soak", "here", "draining: release, by ben"] {
         terminal.until_it_shows(text);
     }
     http.post("/complete", &json!({"run_id": 1, "status": "success"})).await;
