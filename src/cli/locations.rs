@@ -1,11 +1,11 @@
 //! `perfreg locations`.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
+use super::Connection;
+use super::gate::{Grounds, State, describe};
 use super::output::table;
-use super::{Connection, gate};
 use crate::client::ClientError;
-use crate::wire::gate::GateState;
 use crate::wire::location::{Location, LocationsResponse, SetLocationRequest};
 
 /// Show the locations and how full they are, or set a capacity.
@@ -32,42 +32,18 @@ enum Command {
         /// Whether anything may start there; stopped also asks what runs to stop.
         #[arg(long)]
         state: Option<State>,
-        /// Why, for everybody who waits; required unless it is opened.
-        #[arg(long)]
-        reason: Option<String>,
-        /// Who sets it.
-        #[arg(long)]
-        by: Option<String>,
-        /// When it opens by itself, such as 2026-11-22T14:03:00Z.
-        #[arg(long, value_name = "TIME")]
-        until: Option<String>,
+        #[command(flatten)]
+        grounds: Grounds,
     },
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum State {
-    Open,
-    Draining,
-    Stopped,
-}
-
-impl From<State> for GateState {
-    fn from(state: State) -> Self {
-        match state {
-            State::Open => Self::Open,
-            State::Draining => Self::Draining,
-            State::Stopped => Self::Stopped,
-        }
-    }
 }
 
 impl Locations {
     pub async fn run(self) -> Result<(), ClientError> {
-        if let Some(Command::Set { connection, name, capacity, state, reason, by, until }) = self.command {
+        if let Some(Command::Set { connection, name, capacity, state, grounds }) = self.command {
             let (client, output) = connection.open()?;
-            let answer = client
-                .set_location(&name, &SetLocationRequest { capacity, state: state.map(Into::into), reason, by, until })
-                .await?;
+            let Grounds { reason, by, until } = grounds;
+            let request = SetLocationRequest { capacity, state: state.map(Into::into), reason, by, until };
+            let answer = client.set_location(&name, &request).await?;
             return output.print(&answer, |location: Location| locations_table(&[location]));
         }
         let (client, output) = self.connection.open()?;
@@ -88,7 +64,7 @@ pub fn locations_table(locations: &[Location]) -> String {
             location.available.to_string(),
             location.running.to_string(),
             location.waiting.to_string(),
-            gate::describe(&location.gate),
+            describe(&location.gate),
         ]
     };
     let header = ["LOCATION", "USED", "CAPACITY", "AVAILABLE", "RUNNING", "WAITING", "STATE"];

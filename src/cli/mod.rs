@@ -13,6 +13,7 @@ mod output;
 mod plan;
 mod register;
 mod registration;
+mod registry;
 mod run;
 mod serve;
 mod status;
@@ -49,6 +50,7 @@ enum Command {
     History(Box<history::History>),
     Events(events::Events),
     Locations(locations::Locations),
+    Registry(registry::Registry),
     #[command(hide = true)]
     Guard(run::guard::Guard),
 }
@@ -109,6 +111,7 @@ pub fn main() -> ExitCode {
             Command::History(command) => command.run().await,
             Command::Events(command) => command.run().await,
             Command::Locations(command) => command.run().await,
+            Command::Registry(command) => command.run().await,
         };
         result.map_or_else(|error| exit::fail(&error), |()| ExitCode::SUCCESS)
     })

@@ -12,10 +12,12 @@ use super::ServerUrl;
 use super::ask::SLOWEST_ANSWER;
 use super::locations::locations_table;
 use super::output::{executions_table, write_line};
+use super::registry::sentence;
 use super::run::fit;
 use super::waiters::waiters_table;
 use crate::client::{Client, ClientError};
 use crate::clock;
+use crate::wire::gate::{Gate, GateState};
 use crate::wire::history::{HistoryQuery, HistoryResponse};
 use crate::wire::location::LocationsResponse;
 use crate::wire::status::StatusResponse;
@@ -34,11 +36,12 @@ pub struct Watch {
     url: ServerUrl,
 }
 
-/// What there is to see: running, waiting, and how full the locations are.
+/// What there is to see.
 struct Seen {
     running: StatusResponse,
     waiting: HistoryResponse,
     locations: LocationsResponse,
+    gate: Gate,
 }
 
 impl Watch {
@@ -87,6 +90,7 @@ async fn look(client: &Client) -> Result<Seen, ClientError> {
         running: client.within(SLOWEST_ANSWER, client.status()).await?.read()?,
         waiting: client.within(SLOWEST_ANSWER, client.history(&queued)).await?.read()?,
         locations: client.within(SLOWEST_ANSWER, client.locations()).await?.read()?,
+        gate: client.within(SLOWEST_ANSWER, client.registry()).await?.read()?,
     })
 }
 
@@ -104,7 +108,8 @@ fn describe(seen: &Seen, now: Timestamp) -> String {
         [] => "No location has been used yet.".to_owned(),
         locations => locations_table(locations),
     };
-    format!("{running}\n\n{waiting}\n\n{locations}")
+    let closed = (seen.gate.state != GateState::Open).then(|| format!("{}\n\n", sentence(&seen.gate)));
+    format!("{}{running}\n\n{waiting}\n\n{locations}", closed.unwrap_or_default())
 }
 
 /// The terminal's other screen, left again however the view ends.

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use crate::wire::cancel::CancelRequest;
 use crate::wire::complete::CompleteRequest;
 use crate::wire::event::EventsQuery;
+use crate::wire::gate::SetGateRequest;
 use crate::wire::heartbeat::HeartbeatRequest;
 use crate::wire::history::HistoryQuery;
 use crate::wire::location::SetLocationRequest;
@@ -181,6 +182,20 @@ impl Client {
     /// If the capacity cannot be set, or the server did not answer.
     pub async fn set_location(&self, name: &str, request: &SetLocationRequest) -> Result<Answer, ClientError> {
         self.send(Method::PUT, &["locations", name], |call| call.json(request)).await
+    }
+
+    /// The gate of the whole registry.
+    ///
+    /// # Errors
+    /// If the server did not answer.
+    pub async fn registry(&self) -> Result<Answer, ClientError> {
+        self.send(Method::GET, &["registry"], |call| call).await
+    }
+
+    /// # Errors
+    /// If a field has no meaning, or the server did not answer.
+    pub async fn set_registry(&self, request: &SetGateRequest) -> Result<Answer, ClientError> {
+        self.send(Method::PUT, &["registry"], |call| call.json(request)).await
     }
 
     /// What the call says, unless it takes longer than `limit`.

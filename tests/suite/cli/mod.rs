@@ -84,6 +84,23 @@ async fn locations_are_shown_and_set() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_whole_registry_is_shown_drained_and_opened() {
+    let (server, _database) = serve().await;
+    assert_eq!(call(&server, &["registry"]), (0, "The registry is open.\n".into(), String::new()));
+    let (code, _, error) = call(&server, &["registry", "set", "--state", "draining"]);
+    assert_eq!(code, 1, "everybody who waits is to be told why");
+    assert!(error.contains("reason"), "{error}");
+    let until = ["--until", "2999-01-01T00:00:00Z"];
+    let draining = ["registry", "set", "--state", "draining", "--reason", "release", "--by", "ana"];
+    let expected = "The registry is draining: release, by ana, until 2999-01-01 00:00:00Z.\n";
+    assert_eq!(call(&server, &[&draining[..], &until].concat()), (0, expected.into(), String::new()));
+    assert_eq!(call(&server, &["registry"]).1, expected);
+    assert_eq!(register(&server, &["--location", "here", "--factor", "0.5"]).0, 75);
+    assert_eq!(call(&server, &["registry", "set", "--state", "open"]).1, "The registry is open.\n");
+    assert_eq!(register(&server, &["--location", "here", "--factor", "0.5"]).0, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn exit_codes_tell_a_script_what_to_do() {
     let (server, _database) = serve().await;
     let here = ["--location", "here", "--factor"];
@@ -248,6 +265,8 @@ fn every_help_is_as_reviewed() {
         &["events", "--help"],
         &["locations", "--help"],
         &["locations", "set", "--help"],
+        &["registry", "--help"],
+        &["registry", "set", "--help"],
     ] {
         let (code, help, _) = run(arguments);
         assert_eq!(code, 0);
