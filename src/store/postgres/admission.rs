@@ -64,8 +64,10 @@ async fn decide_and_save(
     let run_ids = write::insert_executions(transaction, &plan.inserted).await?;
     let Outcomes { answers, events } = plan.outcomes(&run_ids);
     let unknown_terms = known.terms.unknown(&plan.inserted);
-    // Sent together, so that the server has the next while it does the one before.
+    // Sent together, so that the server has the next while it does the one before. Of the errors the
+    // first tells why; those after it only say that the transaction has failed.
     try_join!(
+        biased;
         write::update_executions(transaction, &plan.updated),
         write::insert_terms(transaction, &unknown_terms),
         events::insert(transaction, &events, Some(name(batch)), now),
@@ -119,9 +121,9 @@ async fn try_lock(transaction: &Transaction<'_>, batch: &Batch, clock: &Clock) -
     let read = format!("SELECT {}, clock_timestamp() FROM perfreg_registry WHERE id = 1", rows::GATE_COLUMNS);
     let name = name(batch);
     let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&name, Type::TEXT)];
-    // Sent together; the server takes the second up only when the first holds the lock.
+    // Sent together and in this order; the server takes the second up only when the first holds the lock.
     let (locked, registry) =
-        try_join!(transaction.query_typed_opt(&lock, &parameters), transaction.query_typed_one(&read, &[]))
+        try_join!(biased; transaction.query_typed_opt(&lock, &parameters), transaction.query_typed_one(&read, &[]))
             .map_err(classify)?;
     let now = match clock {
         Clock::Real => get(&registry, 4)?,
