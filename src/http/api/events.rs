@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response, sse};
 use futures_util::{StreamExt, stream};
 use serde_json::value::RawValue;
 
-use super::fields::parse_run_id;
+use super::executions::find;
 use crate::domain::event::{EventId, Order, SavedEvent};
 use crate::domain::execution::RunId;
 use crate::http::error::ApiError;
@@ -80,9 +80,7 @@ pub async fn list_execution_events(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let not_found = || ApiError::NotFound("No test has this run_id; /history lists all.".to_owned());
-    let run_id = path.ok().and_then(|Path(text)| parse_run_id(&text)).ok_or_else(not_found)?;
-    registry.execution(run_id).await?.ok_or_else(not_found)?;
+    let run_id = find(&registry, path).await?.run_id;
     answer(&registry, query.as_deref(), Some(run_id), &headers).await
 }
 

@@ -47,16 +47,23 @@ pub async fn get_execution(
     RawQuery(query): RawQuery,
 ) -> Result<Json<wire::execution::Execution>, ApiError> {
     let (patience, version) = read_wait(query.as_deref())?;
-    let run_id = path.ok().and_then(|Path(text)| parse_run_id(&text));
-    let not_found = || ApiError::NotFound("No test has this run_id; /history lists all.".to_owned());
-    let run_id = run_id.ok_or_else(not_found)?;
-    let execution = registry.execution(run_id).await?.ok_or_else(not_found)?;
+    let execution = find(&registry, path).await?;
     if patience.is_zero() {
         return Ok(Json(to_wire(&execution)));
     }
     let until = version.map_or(Until::News(execution.status), Until::NotVersion);
-    let execution = registry.watch(run_id, until, patience).await?.ok_or_else(not_found)?;
+    let execution = registry.watch(execution.run_id, until, patience).await?.ok_or_else(not_found)?;
     Ok(Json(to_wire(&execution)))
+}
+
+/// The execution that the path names.
+pub async fn find(registry: &Registry, path: Result<Path<String>, PathRejection>) -> Result<Execution, ApiError> {
+    let run_id = path.ok().and_then(|Path(text)| parse_run_id(&text)).ok_or_else(not_found)?;
+    registry.execution(run_id).await?.ok_or_else(not_found)
+}
+
+fn not_found() -> ApiError {
+    ApiError::NotFound("No test has this run_id; /history lists all.".to_owned())
 }
 
 fn read_wait(query: Option<&str>) -> Result<(Duration, Option<i64>), ApiError> {

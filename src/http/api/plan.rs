@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 
 use super::body::JsonObject;
-use super::register::{explain_cause, read_request, room_to_wire};
+use super::register::{explain_cause, factor_too_large, read_request, room_to_wire};
 use crate::domain::answer::{Cause, Planned, Refusal};
 use crate::http::error::ApiError;
 use crate::registry::{Plan, Registry};
@@ -32,7 +32,7 @@ pub async fn plan(
     let planned = match registry.plan(read_request(fields)?).await? {
         Plan::Known(planned) => planned,
         Plan::FactorTooLarge { largest } => {
-            return Err(ApiError::invalid("factor", format!("must be at most {largest} here")));
+            return Err(factor_too_large(largest));
         }
     };
     Ok(Json(PlanResponse {

@@ -13,6 +13,7 @@ use super::fields::Fields;
 use super::gate::to_wire as gate_to_wire;
 use crate::domain::answer::{Cause, Holder, Refusal, Room};
 use crate::domain::execution::{Details, Registration};
+use crate::domain::factor::Factor;
 use crate::domain::lease::Lease;
 use crate::domain::location::LocationName;
 use crate::domain::queue::Priority;
@@ -70,11 +71,13 @@ pub async fn register(
             (StatusCode::ACCEPTED, Json(body)).into_response()
         }
         Registered::Refused(refusal) => problem_response(StatusCode::CONFLICT, &refused(&refusal)),
-        Registered::FactorTooLarge { largest } => {
-            ApiError::invalid("factor", format!("must be at most {largest} here")).into_response()
-        }
+        Registered::FactorTooLarge { largest } => factor_too_large(largest).into_response(),
         Registered::KeyReused => ApiError::KeyReused.into_response(),
     })
+}
+
+pub fn factor_too_large(largest: Factor) -> ApiError {
+    ApiError::invalid("factor", format!("must be at most {largest} here"))
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
 
+use super::conditions::Conditions;
 use super::error::classify;
 use super::rows::{self, get};
 use crate::domain::event::{Event, EventFilter, EventId, EventKind, Order, SavedEvent};
@@ -55,11 +56,11 @@ pub async fn list(
     order: Order,
     limit: usize,
 ) -> Result<Vec<SavedEvent>, StoreError> {
-    let mut query = EventQuery::new(filter);
+    let mut conditions = conditions(filter);
     if let Some(after) = after {
-        query.compare(if order == Order::OldestFirst { ">" } else { "<" }, after);
+        compare(&mut conditions, if order == Order::OldestFirst { ">" } else { "<" }, after);
     }
-    query.read(client, order, limit).await
+    read(client, conditions, order, limit).await
 }
 
 /// What is below the oldest transaction that still runs is final. The bound is read first: what
@@ -75,10 +76,10 @@ pub async fn settled(
     let bound = client.query_typed_one(bound, &[]).await.map_err(classify)?;
     let bound = EventId { position: get(&bound, 0)?, number: 0 };
     let Some(after) = after else { return Ok(SettledEvents { events: Vec::new(), until: bound }) };
-    let mut query = EventQuery::new(filter);
-    query.compare(">", after);
-    query.compare("<", bound);
-    let events = query.read(client, Order::OldestFirst, limit).await?;
+    let mut conditions = conditions(filter);
+    compare(&mut conditions, ">", after);
+    compare(&mut conditions, "<", bound);
+    let events = read(client, conditions, Order::OldestFirst, limit).await?;
     let is_full = events.len() == limit;
     let until = events.last().filter(|_| is_full).map_or(bound.max(after), |last| last.id);
     Ok(SettledEvents { events, until })
@@ -95,59 +96,50 @@ pub async fn forget(client: &Object, before: Timestamp, limit: usize) -> Result<
     Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
 
-struct EventQuery {
-    conditions: Vec<String>,
-    parameters: Vec<(Box<dyn ToSql + Sync + Send>, Type)>,
+fn conditions(filter: &EventFilter) -> Conditions {
+    let mut all = Conditions::default();
+    if let Some(location) = &filter.location {
+        let location = all.parameter(location.as_str().to_owned(), Type::TEXT);
+        all.add(format!("location = {location}"));
+    }
+    if let Some(run_id) = filter.run_id {
+        let run_id = all.parameter(run_id.0, Type::INT8);
+        all.add(format!("run_id = {run_id}"));
+    }
+    if let Some(from) = filter.from {
+        let from = all.parameter(from, Type::TIMESTAMPTZ);
+        all.add(format!("at >= {from}"));
+    }
+    if let Some(to) = filter.to {
+        let to = all.parameter(to, Type::TIMESTAMPTZ);
+        all.add(format!("at < {to}"));
+    }
+    if !filter.kinds.is_empty() {
+        let kinds: Vec<&str> = filter.kinds.iter().copied().map(EventKind::as_str).collect();
+        let kinds = all.parameter(kinds, Type::TEXT_ARRAY);
+        all.add(format!("kind = ANY({kinds})"));
+    }
+    all
 }
 
-impl EventQuery {
-    fn new(filter: &EventFilter) -> Self {
-        let mut all = Self { conditions: vec!["true".to_owned()], parameters: Vec::new() };
-        if let Some(location) = &filter.location {
-            let location = all.parameter(location.as_str().to_owned(), Type::TEXT);
-            all.conditions.push(format!("location = {location}"));
-        }
-        if let Some(run_id) = filter.run_id {
-            let run_id = all.parameter(run_id.0, Type::INT8);
-            all.conditions.push(format!("run_id = {run_id}"));
-        }
-        if let Some(from) = filter.from {
-            let from = all.parameter(from, Type::TIMESTAMPTZ);
-            all.conditions.push(format!("at >= {from}"));
-        }
-        if let Some(to) = filter.to {
-            let to = all.parameter(to, Type::TIMESTAMPTZ);
-            all.conditions.push(format!("at < {to}"));
-        }
-        if !filter.kinds.is_empty() {
-            let kinds: Vec<String> = filter.kinds.iter().map(|kind| EventKind::as_str(*kind).to_owned()).collect();
-            let kinds = all.parameter(kinds, Type::TEXT_ARRAY);
-            all.conditions.push(format!("kind = ANY({kinds})"));
-        }
-        all
-    }
+fn compare(all: &mut Conditions, operator: &str, id: EventId) {
+    let (position, number) = (all.parameter(id.position, Type::INT8), all.parameter(id.number, Type::INT8));
+    all.add(format!("(position, number) {operator} ({position}, {number})"));
+}
 
-    fn parameter(&mut self, value: impl ToSql + Sync + Send + 'static, kind: Type) -> String {
-        self.parameters.push((Box::new(value), kind));
-        format!("${}", self.parameters.len())
-    }
-
-    fn compare(&mut self, operator: &str, id: EventId) {
-        let (position, number) = (self.parameter(id.position, Type::INT8), self.parameter(id.number, Type::INT8));
-        self.conditions.push(format!("(position, number) {operator} ({position}, {number})"));
-    }
-
-    async fn read(mut self, client: &Object, order: Order, limit: usize) -> Result<Vec<SavedEvent>, StoreError> {
-        let limit = self.parameter(limit as i64, Type::INT8);
-        let direction = if order == Order::OldestFirst { "ASC" } else { "DESC" };
-        let sql = format!(
-            "SELECT {} FROM perfreg_events WHERE {} ORDER BY position {direction}, number {direction} LIMIT {limit}",
-            rows::EVENT_COLUMNS,
-            self.conditions.join(" AND ")
-        );
-        let parameters: Vec<(&(dyn ToSql + Sync), Type)> =
-            self.parameters.iter().map(|(value, kind)| (&**value as &(dyn ToSql + Sync), kind.clone())).collect();
-        let found = client.query_typed(&sql, &parameters).await.map_err(classify)?;
-        found.iter().map(rows::event).collect()
-    }
+async fn read(
+    client: &Object,
+    mut conditions: Conditions,
+    order: Order,
+    limit: usize,
+) -> Result<Vec<SavedEvent>, StoreError> {
+    let limit = conditions.parameter(limit as i64, Type::INT8);
+    let direction = if order == Order::OldestFirst { "ASC" } else { "DESC" };
+    let sql = format!(
+        "SELECT {} FROM perfreg_events WHERE {} ORDER BY position {direction}, number {direction} LIMIT {limit}",
+        rows::EVENT_COLUMNS,
+        conditions.text()
+    );
+    let found = client.query_typed(&sql, &conditions.parameters()).await.map_err(classify)?;
+    found.iter().map(rows::event).collect()
 }

@@ -2,6 +2,7 @@
 
 mod admission;
 mod adopt;
+mod conditions;
 mod connection;
 mod error;
 mod events;

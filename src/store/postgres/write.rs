@@ -7,6 +7,7 @@ use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
+use super::conditions::{Parameter, borrowed};
 use super::error::classify;
 use super::rows::get;
 use crate::domain::execution::{EndReason, Execution, Place, RunId, Stop};
@@ -20,18 +21,12 @@ fn column<'run, T: ToSql + Sync + Send + 'run>(
     runs: &'run [Execution],
     kind: Type,
     read: impl Fn(&'run Execution) -> T,
-) -> (Box<dyn ToSql + Sync + Send + 'run>, Type) {
+) -> Parameter<'run> {
     (Box::new(runs.iter().map(read).collect::<Vec<T>>()), kind)
 }
 
-type Column<'run> = (Box<dyn ToSql + Sync + Send + 'run>, Type);
-
-fn borrowed<'a>(columns: &'a [Column<'_>]) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
-    columns.iter().map(|(values, kind)| (&**values as &(dyn ToSql + Sync), kind.clone())).collect()
-}
-
 /// What changes while an execution lives, in the order in which both statements name it.
-fn changing_columns(runs: &[Execution]) -> Vec<Column<'_>> {
+fn changing_columns(runs: &[Execution]) -> Vec<Parameter<'_>> {
     let place = |run: &Execution, read: fn(&Place) -> Timestamp| run.place.as_ref().map(read);
     let expires_at = |run: &Execution| run.lease.as_ref().and_then(|lease| lease.expires_at);
     let suspect = |run: &Execution| run.lease.as_ref().is_some_and(|lease| lease.suspect);
