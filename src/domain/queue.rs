@@ -91,8 +91,22 @@ impl Queue {
         line.insert(index, waiter);
     }
 
+    /// Does nothing for an execution that is not in it.
     pub fn remove(&mut self, execution: &Execution) {
-        self.lines[usize::from(execution.priority.0)].retain(|waiter| waiter.run_id != execution.run_id);
+        if let Some(index) = self.index_of(execution) {
+            self.lines[usize::from(execution.priority.0)].remove(index);
+        }
+    }
+
+    /// Where it is in the line of its priority.
+    fn index_of(&self, execution: &Execution) -> Option<usize> {
+        let arrival = (execution.place.as_ref()?.queued_at, execution.run_id);
+        self.lines[usize::from(execution.priority.0)].binary_search_by_key(&arrival, Waiter::arrival).ok()
+    }
+
+    /// Everybody in it, by priority and then by arrival.
+    pub fn waiters(&self) -> impl Iterator<Item = &Waiter> {
+        self.lines.iter().rev().flatten()
     }
 
     #[must_use]
@@ -134,10 +148,8 @@ impl Queue {
     /// How many go before this one.
     #[must_use]
     pub fn ahead_of(&self, execution: &Execution, now: Timestamp) -> usize {
-        let line = &self.lines[usize::from(execution.priority.0)];
-        let Some(waiter) = line.iter().find(|waiter| waiter.run_id == execution.run_id) else {
-            return 0;
-        };
+        let Some(index) = self.index_of(execution) else { return 0 };
+        let waiter = &self.lines[usize::from(execution.priority.0)][index];
         // Along a line the rank only grows, since whoever came later waited no longer.
         self.lines.iter().map(|line| line.partition_point(|other| other.rank(now) < waiter.rank(now))).sum()
     }

@@ -30,7 +30,7 @@ impl Term {
 impl KnownTerms {
     /// The terms of these executions that the database may not have yet, sorted, so that two
     /// replicas write them in the same order and cannot wait for each other in a circle.
-    pub fn unknown(&self, executions: &[Execution]) -> Vec<Term> {
+    pub fn unknown<'run>(&self, executions: impl Iterator<Item = &'run Execution>) -> Vec<Term> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut unknown: Vec<Term> = terms(executions)
             .filter(|(field, term)| !known.contains(&(*field, term.clone())))
@@ -47,7 +47,7 @@ impl KnownTerms {
     }
 
     /// To be called once the transaction that wrote them is committed.
-    pub fn remember(&self, executions: &[Execution]) {
+    pub fn remember<'run>(&self, executions: impl Iterator<Item = &'run Execution>) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for term in terms(executions) {
             if known.len() >= MOST_REMEMBERED {
@@ -58,8 +58,8 @@ impl KnownTerms {
     }
 }
 
-fn terms(executions: &[Execution]) -> impl Iterator<Item = (SearchField, String)> {
-    executions.iter().flat_map(|execution| {
+fn terms<'run>(executions: impl Iterator<Item = &'run Execution>) -> impl Iterator<Item = (SearchField, String)> {
+    executions.flat_map(|execution| {
         SearchField::ALL.into_iter().filter_map(|field| Some((field, field.of(execution)?.to_owned())))
     })
 }

@@ -1,9 +1,10 @@
 //! Where executions are kept: SQLite for one server, PostgreSQL for several.
 
 mod answer_text;
+mod decision;
 mod error;
 mod facts;
-mod known_runs;
+mod known_rosters;
 mod known_terms;
 mod migration;
 mod postgres;
@@ -16,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::Clock;
 use crate::config::database::{DatabaseConfig, DatabaseUrl};
-use crate::domain::admission::{Command, Plan, Snapshot};
+use crate::domain::admission::Command;
 use crate::domain::answer::Answer;
 use crate::domain::estimate::Alike;
 use crate::domain::event::{EventFilter, EventId, Order, SavedEvent};
@@ -25,28 +26,42 @@ use crate::domain::gate::Gate;
 use crate::domain::history::{Cursor, Filter, Page};
 use crate::domain::location::{Location, LocationName};
 
-use known_runs::KnownRuns;
+use known_rosters::KnownRosters;
 use known_terms::KnownTerms;
 
 pub use error::StoreError;
 pub use migration::Migrations;
 
-/// Commands for one location, to be decided in one transaction, in their order.
+/// Commands for one location, in their order.
 #[derive(Clone, Debug)]
-pub struct Batch {
+pub struct Lane {
     /// `None` for the tests that name no location.
     pub location: Option<LocationName>,
     pub commands: Vec<Command>,
+}
+
+/// Commands to be decided in one transaction; no two lanes are of one location.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    pub lanes: Vec<Lane>,
     /// Whether an earlier attempt may have been committed. The store then looks for the
     /// registrations it already saved instead of starting them twice.
     pub is_retry: bool,
 }
 
+impl Batch {
+    /// A first attempt at these commands of one location.
+    #[must_use]
+    pub fn of(location: Option<LocationName>, commands: Vec<Command>) -> Self {
+        Self { lanes: vec![Lane { location, commands }], is_retry: false }
+    }
+}
+
 /// What came of a batch.
 #[derive(Clone, Debug)]
 pub struct Decided {
-    /// In the order of the commands.
-    pub answers: Vec<Answer>,
+    /// For each lane, in the order of its commands.
+    pub answers: Vec<Vec<Answer>>,
     /// The executions that were there before and were written.
     pub changed: Vec<RunId>,
 }
@@ -55,22 +70,14 @@ pub struct Decided {
 #[derive(Debug, Default)]
 struct Known {
     terms: KnownTerms,
-    runs: KnownRuns,
+    rosters: KnownRosters,
 }
 
 impl Known {
     fn forget(&self) {
         self.terms.forget();
-        self.runs.forget();
+        self.rosters.forget();
     }
-}
-
-/// What a transaction has saved, before it is committed.
-struct Saved {
-    snapshot: Snapshot,
-    plan: Plan,
-    run_ids: Vec<RunId>,
-    answers: Vec<Answer>,
 }
 
 /// Events that no later read will find others between.
@@ -90,10 +97,14 @@ pub trait Store: Send + Sync {
     /// Until it has succeeded once, every other method is [`StoreError::Unavailable`].
     async fn prepare(&self) -> Result<(), StoreError>;
 
-    /// Locks the location, asks [`decide`](crate::domain::admission::decide), saves its plan with
-    /// its events, and commits. A location that is not there yet has the default capacity, and is only kept if
-    /// something starts at it or its capacity is set.
+    /// Locks the locations, asks [`decide`](crate::domain::admission::decide) for each, saves the plans with
+    /// their events, and commits all or nothing. A location that is not there yet has the default capacity, and
+    /// is only kept if something starts at it or its capacity is set.
     async fn decide(&self, batch: &Batch) -> Result<Decided, StoreError>;
+
+    /// How many batches are worth deciding at the same time: few, since whoever waits meanwhile
+    /// shares the next transaction.
+    fn transactions_at_once(&self) -> usize;
 
     async fn execution(&self, run_id: RunId) -> Result<Option<Execution>, StoreError>;
 

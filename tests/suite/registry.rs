@@ -49,6 +49,10 @@ impl Store for LosesAnswers {
         lost.map_or(Ok(answers), |_| Err(StoreError::CommitUnknown("the line went dead".to_owned())))
     }
 
+    fn transactions_at_once(&self) -> usize {
+        self.store.transactions_at_once()
+    }
+
     async fn execution(&self, run_id: RunId) -> Result<Option<Execution>, StoreError> {
         self.store.execution(run_id).await
     }

@@ -1,40 +1,36 @@
 //! The location as the commands decided so far have left it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{MOST_HOLDERS_NAMED, Noted, Plan, Snapshot, Verdict, holder_order, provisional_index};
+use super::{MOST_HOLDERS_NAMED, Noted, Plan, Snapshot, Verdict, provisional_index};
 use crate::domain::answer::{Answer, Holder, Room};
-use crate::domain::estimate::estimate_starts;
 use crate::domain::event::{EventKind, Fact};
-use crate::domain::execution::{EndReason, Execution, Outcome, Place, RunId, Status, Stop};
+use crate::domain::execution::{EndReason, Execution, Outcome, RunId, Status, Stop};
 use crate::domain::factor::Factor;
 use crate::domain::gate::{Gate, GateState};
 use crate::domain::idempotency::{FirstAnswer, IdempotencyKey};
 use crate::domain::lease::{Condition, Lease};
 use crate::domain::location::Location;
-use crate::domain::queue::Queue;
+use crate::domain::roster::{Roster, due_end};
 
 #[derive(Clone)]
 pub struct Batch {
     pub now: Timestamp,
     pub location: Location,
     pub registry: Gate,
-    pub runs: BTreeMap<RunId, Execution>,
-    /// The executions in `runs` by their own id, to find registrations that an earlier attempt
-    /// at this batch saved.
+    /// Everybody who waits or runs with a lease, and whom the commands name.
+    pub roster: Roster,
+    /// The executions that were named, by their own id, to find registrations that an earlier
+    /// attempt at this batch saved.
     pub ids: HashMap<Uuid, RunId>,
     /// What requests with a key were first answered with, by the hashes of their keys.
     pub first_answers: HashMap<String, (IdempotencyKey, Verdict)>,
-    pub queue: Queue,
     /// How many executions are new.
     pub inserted: usize,
-    /// Those that run with a lease.
-    leased: BTreeSet<RunId>,
-    holders: Vec<Holder>,
     touched: BTreeSet<RunId>,
     sightings: Vec<Vec<Holder>>,
     pub events: Vec<Noted>,
@@ -43,21 +39,20 @@ pub struct Batch {
 }
 
 impl Batch {
-    pub fn new(snapshot: &Snapshot, now: Timestamp) -> Self {
-        let runs: BTreeMap<RunId, Execution> =
-            snapshot.executions.iter().map(|run| (run.run_id, run.clone())).collect();
-        let leased = |run: &&Execution| run.status == Status::Running && run.lease.is_some();
+    pub fn new(snapshot: Snapshot, now: Timestamp) -> Self {
+        let ids = snapshot.named.iter().map(|run| (run.id, run.run_id)).collect();
+        let mut roster = snapshot.roster;
+        for run in snapshot.named {
+            roster.put(run);
+        }
         Self {
             now,
-            location: snapshot.location.clone(),
+            location: snapshot.location,
             registry: snapshot.registry.at(now),
-            ids: runs.values().map(|run| (run.id, run.run_id)).collect(),
-            first_answers: snapshot.first_answers.iter().map(first_answer).collect(),
-            queue: Queue::new(runs.values().filter(|run| run.status == Status::Queued)),
-            leased: runs.values().filter(leased).map(|run| run.run_id).collect(),
-            runs,
+            roster,
+            ids,
+            first_answers: snapshot.first_answers.into_iter().map(first_answer).collect(),
             inserted: 0,
-            holders: snapshot.holders.clone(),
             touched: BTreeSet::new(),
             sightings: Vec::new(),
             events: Vec::new(),
@@ -70,26 +65,27 @@ impl Batch {
         let gate = self.location.gate.at(self.now);
         if gate != self.location.gate {
             self.location.gate = gate;
+            self.roster.forget_estimate();
             self.note(EventKind::LocationOpened, None, None, Vec::new());
         }
-        self.drop_waiters();
-        self.judge_leases();
+        let due = self.roster.due(self.now);
+        self.drop_waiters(&due);
+        self.judge_leases(&due);
         self.ask_to_stop();
         self.start_waiters();
     }
 
-    fn drop_waiters(&mut self) {
-        let due = |run: &&Execution| run.status == Status::Queued && due_end(run).is_some_and(|(at, _)| at <= self.now);
-        let dropped: Vec<(RunId, EndReason)> =
-            self.runs.values().filter(due).filter_map(|run| Some((run.run_id, due_end(run)?.1))).collect();
-        for (run_id, reason) in dropped {
-            self.end(run_id, Outcome::Cancelled, Some(reason), None);
+    fn drop_waiters(&mut self, due: &[RunId]) {
+        for run_id in due {
+            if let Some((_, reason)) = self.roster.get(*run_id).and_then(due_end) {
+                self.end(*run_id, Outcome::Cancelled, Some(reason), None);
+            }
         }
     }
 
-    fn judge_leases(&mut self) {
-        for run_id in self.leased.clone() {
-            let run = &self.runs[&run_id];
+    fn judge_leases(&mut self, due: &[RunId]) {
+        for run_id in due.iter().copied() {
+            let Some(run) = self.roster.get(run_id).filter(|run| run.status == Status::Running) else { continue };
             let Some(lease) = &run.lease else { continue };
             match lease.condition(self.now) {
                 Condition::Live => {}
@@ -114,15 +110,14 @@ impl Batch {
             return;
         }
         let stop = Stop { reason: gate.reason.unwrap_or_default(), by: gate.by, at: self.now };
-        for run_id in self.leased.clone() {
+        for run_id in self.roster.not_stopping() {
             self.ask_one_to_stop(run_id, &stop);
         }
     }
 
     /// The first request to stop is the one that stays.
     pub fn ask_one_to_stop(&mut self, run_id: RunId, stop: &Stop) {
-        let run = &self.runs[&run_id];
-        if run.stop.is_none() {
+        if let Some(run) = self.roster.get(run_id).filter(|run| run.stop.is_none()) {
             let asked = Execution { stop: Some(stop.clone()), version: run.version + 1, ..run.clone() };
             let reason = Fact::Text(stop.reason.clone());
             self.note(EventKind::StopRequested, Some(run_id), stop.by.clone(), vec![("reason", reason)]);
@@ -133,10 +128,12 @@ impl Batch {
     /// Starts those who are first, as long as the first fits. Nobody overtakes.
     pub fn start_waiters(&mut self) {
         while self.gate().is_open()
-            && let Some(waiter) = self.queue.pop_first_if_fits(&self.location, self.now)
+            && let Some(first) = self.roster.queue().first(self.now)
+            && self.location.fits(first.factor)
+            && let Some(first) = self.roster.get(first.run_id)
         {
             self.location.fence += 1;
-            let started = self.runs[&waiter.run_id].start(self.now, self.location.fence);
+            let started = first.start(self.now, self.location.fence);
             self.run(started);
         }
     }
@@ -151,42 +148,38 @@ impl Batch {
         self.note_start(&run);
         self.location.used = self.location.used + run.factor();
         self.location.running += 1;
-        if run.lease.is_some() {
-            self.leased.insert(run.run_id);
-        }
-        self.holders.push(Holder::of(&run));
+        self.roster.add_holder(&run);
+        self.roster.forget_estimate();
         self.sighting_is_current = false;
         self.put(run);
     }
 
     /// Ends an execution that waits or runs, and gives back what it held.
     pub fn end(&mut self, run_id: RunId, outcome: Outcome, reason: Option<EndReason>, wish: Option<&Stop>) {
-        let run = self.runs[&run_id].clone();
+        let Some(run) = self.roster.get(run_id) else { return };
         let Ok(ended) = run.end(outcome, reason, self.now) else { return };
-        if run.status == Status::Queued {
-            self.queue.remove(&run);
-        } else {
+        if run.status == Status::Running {
             self.location.used = self.location.used - run.factor();
             self.location.running -= 1;
-            self.leased.remove(&run_id);
-            self.holders.retain(|holder| holder.run_id != run_id);
+            self.roster.remove_holder(run_id);
             self.sighting_is_current = false;
         }
+        self.roster.forget_estimate();
         self.note_end(&ended, wish);
         self.put(ended);
     }
 
     pub fn put(&mut self, run: Execution) {
         self.touched.insert(run.run_id);
-        self.ids.insert(run.id, run.run_id);
-        self.runs.insert(run.run_id, run);
+        self.roster.put(run);
     }
 
     /// The location as one sees it who asks for `factor` and has `ahead` waiters before them.
     pub fn room(&mut self, factor: Factor, ahead: usize) -> (Room, Option<usize>) {
         if !self.sighting_is_current {
-            self.holders.sort_by_key(holder_order);
-            self.sightings.push(self.holders.iter().take(MOST_HOLDERS_NAMED).cloned().collect());
+            let holders = self.roster.holders();
+            debug_assert!(holders.is_some(), "the store shows who holds the location wherever a room may be shown");
+            self.sightings.push(holders.map_or_else(Vec::new, |holders| holders.first(MOST_HOLDERS_NAMED).to_vec()));
             self.sighting_is_current = true;
         }
         let room = Room {
@@ -206,14 +199,14 @@ impl Batch {
 
     /// Brings those of the location's numbers up to date that follow from its executions.
     pub fn count(&mut self) {
-        self.location.waiting = self.queue.len() as i64;
-        self.location.leased = self.leased.len() as i64;
+        self.location.waiting = self.roster.queue().len() as i64;
+        self.location.leased = self.roster.leased() as i64;
         self.location.next_due = self.next_due();
     }
 
     /// When each of those who wait will probably start.
-    pub fn estimate_starts(&self) -> HashMap<RunId, Timestamp> {
-        estimate_starts(&self.location, &self.registry, &self.holders, self.queue.clone(), self.now)
+    pub fn estimate_starts(&mut self) -> Arc<HashMap<RunId, Timestamp>> {
+        self.roster.estimate_starts(&self.location, &self.registry, self.now)
     }
 
     pub fn into_plan(mut self, before: &Location, mut verdicts: Vec<Verdict>) -> Plan {
@@ -221,16 +214,19 @@ impl Batch {
         self.estimate(&mut verdicts);
         let changes_location = !self.touched.is_empty() || self.location != *before;
         self.location.version += i64::from(changes_location);
-        let touched = |run: &Execution| self.touched.contains(&run.run_id);
-        let (inserted, updated) =
-            self.runs.into_values().filter(touched).partition(|run| provisional_index(run.run_id).is_some());
-        let (events, sightings) = (self.events, self.sightings);
-        Plan { location: self.location, inserted, updated, verdicts, events, sightings, changes_location }
+        for named in self.ids.values().filter(|run_id| !self.touched.contains(run_id)) {
+            self.roster.settle(*named);
+        }
+        let touched = self.touched.iter().filter_map(|run_id| self.roster.settle(*run_id));
+        let (inserted, updated) = touched.partition(|run| provisional_index(run.run_id).is_some());
+        let Self { location, roster, events, sightings, .. } = self;
+        let changes_anything = changes_location || !events.is_empty();
+        Plan { location, inserted, updated, roster, verdicts, events, sightings, changes_anything, changes_location }
     }
 
     /// Tells those who wait when they will probably start, once for all of them, by how things
     /// stand after the last command.
-    fn estimate(&self, verdicts: &mut [Verdict]) {
+    fn estimate(&mut self, verdicts: &mut [Verdict]) {
         let mut starts = None;
         for verdict in verdicts {
             let answer = &mut verdict.answer;
@@ -246,21 +242,14 @@ impl Batch {
     }
 
     fn next_due(&self) -> Option<Timestamp> {
-        let registry = self.registry.until.filter(|_| !self.queue.is_empty());
-        let runs = self.runs.values().filter_map(|run| match run.status {
-            Status::Queued => due_end(run).map(|(at, _)| at),
-            Status::Running => run.lease.as_ref()?.due(),
-            Status::Ended(_) => None,
-        });
-        runs.chain(self.location.gate.until).chain(registry).chain(self.queue.next_step(self.now)).min()
+        let queue = self.roster.queue();
+        let registry = self.registry.until.filter(|_| !queue.is_empty());
+        let moments = [self.roster.next_due(), self.location.gate.until, registry, queue.next_step(self.now)];
+        moments.into_iter().flatten().min()
     }
 }
 
-fn first_answer(first: &FirstAnswer) -> (String, (IdempotencyKey, Verdict)) {
-    let verdict = Verdict { answer: first.answer.clone(), sighting: None };
-    (first.key.hash.clone(), (first.key.clone(), verdict))
-}
-
-fn due_end(run: &Execution) -> Option<(Timestamp, EndReason)> {
-    run.place.as_ref().map(Place::due)
+fn first_answer(first: FirstAnswer) -> (String, (IdempotencyKey, Verdict)) {
+    let verdict = Verdict { answer: first.answer, sighting: None };
+    (first.key.hash.clone(), (first.key, verdict))
 }

@@ -8,6 +8,7 @@ use crate::domain::execution::{EndReason, Execution, Outcome, Place, Registratio
 use crate::domain::factor::Factor;
 use crate::domain::gate::Gate;
 use crate::domain::lease::TokenHash;
+use crate::domain::queue::Waiter;
 
 impl Batch {
     pub fn decide(&mut self, command: &Command) -> Verdict {
@@ -50,8 +51,8 @@ impl Batch {
     }
 
     pub fn register(&mut self, registration: &Registration) -> Verdict {
-        if let Some(run_id) = self.ids.get(&registration.id) {
-            return self.answer_saved(*run_id);
+        if let Some(saved) = self.ids.get(&registration.id).and_then(|run_id| self.roster.get(*run_id)) {
+            return self.answer_saved(saved.clone());
         }
         let factor = registration.factor();
         let largest = self.location.largest_factor();
@@ -64,7 +65,7 @@ impl Batch {
             Some(cause) if cause == Cause::NeverFits || registration.wait_seconds == 0 => {
                 self.refuse(cause, registration)
             }
-            Some(_) if self.queue.len() >= MOST_WAITING => self.refuse(Cause::QueueFull, registration),
+            Some(_) if self.roster.queue().len() >= MOST_WAITING => self.refuse(Cause::QueueFull, registration),
             Some(cause) => self.enqueue(registration, cause),
         }
     }
@@ -77,7 +78,7 @@ impl Batch {
             Some(Cause::Gate)
         } else if !self.location.fits(factor) {
             Some(Cause::NoRoom)
-        } else if !self.queue.is_empty() {
+        } else if !self.roster.queue().is_empty() {
             Some(Cause::Queue)
         } else {
             None
@@ -97,19 +98,19 @@ impl Batch {
         let run_id = self.next_run_id();
         let mut run = Execution::queued(registration, run_id, self.now);
         // A clock that was set back lets nobody overtake those who came before.
-        if let (Some(place), Some(latest)) = (&mut run.place, self.queue.latest_arrival()) {
+        if let (Some(place), Some(latest)) = (&mut run.place, self.roster.queue().latest_arrival()) {
             place.queued_at = place.queued_at.max(latest);
         }
-        self.queue.push(&run);
+        self.put(run.clone());
+        self.roster.forget_estimate();
         self.note_queued(&run, cause);
-        self.put(run);
         // Its priority may have put it before everybody else, and it may fit where they do not.
         self.start_waiters();
-        self.answer_saved(run_id)
+        let run = self.roster.get(run_id).cloned().unwrap_or(run);
+        self.answer_saved(run)
     }
 
-    fn answer_saved(&mut self, run_id: RunId) -> Verdict {
-        let saved = self.runs[&run_id].clone();
+    fn answer_saved(&mut self, saved: Execution) -> Verdict {
         if saved.status != Status::Queued {
             return settled(Answer::Registered(saved));
         }
@@ -123,18 +124,18 @@ impl Batch {
     }
 
     fn place_of(&mut self, run: &Execution) -> (Room, Option<usize>) {
-        let ahead = self.queue.ahead_of(run, self.now);
+        let ahead = self.roster.queue().ahead_of(run, self.now);
         self.room(run.factor(), ahead)
     }
 
     fn refuse(&mut self, cause: Cause, registration: &Registration) -> Verdict {
-        let (room, sighting) = self.room(registration.factor(), self.queue.len());
+        let (room, sighting) = self.room(registration.factor(), self.roster.queue().len());
         self.note_refusal(registration, cause, &room, sighting);
         Verdict { answer: Answer::Refused(Refusal { cause, room }), sighting }
     }
 
     fn complete(&mut self, run_id: RunId, outcome: Outcome, token: Option<&TokenHash>) -> Answer {
-        let Some(run) = self.runs.get(&run_id).cloned() else {
+        let Some(run) = self.roster.get(run_id).cloned() else {
             return Answer::NotFound;
         };
         match run.status {
@@ -153,12 +154,12 @@ impl Batch {
                 self.note_word_refused(run_id, "not_started", Status::Ended(outcome).as_str());
                 Answer::NotStarted(run)
             }
-            Status::Queued | Status::Running => self.end_and_go_on(run_id, outcome, None),
+            Status::Queued | Status::Running => self.end_and_go_on(run, outcome, None),
         }
     }
 
     fn cancel(&mut self, run_id: RunId, stop: &Stop, force: bool) -> Answer {
-        let Some(run) = self.runs.get(&run_id).cloned() else {
+        let Some(run) = self.roster.get(run_id).cloned() else {
             return Answer::NotFound;
         };
         match run.status {
@@ -166,21 +167,21 @@ impl Batch {
             Status::Ended(_) => Answer::EndedOtherwise(run),
             Status::Running if run.lease.is_some() && !force => {
                 self.ask_one_to_stop(run_id, stop);
-                Answer::Stopping(self.runs[&run_id].clone())
+                Answer::Stopping(self.roster.get(run_id).cloned().unwrap_or(run))
             }
-            Status::Queued | Status::Running => self.end_and_go_on(run_id, Outcome::Cancelled, Some(stop)),
+            Status::Queued | Status::Running => self.end_and_go_on(run, Outcome::Cancelled, Some(stop)),
         }
     }
 
-    fn end_and_go_on(&mut self, run_id: RunId, outcome: Outcome, wish: Option<&Stop>) -> Answer {
-        self.end(run_id, outcome, None, wish);
-        let ended = self.runs[&run_id].clone();
+    fn end_and_go_on(&mut self, run: Execution, outcome: Outcome, wish: Option<&Stop>) -> Answer {
+        self.end(run.run_id, outcome, None, wish);
+        let ended = self.roster.get(run.run_id).cloned().unwrap_or(run);
         self.start_waiters();
         Answer::Ended(ended)
     }
 
     fn beat(&mut self, run_id: RunId, token: &TokenHash) -> Verdict {
-        let Some(run) = self.runs.get(&run_id).cloned() else {
+        let Some(run) = self.roster.get(run_id).cloned() else {
             return settled(Answer::NotFound);
         };
         if !run.knows(Some(token)) {
@@ -221,6 +222,7 @@ impl Batch {
         if let Some(gate) = gate {
             self.location.gate = gate.at(self.now);
         }
+        self.roster.forget_estimate();
         self.drop_those_who_cannot_fit();
         self.ask_to_stop();
         self.start_waiters();
@@ -230,8 +232,10 @@ impl Batch {
 
     /// A first in line who can never start would keep everybody else waiting for nothing.
     fn drop_those_who_cannot_fit(&mut self) {
-        let cannot = |run: &&Execution| run.status == Status::Queued && !self.location.could_ever_fit(run.factor());
-        let dropped: Vec<RunId> = self.runs.values().filter(cannot).map(|run| run.run_id).collect();
+        let cannot = |waiter: &&Waiter| !self.location.could_ever_fit(waiter.factor);
+        let mut dropped: Vec<RunId> =
+            self.roster.queue().waiters().filter(cannot).map(|waiter| waiter.run_id).collect();
+        dropped.sort_unstable();
         for run_id in dropped {
             self.end(run_id, Outcome::Cancelled, Some(EndReason::CannotFit), None);
         }

@@ -31,7 +31,7 @@ impl Batch {
     }
 
     pub fn note_queued(&mut self, run: &Execution, cause: Cause) {
-        let ahead = self.queue.ahead_of(run, self.now);
+        let ahead = self.roster.queue().ahead_of(run, self.now);
         let (room, sighting) = self.room(run.factor(), ahead);
         let mut facts = self.obstacle_facts(cause, &room);
         facts.push(("priority", Fact::Number(run.priority.get().into())));
@@ -110,7 +110,7 @@ impl Batch {
         let mut facts = vec![("cause", text(cause.as_str()))];
         facts.extend(self.weighed(room.requested_factor));
         facts.push(("ahead", Fact::Number(room.ahead as i64)));
-        let mut ahead = self.queue.first_few(MOST_AHEAD_NAMED, self.now);
+        let mut ahead = self.roster.queue().first_few(MOST_AHEAD_NAMED, self.now);
         ahead.truncate(room.ahead);
         facts.push(("first_ahead", Fact::Runs(ahead)));
         if !room.gate.is_open() {

@@ -17,6 +17,7 @@ use super::gate::Gate;
 use super::idempotency::{FirstAnswer, IdempotencyKey};
 use super::lease::TokenHash;
 use super::location::Location;
+use super::roster::Roster;
 
 mod batch;
 mod commands;
@@ -99,30 +100,51 @@ pub struct Snapshot {
     pub location: Location,
     /// The gate of the whole registry.
     pub registry: Gate,
-    /// Every execution that waits here, every one that runs here with a lease, and those that
-    /// the commands name, by run_id or by the id of a registration that an earlier attempt may
-    /// have saved.
-    pub executions: Vec<Execution>,
+    /// Everybody who waits here, and who runs here with a lease.
+    pub roster: Roster,
+    /// The executions that the commands name, by run_id or by the id of a registration that an
+    /// earlier attempt may have saved; those who are in the roster may be left out.
+    pub named: Vec<Execution>,
     /// What requests with the commands' keys were first answered with.
     pub first_answers: Vec<FirstAnswer>,
-    /// What runs there, in the order of [`holder_order`], with [`MOST_HOLDERS_NAMED`] more than
-    /// the batch has commands. It only fills in rooms and may be empty until there is one.
-    pub holders: Vec<Holder>,
 }
 
-/// The order in which a room names those who hold it: what takes most comes first.
-#[must_use]
-pub fn holder_order(holder: &Holder) -> impl Ord + use<> {
-    (std::cmp::Reverse(holder.factor), holder.start_time, holder.run_id)
+impl Snapshot {
+    /// How many of those who hold the location the rule has to know of to decide the commands;
+    /// nothing if it need not know or the roster says so already.
+    #[must_use]
+    pub fn lacks_holders(&self, commands: &[Command], now: Timestamp) -> Option<usize> {
+        let count = MOST_HOLDERS_NAMED + commands.len();
+        let are_known = self.roster.holders().is_some_and(|holders| holders.are_enough_for(count));
+        // So that they last for a while.
+        (!are_known && self.may_show_room(commands, now)).then_some(2 * count)
+    }
+
+    /// Whether somebody may have to be told who holds the location.
+    fn may_show_room(&self, commands: &[Command], now: Timestamp) -> bool {
+        let plans = commands.iter().any(|command| matches!(command, Command::Plan(_)));
+        let beats = commands.iter().any(|command| matches!(command, Command::Beat { .. }));
+        let sets = commands.iter().any(|command| matches!(command, Command::SetLocation { .. }));
+        let factors = commands.iter().filter_map(|command| match command {
+            Command::Register(registration) => Some(registration.factor()),
+            _ => None,
+        });
+        let registers = factors.clone().next().is_some();
+        let gate = self.location.gate.at(now);
+        let is_open = gate.is_open() && self.registry.at(now).is_open();
+        let all_fit = self.location.name.is_none() || self.location.used + factors.sum() < self.location.capacity;
+        plans || (self.location.waiting > 0 && (registers || beats)) || (registers && (sets || !is_open || !all_fit))
+    }
 }
 
 /// Decides a batch of commands for one location. `now` is the database's time.
 #[must_use]
-pub fn decide(snapshot: &Snapshot, commands: &[Command], now: Timestamp) -> Plan {
+pub fn decide(snapshot: Snapshot, commands: &[Command], now: Timestamp) -> Plan {
+    let before = snapshot.location.clone();
     let mut batch = Batch::new(snapshot, now);
     batch.catch_up();
     let verdicts = commands.iter().map(|command| batch.decide(command)).collect();
-    batch.into_plan(&snapshot.location, verdicts)
+    batch.into_plan(&before, verdicts)
 }
 
 /// What a store saves before it commits, and what it answers afterwards.
@@ -135,9 +157,11 @@ pub struct Plan {
     pub inserted: Vec<Execution>,
     /// The executions that were there and have changed.
     pub updated: Vec<Execution>,
+    roster: Roster,
     verdicts: Vec<Verdict>,
     events: Vec<Noted>,
     sightings: Vec<Vec<Holder>>,
+    changes_anything: bool,
     changes_location: bool,
 }
 
@@ -168,7 +192,7 @@ impl Plan {
     /// Whether there is anything to save.
     #[must_use]
     pub fn changes_anything(&self) -> bool {
-        self.changes_location || !self.events.is_empty()
+        self.changes_anything
     }
 
     /// Whether the location's row, or an execution there, has changed.
@@ -177,33 +201,37 @@ impl Plan {
         self.changes_location
     }
 
-    /// Whether an answer wants to name those who hold the location.
+    /// Everybody who waits or runs with a lease once the plan is saved and the database has
+    /// numbered what is new.
     #[must_use]
-    pub fn shows_holders(&self) -> bool {
-        !self.sightings.is_empty()
+    pub fn into_roster(mut self, run_ids: &[RunId]) -> Roster {
+        for (index, run_id) in run_ids.iter().enumerate() {
+            self.roster.number(provisional(index), *run_id);
+        }
+        self.roster
     }
 
-    /// The answers and the events, once the database has numbered what is new.
+    /// Takes out the answers and the events, once the database has numbered what is new.
     ///
     /// # Panics
     /// If `run_ids` does not number exactly the executions in `inserted`.
     #[must_use]
-    pub fn outcomes(&self, run_ids: &[RunId]) -> Outcomes {
+    pub fn take_outcomes(&mut self, run_ids: &[RunId]) -> Outcomes {
         assert_eq!(run_ids.len(), self.inserted.len(), "every new execution has a run_id");
         let number = |run_id| provisional_index(run_id).map_or(run_id, |index| run_ids[index]);
         let numbered = |holder: Holder| Holder { run_id: number(holder.run_id), ..holder };
-        let sightings: Vec<Arc<[Holder]>> =
-            self.sightings.iter().map(|holders| holders.iter().cloned().map(numbered).collect()).collect();
-        let event = |noted: &Noted| {
-            let seen = noted.sighting.map(|index| sightings[index].iter().take(MOST_HOLDERS_NOTED));
-            let blocking = seen.into_iter().flatten().cloned().collect();
-            let mut event = Event { blocking, ..noted.event.clone() };
+        let sightings: Vec<Arc<[Holder]>> = std::mem::take(&mut self.sightings)
+            .into_iter()
+            .map(|holders| holders.into_iter().map(numbered).collect())
+            .collect();
+        let event = |Noted { mut event, sighting }: Noted| {
+            let seen = sighting.map(|index| sightings[index].iter().take(MOST_HOLDERS_NOTED));
+            event.blocking = seen.into_iter().flatten().cloned().collect();
             event.number(number);
             event
         };
-        let answer = |verdict: &Verdict| {
-            let mut answer = verdict.answer.clone();
-            if let (Some(room), Some(index)) = (answer.room_mut(), verdict.sighting) {
+        let answer = |Verdict { mut answer, sighting }: Verdict| {
+            if let (Some(room), Some(index)) = (answer.room_mut(), sighting) {
                 room.blocking = Arc::clone(&sightings[index]);
             }
             if let Some(run) = answer.run_mut() {
@@ -212,8 +240,8 @@ impl Plan {
             answer
         };
         Outcomes {
-            answers: self.verdicts.iter().map(answer).collect(),
-            events: self.events.iter().map(event).collect(),
+            answers: std::mem::take(&mut self.verdicts).into_iter().map(answer).collect(),
+            events: std::mem::take(&mut self.events).into_iter().map(event).collect(),
         }
     }
 }

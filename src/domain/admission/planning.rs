@@ -17,7 +17,7 @@ impl Batch {
             Answer::Queued(..) => self.obstacle(factor),
             answer => return Verdict { answer, sighting: None },
         };
-        let (mut room, sighting) = self.room(factor, self.queue.len());
+        let (mut room, sighting) = self.room(factor, self.roster.queue().len());
         if cause.is_none() {
             (room.ahead, room.estimated_start) = (0, Some(self.now));
         } else if cause != Some(Cause::NeverFits) {
@@ -37,9 +37,9 @@ impl Batch {
         let mut later = self.clone();
         later.enqueue(&Registration { wait_seconds, ..registration.clone() }, Cause::Queue);
         let run_id = provisional(later.inserted - 1);
-        let run = &later.runs[&run_id];
+        let Some(run) = later.roster.get(run_id) else { return };
         if run.status == Status::Queued {
-            room.ahead = later.queue.ahead_of(run, self.now);
+            room.ahead = later.roster.queue().ahead_of(run, self.now);
             room.estimated_start = later.estimate_starts().get(&run_id).copied();
         } else {
             // It only has to wait to go before those who do.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::super::answer::{Cause, Refusal};
 use super::super::execution::{Details, Status};
+use super::super::holders::Holders;
 use super::super::idempotency::keyed;
 use super::super::location::LocationName;
 use super::super::queue::Priority;
@@ -30,14 +31,14 @@ impl Rows {
     }
 
     pub fn snapshot(&self) -> Snapshot {
-        let mut holders: Vec<Holder> = self.running().map(Holder::of).collect();
-        holders.sort_by_key(holder_order);
+        let mut roster = Roster::default();
+        roster.set_holders(Holders::new(self.running().map(Holder::of).collect(), self.location.running));
         Snapshot {
             location: self.location.clone(),
             registry: self.registry.clone(),
-            executions: self.executions.clone(),
+            roster,
+            named: self.executions.clone(),
             first_answers: self.first_answers.clone(),
-            holders,
         }
     }
 
@@ -50,7 +51,7 @@ impl Rows {
     }
 
     pub fn apply_at(&mut self, commands: &[Command], now: Timestamp) -> Vec<Answer> {
-        let plan = decide(&self.snapshot(), commands, now);
+        let mut plan = decide(self.snapshot(), commands, now);
         let next = self.executions.len();
         let run_ids: Vec<RunId> = (next + 1..=next + plan.inserted.len()).map(|id| RunId(id as i64)).collect();
         for (run, run_id) in plan.inserted.iter().zip(&run_ids) {
@@ -62,7 +63,7 @@ impl Rows {
         }
         // The version counts batches, and so differs with how they are made.
         self.location = Location { version: 0, ..plan.location.clone() };
-        let Outcomes { answers, events } = plan.outcomes(&run_ids);
+        let Outcomes { answers, events } = plan.take_outcomes(&run_ids);
         self.events.extend(events);
         self.first_answers.extend(
             keyed(commands, &answers)

@@ -1,185 +1,196 @@
-//! Locks the location, asks the rule, saves its plan, commits.
+//! Locks the locations, asks the rule, saves its plans, commits.
+//!
+//! What does not need the answer to something else is sent together with it, so that most
+//! transactions cost three round trips: lock and read, number what is new, save and commit.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use deadpool_postgres::Object;
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use tokio::time::timeout;
 use tokio::try_join;
-use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{IsolationLevel, Transaction};
 use uuid::Uuid;
 
 use super::connection::ANSWER_TIMEOUT;
 use super::error::{classify, classify_commit};
 use super::events;
 use super::idempotency;
-use super::rows::{self, get};
+use super::locking::{Locked, lock, name};
+use super::reading;
 use super::write;
 use crate::clock::Clock;
-use crate::domain::admission::{Command, MOST_HOLDERS_NAMED, Outcomes, Snapshot, decide as ask_rule};
-use crate::domain::answer::Holder;
+use crate::domain::admission::{Command, Plan, Snapshot, decide as ask_rule};
 use crate::domain::execution::{Execution, RunId};
-use crate::domain::gate::Gate;
-use crate::domain::location::{Location, row_name};
-use crate::store::{Batch, Decided, Known, Saved, StoreError};
+use crate::domain::holders::Holders;
+use crate::domain::location::Location;
+use crate::domain::roster::Roster;
+use crate::store::decision::{Decision, conclude};
+use crate::store::{Batch, Decided, Known, Lane, StoreError};
 
-pub async fn decide(client: &mut Object, batch: &Batch, clock: &Clock, known: &Known) -> Result<Decided, StoreError> {
-    // What is read after the lock must see what was committed while we waited for it, which only
-    // READ COMMITTED promises, whatever the database's default.
-    let builder = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted);
-    let transaction = builder.start().await.map_err(classify)?;
+/// A connection on which this fails is in the middle of a transaction and must be closed.
+pub async fn decide(client: &Object, batch: &Batch, clock: &Clock, known: &Known) -> Result<Decided, StoreError> {
     let silent = |_| StoreError::Unavailable(format!("no answer within {ANSWER_TIMEOUT:?}"));
-    let deciding = decide_and_save(&transaction, batch, clock, known);
-    let Saved { snapshot, plan, run_ids, answers } = timeout(ANSWER_TIMEOUT, deciding).await.map_err(silent)??;
-    if plan.changes_anything() {
-        // From here on no answer means that nobody knows whether it was saved.
-        let unknown = |_| StoreError::CommitUnknown(format!("no answer to a commit within {ANSWER_TIMEOUT:?}"));
-        timeout(ANSWER_TIMEOUT, transaction.commit()).await.map_err(unknown)?.map_err(classify_commit)?;
-        known.terms.remember(&plan.inserted);
+    let deciding = decide_lanes(client, batch, clock, known);
+    let Undecided { decisions, unused, now } = timeout(ANSWER_TIMEOUT, deciding).await.map_err(silent)??;
+    if decisions.iter().any(|decision| decision.plan.changes_anything()) {
+        let inserted = || decisions.iter().flat_map(|decision| &decision.plan.inserted);
+        save(client, &decisions, &unused, known, now).await?;
+        known.terms.remember(inserted());
     } else {
-        transaction.rollback().await.map_err(classify)?;
+        timeout(ANSWER_TIMEOUT, client.batch_execute("ROLLBACK")).await.map_err(silent)?.map_err(classify)?;
     }
-    known.runs.remember(snapshot, &plan, &run_ids);
-    let changed = plan.updated.iter().map(|run| run.run_id).collect();
-    Ok(Decided { answers, changed })
+    Ok(conclude(decisions, known))
 }
 
-async fn decide_and_save(
-    transaction: &Transaction<'_>,
-    batch: &Batch,
+/// What is to be saved, if anything is.
+struct Undecided<'batch> {
+    decisions: Vec<Decision<'batch>>,
+    /// The rows that were made for this batch and that it does not need.
+    unused: Vec<&'batch str>,
+    now: Timestamp,
+}
+
+async fn decide_lanes<'batch>(
+    client: &Object,
+    batch: &'batch Batch,
     clock: &Clock,
     known: &Known,
-) -> Result<Saved, StoreError> {
-    let Locked { location, registry, now, is_new } = lock(transaction, batch, clock).await?;
-    let executions = executions(transaction, batch, &location, known.runs.take(&location)).await?;
-    let first_answers = idempotency::find(transaction, &batch.commands, now).await?;
-    let mut snapshot = Snapshot { location, registry, executions, first_answers, holders: Vec::new() };
-    let mut plan = ask_rule(&snapshot, &batch.commands, now);
-    if plan.shows_holders() {
-        // Only then somebody has to be told who holds the location; asking again changes nothing.
-        snapshot.holders = holders(transaction, batch).await?;
-        plan = ask_rule(&snapshot, &batch.commands, now);
+) -> Result<Undecided<'batch>, StoreError> {
+    let locked = lock(client, batch, clock, known).await?;
+    let (now, is_new) = (locked.now, locked.is_new.clone());
+    let snapshots = snapshots(client, batch, locked, known).await?;
+    let lanes = batch.lanes.iter().zip(snapshots);
+    let plans: Vec<Plan> = lanes.map(|(lane, snapshot)| ask_rule(snapshot, &lane.commands, now)).collect();
+    let mut run_ids = write::draw_run_ids(client, plans.iter().map(|plan| plan.inserted.len()).sum()).await?;
+    let decide = |(lane, plan): (&'batch Lane, Plan)| {
+        let run_ids = run_ids.drain(..plan.inserted.len()).collect();
+        Decision::new(lane, plan, run_ids)
+    };
+    let decisions: Vec<Decision> = batch.lanes.iter().zip(plans).map(decide).collect();
+    let unused = decisions.iter().zip(is_new).filter(|(decision, is_new)| *is_new && !decision.plan.changes_location());
+    let unused = unused.map(|(decision, _)| name(decision.lane)).collect();
+    Ok(Undecided { decisions, unused, now })
+}
+
+/// What the rule has to see, for each lane.
+async fn snapshots(client: &Object, batch: &Batch, locked: Locked, known: &Known) -> Result<Vec<Snapshot>, StoreError> {
+    let Locked { locations, registry, now, mut named, .. } = locked;
+    let rosters: Vec<Option<Roster>> = locations.iter().map(|location| known.rosters.take(location)).collect();
+    let unread: Vec<&Location> =
+        locations.iter().zip(&rosters).filter(|(_, roster)| roster.is_none()).map(|(location, _)| location).collect();
+    let not_read: Vec<i64> = batch
+        .lanes
+        .iter()
+        .zip(&rosters)
+        .flat_map(|(lane, roster)| lane.commands.iter().filter_map(Command::run_id).map(move |run_id| (run_id, roster)))
+        .filter(|(run_id, roster)| {
+            !named.contains_key(run_id) && roster.as_ref().is_none_or(|roster| roster.get(*run_id).is_none())
+        })
+        .map(|(run_id, _)| run_id.0)
+        .collect();
+    let before = registered_before(batch);
+    let (mut present, more, mut saved, first_answers) = try_join!(
+        reading::present(client, &unread),
+        reading::by_run_id(client, &not_read),
+        reading::by_id(client, &before),
+        idempotency::find(client, batch.lanes.iter().flat_map(|lane| &lane.commands), now),
+    )?;
+    named.extend(more);
+    let mut snapshots = Vec::with_capacity(batch.lanes.len());
+    for ((lane, location), roster) in batch.lanes.iter().zip(locations).zip(rosters) {
+        let roster = roster.unwrap_or_else(|| Roster::new(present.remove(&location.name).unwrap_or_default()));
+        let keys = lane.commands.iter().filter_map(Command::key);
+        snapshots.push(Snapshot {
+            named: named_by(lane, &mut named, &mut saved),
+            first_answers: keys.filter_map(|key| first_answers.get(&key.hash).cloned()).collect(),
+            registry: registry.clone(),
+            location,
+            roster,
+        });
     }
-    let run_ids = write::insert_executions(transaction, &plan.inserted).await?;
-    let Outcomes { answers, events } = plan.outcomes(&run_ids);
-    let unknown_terms = known.terms.unknown(&plan.inserted);
+    add_holders(client, batch, &mut snapshots, now).await?;
+    Ok(snapshots)
+}
+
+/// The registrations that an earlier attempt may have saved.
+fn registered_before(batch: &Batch) -> Vec<Uuid> {
+    let commands = batch.lanes.iter().flat_map(|lane| &lane.commands).filter(|_| batch.is_retry);
+    let id = |command: &Command| match command {
+        Command::Register(registration) => Some(registration.id),
+        _ => None,
+    };
+    commands.filter_map(id).collect()
+}
+
+/// Takes out the executions that the lane's commands name.
+fn named_by(
+    lane: &Lane,
+    named: &mut HashMap<RunId, Execution>,
+    saved: &mut HashMap<Uuid, Execution>,
+) -> Vec<Execution> {
+    let one = |command: &Command| match command {
+        Command::Register(registration) => saved.remove(&registration.id),
+        command => named.remove(&command.run_id()?),
+    };
+    lane.commands.iter().filter_map(one).collect()
+}
+
+async fn add_holders(
+    client: &Object,
+    batch: &Batch,
+    snapshots: &mut [Snapshot],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let lacking = batch.lanes.iter().zip(snapshots).filter_map(|(lane, snapshot)| {
+        let count = snapshot.lacks_holders(&lane.commands, now)?;
+        Some(async move {
+            let holders = reading::holders(client, &snapshot.location, count).await?;
+            snapshot.roster.set_holders(Holders::new(holders, snapshot.location.running));
+            Ok(())
+        })
+    });
+    try_join_all(lacking).await.map(|_| ())
+}
+
+/// Saves everything and commits.
+async fn save(
+    client: &Object,
+    decisions: &[Decision<'_>],
+    unused: &[&str],
+    known: &Known,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let updated: Vec<&Execution> = decisions.iter().flat_map(|decision| &decision.plan.updated).collect();
+    let first_answers = idempotency::first_answers(decisions);
+    let inserted = decisions.iter().flat_map(|decision| &decision.plan.inserted);
+    let unknown_terms = known.terms.unknown(inserted);
     // Sent together, so that the server has the next while it does the one before. Of the errors the
     // first tells why; those after it only say that the transaction has failed.
-    try_join!(
-        biased;
-        write::update_executions(transaction, &plan.updated),
-        write::insert_terms(transaction, &unknown_terms),
-        events::insert(transaction, &events, Some(name(batch)), now),
-        idempotency::insert(transaction, &batch.commands, &answers, now),
-        async {
-            match plan.changes_location() {
-                true => write::save_location(transaction, &plan.location).await,
-                false if is_new => write::remove_location(transaction, name(batch)).await,
-                false => Ok(()),
-            }
-        },
-    )?;
-    Ok(Saved { snapshot, plan, run_ids, answers })
-}
-
-/// What was read under the location's lock.
-struct Locked {
-    location: Location,
-    registry: Gate,
-    now: Timestamp,
-    /// Whether the row was made for this batch alone.
-    is_new: bool,
-}
-
-fn name(batch: &Batch) -> &str {
-    row_name(batch.location.as_ref())
-}
-
-/// Locks the location's row, which it makes if there is none, and reads the time after that: a
-/// time from before a long wait would be stale.
-async fn lock(transaction: &Transaction<'_>, batch: &Batch, clock: &Clock) -> Result<Locked, StoreError> {
-    if let Some(locked) = try_lock(transaction, batch, clock).await? {
-        return Ok(locked);
-    }
-    let unused = Location::unused(batch.location.clone());
-    let made = transaction
-        .execute_typed(
-            "INSERT INTO perfreg_locations (name, capacity_millionths, used_millionths, running, fence)
-             VALUES ($1, $2, 0, 0, 0) ON CONFLICT DO NOTHING",
-            &[(&name(batch), Type::TEXT), (&unused.capacity.millionths(), Type::INT8)],
+    let writes = async {
+        try_join!(
+            biased;
+            write::insert_executions(client, decisions),
+            write::update_executions(client, &updated),
+            write::insert_terms(client, &unknown_terms),
+            events::insert_all(client, decisions, now),
+            idempotency::insert(client, &first_answers, now),
+            write::save_locations(client, decisions),
+            write::remove_locations(client, unused),
         )
-        .await
-        .map_err(classify)?;
-    let gone = || StoreError::Conflict("the location's row went away while it was locked".to_owned());
-    let locked = try_lock(transaction, batch, clock).await?.ok_or_else(gone)?;
-    Ok(Locked { is_new: made > 0, ..locked })
-}
-
-async fn try_lock(transaction: &Transaction<'_>, batch: &Batch, clock: &Clock) -> Result<Option<Locked>, StoreError> {
-    let lock = format!("SELECT {} FROM perfreg_locations WHERE name = $1 FOR UPDATE", rows::LOCATION_COLUMNS);
-    let read = format!("SELECT {}, clock_timestamp() FROM perfreg_registry WHERE id = 1", rows::GATE_COLUMNS);
-    let name = name(batch);
-    let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&name, Type::TEXT)];
-    // Sent together and in this order; the server takes the second up only when the first holds the lock.
-    let (locked, registry) =
-        try_join!(biased; transaction.query_typed_opt(&lock, &parameters), transaction.query_typed_one(&read, &[]))
-            .map_err(classify)?;
-    let now = match clock {
-        Clock::Real => get(&registry, 4)?,
-        Clock::Simulated(clock) => clock.now(),
     };
-    locked
-        .map(|row| Ok(Locked { location: rows::location(&row)?, registry: rows::gate(&registry)?, now, is_new: false }))
-        .transpose()
-}
-
-/// What the rule has to see: who waits, who runs with a lease, and whom the commands name.
-async fn executions(
-    transaction: &Transaction<'_>,
-    batch: &Batch,
-    location: &Location,
-    known: Option<Vec<Execution>>,
-) -> Result<Vec<Execution>, StoreError> {
-    let remembered: HashSet<RunId> = known.iter().flatten().map(|run| run.run_id).collect();
-    let named = batch.commands.iter().filter_map(Command::run_id);
-    let run_ids: Vec<i64> = named.filter(|run_id| !remembered.contains(run_id)).map(|run_id| run_id.0).collect();
-    let ids: Vec<Uuid> = batch
-        .commands
-        .iter()
-        .filter_map(|command| match command {
-            Command::Register(registration) if batch.is_retry => Some(registration.id),
-            _ => None,
-        })
-        .collect();
-    let here = if location.name.is_some() { "location = $1" } else { "location IS NULL AND $1 = ''" };
-    let queued = format!("status = 'queued' AND {here}");
-    let leased = format!("status = 'running' AND lease_seconds IS NOT NULL AND {here}");
-    let name = name(batch);
-    let selections: [(bool, &str, (&(dyn ToSql + Sync), Type)); 4] = [
-        (location.waiting > 0 && known.is_none(), &queued, (&name, Type::TEXT)),
-        (location.leased > 0 && known.is_none(), &leased, (&name, Type::TEXT)),
-        (!run_ids.is_empty(), "run_id = ANY($1)", (&run_ids, Type::INT8_ARRAY)),
-        (!ids.is_empty(), "id = ANY($1)", (&ids, Type::UUID_ARRAY)),
-    ];
-    let mut found = known.unwrap_or_default();
-    for (_, condition, parameter) in selections.into_iter().filter(|(is_needed, ..)| *is_needed) {
-        let sql = format!("SELECT {} FROM test_executions WHERE {condition}", rows::EXECUTION_COLUMNS);
-        for row in &transaction.query_typed(&sql, &[parameter]).await.map_err(classify)? {
-            found.push(rows::execution(row)?);
-        }
+    // From the commit on no answer means that nobody knows whether it was saved.
+    let unknown = |_| StoreError::CommitUnknown(format!("no answer to a commit within {ANSWER_TIMEOUT:?}"));
+    let commit = async { client.batch_execute("COMMIT").await.map_err(classify_commit) };
+    if updated.is_empty() && first_answers.is_empty() {
+        // Nothing has to be looked at before the commit, which after an error only rolls back.
+        let saving = async { try_join!(biased; writes, commit) };
+        return match timeout(ANSWER_TIMEOUT, saving).await.map_err(unknown)? {
+            Err(StoreError::Unavailable(reason)) => Err(StoreError::CommitUnknown(reason)),
+            result => result.map(|_| ()),
+        };
     }
-    Ok(found)
-}
-
-async fn holders(transaction: &Transaction<'_>, batch: &Batch) -> Result<Vec<Holder>, StoreError> {
-    let sql = format!(
-        "SELECT {} FROM test_executions WHERE status = 'running' AND location = $1
-          ORDER BY coalesce(factor_millionths, 0) DESC, start_time, run_id LIMIT $2",
-        rows::HOLDER_COLUMNS
-    );
-    let limit = (MOST_HOLDERS_NAMED + batch.commands.len()) as i64;
-    let found =
-        transaction.query_typed(&sql, &[(&name(batch), Type::TEXT), (&limit, Type::INT8)]).await.map_err(classify)?;
-    found.iter().map(rows::holder).collect()
+    let silent = |_| StoreError::Unavailable(format!("no answer within {ANSWER_TIMEOUT:?}"));
+    timeout(ANSWER_TIMEOUT, writes).await.map_err(silent)??;
+    timeout(ANSWER_TIMEOUT, commit).await.map_err(unknown)?
 }

@@ -361,7 +361,7 @@ pub async fn index_terms(transaction: &Transaction<'_>) -> Result<(), StoreError
         let terms =
             found.iter().map(|row| Ok(Term::new(field, get(row, 0)?))).collect::<Result<Vec<_>, StoreError>>()?;
         for terms in terms.chunks(TERMS_PER_STATEMENT) {
-            super::write::insert_terms(transaction, terms).await?;
+            super::write::insert_terms(transaction.client(), terms).await?;
         }
     }
     Ok(())

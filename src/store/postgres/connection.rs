@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
+use scopeguard::ScopeGuard;
 use tokio_postgres::Config;
 use tokio_postgres::config::TargetSessionAttrs;
 
@@ -65,14 +66,15 @@ impl Connections {
         self.give_back(client, result)
     }
 
-    /// As [`Self::run`], for what may rightly take long, or sets limits of its own.
+    /// As [`Self::run`], for what may rightly take long, or sets limits of its own. Whoever gives up
+    /// in the middle leaves no half-finished transaction in the pool either.
     pub async fn run_without_limit<T>(
         &self,
         work: impl AsyncFnOnce(&mut Object) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut client = self.get().await?;
+        let mut client = scopeguard::guard(self.get().await?, |client| drop(Object::take(client)));
         let result = work(&mut client).await;
-        self.give_back(client, result)
+        self.give_back(ScopeGuard::into_inner(client), result)
     }
 
     fn give_back<T>(&self, client: Object, result: Result<T, StoreError>) -> Result<T, StoreError> {

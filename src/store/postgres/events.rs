@@ -2,44 +2,52 @@
 
 use deadpool_postgres::Object;
 use jiff::Timestamp;
-use tokio_postgres::Transaction;
+use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::conditions::Conditions;
 use super::error::classify;
 use super::rows::{self, get};
 use crate::domain::event::{Event, EventFilter, EventId, EventKind, Order, SavedEvent};
+use crate::domain::location::row_name;
+use crate::store::decision::Decision;
 use crate::store::facts::facts_text;
 use crate::store::{SettledEvents, StoreError};
 
-/// `location` is the name of the row at which they happened, if it was at one.
-pub async fn insert(
-    transaction: &Transaction<'_>,
-    events: &[Event],
-    location: Option<&str>,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+/// Saves what was decided for the lanes, each at its location.
+pub async fn insert_all(client: &Client, decisions: &[Decision<'_>], now: Timestamp) -> Result<(), StoreError> {
+    let events = decisions.iter().flat_map(|decision| {
+        let location = row_name(decision.lane.location.as_ref());
+        decision.events.iter().map(move |event| (event, Some(location)))
+    });
+    insert(client, &events.collect::<Vec<_>>(), now).await
+}
+
+/// Beside each event stands the name of the row at which it happened, if it was at one.
+pub async fn insert(client: &Client, events: &[(&Event, Option<&str>)], now: Timestamp) -> Result<(), StoreError> {
     if events.is_empty() {
         return Ok(());
     }
-    let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
-    let run_ids: Vec<Option<i64>> = events.iter().map(|event| event.run_id.map(|run_id| run_id.0)).collect();
-    let asked_by: Vec<Option<&str>> = events.iter().map(|event| event.by.as_deref()).collect();
-    let facts: Vec<String> = events.iter().map(facts_text).collect();
-    transaction
+    let kinds: Vec<&str> = events.iter().map(|(event, _)| event.kind.as_str()).collect();
+    let run_ids: Vec<Option<i64>> = events.iter().map(|(event, _)| event.run_id.map(|run_id| run_id.0)).collect();
+    let locations: Vec<Option<&str>> = events.iter().map(|(_, location)| *location).collect();
+    let asked_by: Vec<Option<&str>> = events.iter().map(|(event, _)| event.by.as_deref()).collect();
+    let facts: Vec<String> = events.iter().map(|(event, _)| facts_text(event)).collect();
+    client
         .execute_typed(
             "INSERT INTO perfreg_events (position, number, at, kind, run_id, location, asked_by, facts)
              SELECT pg_current_xact_id()::text::bigint + registry.event_offset, nextval('perfreg_event_number'), $1,
-                    new.kind, new.run_id, $2, new.asked_by, new.facts::json
+                    new.kind, new.run_id, new.location, new.asked_by, new.facts::json
                FROM perfreg_registry AS registry,
-                    (SELECT * FROM unnest($3, $4, $5, $6) WITH ORDINALITY AS new (kind, run_id, asked_by, facts, position)
+                    (SELECT * FROM unnest($2, $3, $4, $5, $6)
+                              WITH ORDINALITY AS new (kind, run_id, location, asked_by, facts, position)
                       ORDER BY position) AS new
               WHERE registry.id = 1",
             &[
                 (&now, Type::TIMESTAMPTZ),
-                (&location, Type::TEXT),
                 (&kinds, Type::TEXT_ARRAY),
                 (&run_ids, Type::INT8_ARRAY),
+                (&locations, Type::TEXT_ARRAY),
                 (&asked_by, Type::TEXT_ARRAY),
                 (&facts, Type::TEXT_ARRAY),
             ],

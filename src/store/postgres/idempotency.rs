@@ -4,72 +4,65 @@ use std::collections::HashMap;
 
 use deadpool_postgres::Object;
 use jiff::Timestamp;
-use tokio_postgres::Transaction;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::error::classify;
-use super::rows::{self, get};
+use super::reading;
+use super::rows::get;
 use crate::domain::admission::Command;
 use crate::domain::answer::Answer;
-use crate::domain::execution::Execution;
 use crate::domain::idempotency::{FirstAnswer, IdempotencyKey, KEPT_FOR, keyed};
+use crate::store::decision::Decision;
 use crate::store::{StoreError, answer_text};
 
-/// What the keys of these commands were first answered with.
+/// What the keys of these commands were first answered with, by the hash of the key.
 pub async fn find(
-    transaction: &Transaction<'_>,
-    commands: &[Command],
+    client: &Object,
+    commands: impl Iterator<Item = &Command>,
     now: Timestamp,
-) -> Result<Vec<FirstAnswer>, StoreError> {
-    let hashes: Vec<&str> = commands.iter().filter_map(|command| Some(command.key()?.hash.as_str())).collect();
+) -> Result<HashMap<String, FirstAnswer>, StoreError> {
+    let hashes: Vec<&str> = commands.filter_map(|command| Some(command.key()?.hash.as_str())).collect();
     if hashes.is_empty() {
-        return Ok(Vec::new());
+        return Ok(HashMap::new());
     }
     let sql = "SELECT key_hash, request_hash, salt, execution_id, answer FROM perfreg_idempotency_keys
                 WHERE key_hash = ANY($1) AND kept_at > $2";
-    let found = transaction
+    let found = client
         .query_typed(sql, &[(&hashes, Type::TEXT_ARRAY), (&(now - KEPT_FOR), Type::TIMESTAMPTZ)])
         .await
         .map_err(classify)?;
     let ids: Vec<Option<Uuid>> = found.iter().map(|row| get(row, 3)).collect::<Result<_, _>>()?;
-    let runs = executions(transaction, ids.into_iter().flatten().collect()).await?;
+    let ids: Vec<Uuid> = ids.into_iter().flatten().collect();
+    let runs = reading::by_id(client, &ids).await?;
     let first = |row| {
         let key = IdempotencyKey { hash: get(row, 0)?, request_hash: get(row, 1)?, salt: get(row, 2)? };
         let run = get::<Option<Uuid>>(row, 3)?.and_then(|id| runs.get(&id));
-        Ok(FirstAnswer { key, answer: answer_text::read(get(row, 4)?, run)? })
+        Ok((key.hash.clone(), FirstAnswer { key, answer: answer_text::read(get(row, 4)?, run)? }))
     };
     found.iter().map(first).collect()
 }
 
-async fn executions(transaction: &Transaction<'_>, ids: Vec<Uuid>) -> Result<HashMap<Uuid, Execution>, StoreError> {
-    if ids.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let sql = format!("SELECT {} FROM test_executions WHERE id = ANY($1)", rows::EXECUTION_COLUMNS);
-    let found = transaction.query_typed(&sql, &[(&ids, Type::UUID_ARRAY)]).await.map_err(classify)?;
-    found.iter().map(|row| rows::execution(row).map(|run| (run.id, run))).collect()
+/// The answers that were given to a key for the first time.
+pub fn first_answers<'batch>(decisions: &'batch [Decision<'_>]) -> Vec<(&'batch IdempotencyKey, &'batch Answer)> {
+    let mut first: Vec<_> =
+        decisions.iter().flat_map(|decision| keyed(&decision.lane.commands, &decision.answers)).collect();
+    // Two transactions that write the same keys must not wait for each other in a circle.
+    first.sort_by_key(|(key, _)| &key.hash);
+    first
 }
 
 /// Keeps the answers that were given to a key for the first time.
-pub async fn insert(
-    transaction: &Transaction<'_>,
-    commands: &[Command],
-    answers: &[Answer],
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let mut first: Vec<(&IdempotencyKey, &Answer)> = keyed(commands, answers).collect();
+pub async fn insert(client: &Object, first: &[(&IdempotencyKey, &Answer)], now: Timestamp) -> Result<(), StoreError> {
     if first.is_empty() {
         return Ok(());
     }
-    // Two transactions that write the same keys must not wait for each other in a circle.
-    first.sort_by_key(|(key, _)| &key.hash);
     let texts: Vec<(String, Option<Uuid>)> =
         first.iter().map(|(_, answer)| answer_text::write(answer)).collect::<Result<_, _>>()?;
     let keys = |read: fn(&IdempotencyKey) -> &str| -> Vec<&str> { first.iter().map(|(key, _)| read(key)).collect() };
     let ids: Vec<Option<Uuid>> = texts.iter().map(|(_, id)| *id).collect();
     let answers: Vec<&str> = texts.iter().map(|(text, _)| text.as_str()).collect();
-    let count = transaction
+    let count = client
         .execute_typed(
             "INSERT INTO perfreg_idempotency_keys (key_hash, request_hash, salt, kept_at, execution_id, answer)
              SELECT key_hash, request_hash, salt, $1, execution_id, answer

@@ -57,7 +57,7 @@ pub async fn set_registry(client: &mut Object, gate: &Gate, now: Option<Timestam
         )
         .await
         .map_err(classify)?;
-    events::insert(&transaction, &[registry_set(gate)], None, now).await?;
+    events::insert(transaction.client(), &[(&registry_set(gate), None)], now).await?;
     transaction.commit().await.map_err(classify_commit)
 }
 
@@ -78,7 +78,7 @@ pub async fn open_registry(client: &mut Object, now: Option<Timestamp>) -> Resul
         .await
         .map_err(classify)?;
     if opened > 0 {
-        events::insert(&transaction, &[registry_opened()], None, now).await?;
+        events::insert(transaction.client(), &[(&registry_opened(), None)], now).await?;
     }
     transaction.commit().await.map_err(classify_commit)?;
     Ok(opened > 0)

@@ -2,6 +2,7 @@
 
 mod admission;
 mod adopt;
+mod columns;
 mod conditions;
 mod connection;
 mod error;
@@ -9,7 +10,9 @@ mod events;
 mod executions;
 mod idempotency;
 mod locations;
+mod locking;
 mod migrate;
+mod reading;
 mod rows;
 mod tls;
 mod write;
@@ -76,6 +79,11 @@ impl Store for PostgresStore {
             .run_without_limit(async |client| admission::decide(client, batch, &self.clock, &self.known).await)
             .await
             .inspect_err(|_| self.known.forget())
+    }
+
+    /// While one waits for the disk, the other can be prepared.
+    fn transactions_at_once(&self) -> usize {
+        2
     }
 
     async fn execution(&self, run_id: RunId) -> Result<Option<Execution>, StoreError> {

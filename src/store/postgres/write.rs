@@ -1,50 +1,66 @@
 //! Saves what the rule decided, one statement for each kind of row.
 
-use std::collections::HashMap;
-
 use jiff::Timestamp;
-use tokio_postgres::Transaction;
-use tokio_postgres::types::{ToSql, Type};
-use uuid::Uuid;
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
 
-use super::conditions::{Parameter, borrowed};
+use super::columns::Columns;
 use super::error::classify;
 use super::rows::get;
-use crate::domain::execution::{EndReason, Execution, Place, RunId, Stop};
+use crate::domain::execution::{EndReason, Execution, RunId};
 use crate::domain::factor::Factor;
 use crate::domain::location::{Location, LocationName, row_name};
+use crate::domain::queue::Priority;
 use crate::store::StoreError;
+use crate::store::decision::Decision;
 use crate::store::known_terms::Term;
 
-/// One value of each execution, as an array that the statement unnests.
-fn column<'run, T: ToSql + Sync + Send + 'run>(
-    runs: &'run [Execution],
-    kind: Type,
-    read: impl Fn(&'run Execution) -> T,
-) -> Parameter<'run> {
-    (Box::new(runs.iter().map(read).collect::<Vec<T>>()), kind)
+/// What changes while an execution lives.
+fn add_changing(columns: &mut Columns<'_>) {
+    columns.add("status", Type::TEXT_ARRAY, |run| run.status.as_str());
+    columns.add("start_time", Type::TIMESTAMPTZ_ARRAY, |run| run.start_time);
+    columns.add_unless_default("end_time", Type::TIMESTAMPTZ_ARRAY, None, |run| run.end_time);
+    columns.add_unless_default("heard_at", Type::TIMESTAMPTZ_ARRAY, None, |run| Some(run.place.as_ref()?.heard_at));
+    columns.add_unless_default("lease_expires_at", Type::TIMESTAMPTZ_ARRAY, None, |run| run.lease.as_ref()?.expires_at);
+    columns.add_unless_default("suspect", Type::BOOL_ARRAY, false, |run| {
+        run.lease.as_ref().is_some_and(|lease| lease.suspect)
+    });
+    columns.add_unless_default("fence", Type::INT8_ARRAY, None, |run| run.fence);
+    columns.add_unless_default("stop_reason", Type::TEXT_ARRAY, None, |run| Some(run.stop.as_ref()?.reason.as_str()));
+    columns.add_unless_default("stop_by", Type::TEXT_ARRAY, None, |run| run.stop.as_ref()?.by.as_deref());
+    columns.add_unless_default("stop_at", Type::TIMESTAMPTZ_ARRAY, None, |run| Some(run.stop.as_ref()?.at));
+    columns.add_unless_default("end_reason", Type::TEXT_ARRAY, None, |run| run.end_reason.map(EndReason::as_str));
+    columns.add_unless_default("version", Type::INT8_ARRAY, 1, |run| run.version);
 }
 
-/// What changes while an execution lives, in the order in which both statements name it.
-fn changing_columns(runs: &[Execution]) -> Vec<Parameter<'_>> {
-    let place = |run: &Execution, read: fn(&Place) -> Timestamp| run.place.as_ref().map(read);
-    let expires_at = |run: &Execution| run.lease.as_ref().and_then(|lease| lease.expires_at);
-    let suspect = |run: &Execution| run.lease.as_ref().is_some_and(|lease| lease.suspect);
-    let stop_by = |stop: &Stop| stop.by.clone();
-    vec![
-        column(runs, Type::TEXT_ARRAY, |run| run.status.as_str()),
-        column(runs, Type::TIMESTAMPTZ_ARRAY, |run| run.start_time),
-        column(runs, Type::TIMESTAMPTZ_ARRAY, |run| run.end_time),
-        column(runs, Type::TIMESTAMPTZ_ARRAY, move |run| place(run, |place| place.heard_at)),
-        column(runs, Type::TIMESTAMPTZ_ARRAY, expires_at),
-        column(runs, Type::BOOL_ARRAY, suspect),
-        column(runs, Type::INT8_ARRAY, |run| run.fence),
-        column(runs, Type::TEXT_ARRAY, |run| run.stop.as_ref().map(|stop| stop.reason.as_str())),
-        column(runs, Type::TEXT_ARRAY, move |run| run.stop.as_ref().and_then(stop_by)),
-        column(runs, Type::TIMESTAMPTZ_ARRAY, |run| run.stop.as_ref().map(|stop| stop.at)),
-        column(runs, Type::TEXT_ARRAY, |run| run.end_reason.map(EndReason::as_str)),
-        column(runs, Type::INT8_ARRAY, |run| run.version),
-    ]
+/// What stays as it was registered.
+fn add_lasting(columns: &mut Columns<'_>) {
+    columns.add("id", Type::UUID_ARRAY, |run| run.id);
+    columns.add("repo", Type::TEXT_ARRAY, |run| run.details.repo.as_str());
+    columns.add("lac", Type::TEXT_ARRAY, |run| run.details.lac.as_str());
+    columns.add("stream", Type::TEXT_ARRAY, |run| run.details.stream.as_str());
+    columns.add("test", Type::TEXT_ARRAY, |run| run.details.test.as_str());
+    columns.add("type", Type::TEXT_ARRAY, |run| run.details.kind.as_str());
+    columns.add("environment", Type::TEXT_ARRAY, |run| run.details.environment.as_str());
+    columns.add("triggered_by", Type::TEXT_ARRAY, |run| run.details.triggered_by.as_str());
+    columns.add("factor_millionths", Type::INT8_ARRAY, |run| run.details.factor.map(Factor::millionths));
+    columns.add_unless_default("dashboard_url", Type::TEXT_ARRAY, None, |run| run.details.dashboard_url.as_deref());
+    columns.add_unless_default("location", Type::TEXT_ARRAY, None, |run| {
+        run.details.location.as_ref().map(LocationName::as_str)
+    });
+    columns.add_unless_default("extra", Type::TEXT_ARRAY, "{}", |run| run.details.extra.as_str());
+    let priority = |priority: Priority| i16::from(priority.get());
+    columns.add_unless_default("priority", Type::INT2_ARRAY, priority(Priority::DEFAULT), |run| priority(run.priority));
+    columns.add_unless_default("queued_at", Type::TIMESTAMPTZ_ARRAY, None, |run| Some(run.place.as_ref()?.queued_at));
+    columns.add_unless_default("wait_until", Type::TIMESTAMPTZ_ARRAY, None, |run| Some(run.place.as_ref()?.until));
+    columns.add_unless_default("lease_seconds", Type::INT4_ARRAY, None, |run| {
+        Some(whole_seconds(run.lease.as_ref()?.seconds))
+    });
+    columns.add_unless_default("lease_token_hash", Type::TEXT_ARRAY, None, |run| {
+        Some(run.lease.as_ref()?.token.0.as_str())
+    });
+    columns
+        .add_unless_default("expected_seconds", Type::INT4_ARRAY, None, |run| run.expected_seconds.map(whole_seconds));
 }
 
 /// PostgreSQL has no unsigned numbers.
@@ -52,88 +68,50 @@ fn whole_seconds(seconds: u32) -> i32 {
     i32::try_from(seconds).unwrap_or(i32::MAX)
 }
 
-/// The numbers are drawn in the order of the commands.
-pub async fn insert_executions(
-    transaction: &Transaction<'_>,
-    inserted: &[Execution],
-) -> Result<Vec<RunId>, StoreError> {
-    if inserted.is_empty() {
+/// Numbers for so many new executions, growing.
+pub async fn draw_run_ids(client: &Client, count: usize) -> Result<Vec<RunId>, StoreError> {
+    if count == 0 {
         return Ok(Vec::new());
     }
-    let mut columns = changing_columns(inserted);
-    columns.extend([
-        column(inserted, Type::UUID_ARRAY, |run| run.id),
-        column(inserted, Type::TEXT_ARRAY, |run| run.details.repo.as_str()),
-        column(inserted, Type::TEXT_ARRAY, |run| run.details.lac.as_str()),
-        column(inserted, Type::TEXT_ARRAY, |run| run.details.stream.as_str()),
-        column(inserted, Type::TEXT_ARRAY, |run| run.details.test.as_str()),
-        column(inserted, Type::TEXT_ARRAY, |run| run.details.kind.as_str()),
-        column(inserted, Type::TEXT_ARRAY, |run| run.details.environment.as_str()),
-        column(inserted, Type::TEXT_ARRAY, |run| run.details.triggered_by.as_str()),
-        column(inserted, Type::TEXT_ARRAY, |run| run.details.dashboard_url.as_deref()),
-        column(inserted, Type::TEXT_ARRAY, |run| run.details.location.as_ref().map(LocationName::as_str)),
-        column(inserted, Type::TEXT_ARRAY, |run| run.details.extra.as_str()),
-        column(inserted, Type::INT8_ARRAY, |run| run.details.factor.map(Factor::millionths)),
-        column(inserted, Type::INT2_ARRAY, |run| i16::from(run.priority.get())),
-        column(inserted, Type::TIMESTAMPTZ_ARRAY, |run| run.place.as_ref().map(|place| place.queued_at)),
-        column(inserted, Type::TIMESTAMPTZ_ARRAY, |run| run.place.as_ref().map(|place| place.until)),
-        column(inserted, Type::INT4_ARRAY, |run| run.lease.as_ref().map(|lease| whole_seconds(lease.seconds))),
-        column(inserted, Type::TEXT_ARRAY, |run| run.lease.as_ref().map(|lease| lease.token.0.as_str())),
-        column(inserted, Type::INT4_ARRAY, |run| run.expected_seconds.map(whole_seconds)),
-    ]);
-    let rows = transaction
-        .query_typed(
-            "INSERT INTO test_executions
-                    (run_id, status, start_time, end_time, heard_at, lease_expires_at, suspect, fence, stop_reason, stop_by,
-                     stop_at, end_reason, version, id, repo, lac, stream, test, type, environment, triggered_by,
-                     dashboard_url, location, extra, factor, factor_millionths, priority, queued_at, wait_until,
-                     lease_seconds, lease_token_hash, expected_seconds)
-             SELECT nextval('perfreg_run_id'), status, start_time, end_time, heard_at, lease_expires_at, suspect, fence,
-                    stop_reason, stop_by, stop_at, end_reason, version, id, repo, lac, stream, test, type, environment,
-                    triggered_by, dashboard_url, location, extra::json, trim_scale(factor * 0.000001), factor, priority,
-                    queued_at, wait_until, lease_seconds, lease_token_hash, expected_seconds
-               FROM (SELECT *
-                       FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-                                   $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30) WITH ORDINALITY
-                            AS new (status, start_time, end_time, heard_at, lease_expires_at, suspect, fence, stop_reason,
-                                    stop_by, stop_at, end_reason, version, id, repo, lac, stream, test, type, environment,
-                                    triggered_by, dashboard_url, location, extra, factor, priority, queued_at, wait_until,
-                                    lease_seconds, lease_token_hash, expected_seconds, position)
-                      ORDER BY position) AS new
-             RETURNING run_id::bigint, id",
-            &borrowed(&columns),
-        )
-        .await
-        .map_err(classify)?;
-    let mut numbered: HashMap<Uuid, RunId> = HashMap::with_capacity(rows.len());
-    for row in &rows {
-        numbered.insert(get(row, 1)?, RunId(get(row, 0)?));
-    }
-    let missing = || StoreError::Broken("an inserted execution came back without a run_id".to_owned());
-    inserted.iter().map(|run| numbered.get(&run.id).copied().ok_or_else(missing)).collect()
+    let sql = "SELECT nextval('perfreg_run_id') FROM generate_series(1, $1)";
+    let drawn = client.query_typed(sql, &[(&(count as i64), Type::INT8)]).await.map_err(classify)?;
+    drawn.iter().map(|row| get(row, 0).map(RunId)).collect()
 }
 
-pub async fn update_executions(transaction: &Transaction<'_>, updated: &[Execution]) -> Result<(), StoreError> {
+pub async fn insert_executions(client: &Client, decisions: &[Decision<'_>]) -> Result<(), StoreError> {
+    let inserted: Vec<&Execution> = decisions.iter().flat_map(|decision| &decision.plan.inserted).collect();
+    if inserted.is_empty() {
+        return Ok(());
+    }
+    let run_ids: Vec<i64> =
+        decisions.iter().flat_map(|decision| decision.run_ids().iter().map(|run_id| run_id.0)).collect();
+    let mut columns = Columns::to_insert(inserted);
+    columns.add_values("run_id", Type::INT8_ARRAY, run_ids);
+    add_lasting(&mut columns);
+    add_changing(&mut columns);
+    let sql = format!(
+        "INSERT INTO test_executions ({}, factor) SELECT {}, trim_scale(factor_millionths * 0.000001) FROM {}",
+        columns.list(str::to_owned),
+        columns.list(|name| if name == "extra" { "extra::json".to_owned() } else { name.to_owned() }),
+        columns.unnest(),
+    );
+    client.execute_typed(&sql, &columns.parameters()).await.map(|_| ()).map_err(classify)
+}
+
+pub async fn update_executions(client: &Client, updated: &[&Execution]) -> Result<(), StoreError> {
     if updated.is_empty() {
         return Ok(());
     }
-    let mut columns = changing_columns(updated);
-    columns.push(column(updated, Type::INT8_ARRAY, |run| run.run_id.0));
-    let count = transaction
-        .execute_typed(
-            "UPDATE test_executions AS run
-                SET status = new.status, start_time = new.start_time, end_time = new.end_time, heard_at = new.heard_at,
-                    lease_expires_at = new.lease_expires_at, suspect = new.suspect, fence = new.fence,
-                    stop_reason = new.stop_reason, stop_by = new.stop_by, stop_at = new.stop_at,
-                    end_reason = new.end_reason, version = new.version
-               FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-                    AS new (status, start_time, end_time, heard_at, lease_expires_at, suspect, fence, stop_reason,
-                            stop_by, stop_at, end_reason, version, run_id)
-              WHERE run.run_id = new.run_id AND run.status IN ('queued', 'running')",
-            &borrowed(&columns),
-        )
-        .await
-        .map_err(classify)?;
+    let mut columns = Columns::to_update(updated.to_vec());
+    add_changing(&mut columns);
+    let set = columns.list(|name| format!("{name} = new.{name}"));
+    columns.add("run_id", Type::INT8_ARRAY, |run| run.run_id.0);
+    let sql = format!(
+        "UPDATE test_executions AS run SET {set} FROM {}
+          WHERE run.run_id = new.run_id AND run.status IN ('queued', 'running')",
+        columns.unnest(),
+    );
+    let count = client.execute_typed(&sql, &columns.parameters()).await.map_err(classify)?;
     if count == updated.len() as u64 {
         return Ok(());
     }
@@ -145,12 +123,12 @@ pub async fn update_executions(transaction: &Transaction<'_>, updated: &[Executi
     )))
 }
 
-pub async fn insert_terms(transaction: &Transaction<'_>, terms: &[Term]) -> Result<(), StoreError> {
+pub async fn insert_terms(client: &Client, terms: &[Term]) -> Result<(), StoreError> {
     if terms.is_empty() {
         return Ok(());
     }
     let column = |read: fn(&Term) -> &str| terms.iter().map(read).collect::<Vec<_>>();
-    transaction
+    client
         .execute_typed(
             "INSERT INTO perfreg_terms (field, term, folded)
              SELECT field, term, folded FROM unnest($1, $2, $3) WITH ORDINALITY AS new (field, term, folded, position)
@@ -167,39 +145,54 @@ pub async fn insert_terms(transaction: &Transaction<'_>, terms: &[Term]) -> Resu
     Ok(())
 }
 
-pub async fn save_location(transaction: &Transaction<'_>, location: &Location) -> Result<(), StoreError> {
-    let gate = &location.gate;
-    transaction
+/// Writes the rows of the locations at which something has changed.
+pub async fn save_locations(client: &Client, decisions: &[Decision<'_>]) -> Result<(), StoreError> {
+    let changed = decisions.iter().map(|decision| &decision.plan).filter(|plan| plan.changes_location());
+    let locations: Vec<&Location> = changed.map(|plan| &plan.location).collect();
+    if locations.is_empty() {
+        return Ok(());
+    }
+    let numbers = |read: fn(&Location) -> i64| locations.iter().copied().map(read).collect::<Vec<i64>>();
+    let texts = |read: fn(&Location) -> Option<&str>| locations.iter().copied().map(read).collect::<Vec<_>>();
+    let times = |read: fn(&Location) -> Option<Timestamp>| locations.iter().copied().map(read).collect::<Vec<_>>();
+    client
         .execute_typed(
-            "UPDATE perfreg_locations
-                SET capacity_millionths = $2, used_millionths = $3, running = $4, fence = $5, waiting = $6, leased = $7,
-                    state = $8, state_reason = $9, state_by = $10, state_until = $11, next_due = $12,
-                    version = $13
-              WHERE name = $1",
+            "UPDATE perfreg_locations AS location
+                SET capacity_millionths = new.capacity, used_millionths = new.used, running = new.running,
+                    fence = new.fence, waiting = new.waiting, leased = new.leased, version = new.version,
+                    state = new.state, state_reason = new.state_reason, state_by = new.state_by,
+                    state_until = new.state_until, next_due = new.next_due
+               FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                    AS new (name, capacity, used, running, fence, waiting, leased, version, state, state_reason,
+                            state_by, state_until, next_due)
+              WHERE location.name = new.name",
             &[
-                (&row_name(location.name.as_ref()), Type::TEXT),
-                (&location.capacity.millionths(), Type::INT8),
-                (&location.used.millionths(), Type::INT8),
-                (&location.running, Type::INT8),
-                (&location.fence, Type::INT8),
-                (&location.waiting, Type::INT8),
-                (&location.leased, Type::INT8),
-                (&gate.state.as_str(), Type::TEXT),
-                (&gate.reason, Type::TEXT),
-                (&gate.by, Type::TEXT),
-                (&gate.until, Type::TIMESTAMPTZ),
-                (&location.next_due, Type::TIMESTAMPTZ),
-                (&location.version, Type::INT8),
+                (&texts(|location| Some(row_name(location.name.as_ref()))), Type::TEXT_ARRAY),
+                (&numbers(|location| location.capacity.millionths()), Type::INT8_ARRAY),
+                (&numbers(|location| location.used.millionths()), Type::INT8_ARRAY),
+                (&numbers(|location| location.running), Type::INT8_ARRAY),
+                (&numbers(|location| location.fence), Type::INT8_ARRAY),
+                (&numbers(|location| location.waiting), Type::INT8_ARRAY),
+                (&numbers(|location| location.leased), Type::INT8_ARRAY),
+                (&numbers(|location| location.version), Type::INT8_ARRAY),
+                (&texts(|location| Some(location.gate.state.as_str())), Type::TEXT_ARRAY),
+                (&texts(|location| location.gate.reason.as_deref()), Type::TEXT_ARRAY),
+                (&texts(|location| location.gate.by.as_deref()), Type::TEXT_ARRAY),
+                (&times(|location| location.gate.until), Type::TIMESTAMPTZ_ARRAY),
+                (&times(|location| location.next_due), Type::TIMESTAMPTZ_ARRAY),
             ],
         )
         .await
-        .map_err(classify)?;
-    Ok(())
+        .map(|_| ())
+        .map_err(classify)
 }
 
-/// Forgets a location that was only asked for.
-pub async fn remove_location(transaction: &Transaction<'_>, name: &str) -> Result<(), StoreError> {
-    let sql = "DELETE FROM perfreg_locations WHERE name = $1";
-    transaction.execute_typed(sql, &[(&name, Type::TEXT)]).await.map_err(classify)?;
-    Ok(())
+/// Forgets locations that were only asked for.
+pub async fn remove_locations(client: &Client, names: &[&str]) -> Result<(), StoreError> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    // One that was ever changed has another version.
+    let sql = "DELETE FROM perfreg_locations WHERE name = ANY($1) AND version = 0";
+    client.execute_typed(sql, &[(&names, Type::TEXT_ARRAY)]).await.map(|_| ()).map_err(classify)
 }

@@ -10,110 +10,127 @@ use super::idempotency;
 use super::locations;
 use super::rows::{self, timestamp_text};
 use crate::clock::Clock;
-use crate::domain::admission::{Command, MOST_HOLDERS_NAMED, Outcomes, Plan, Snapshot, decide as ask_rule};
-use crate::domain::answer::{Answer, Holder};
+use crate::domain::admission::{Command, Plan, Snapshot, decide as ask_rule};
+use crate::domain::answer::Holder;
 use crate::domain::execution::{EndReason, Execution, RunId};
 use crate::domain::factor::Factor;
+use crate::domain::gate::Gate;
+use crate::domain::holders::Holders;
 use crate::domain::location::{Location, LocationName, row_name};
+use crate::domain::roster::Roster;
+use crate::store::decision::{Decision, conclude};
 use crate::store::known_terms::{KnownTerms, Term};
-use crate::store::{Batch, Decided, Known, Saved, StoreError};
+use crate::store::{Batch, Decided, Known, Lane, StoreError};
 
 pub fn decide(connection: &mut Connection, batch: &Batch, clock: &Clock, known: &Known) -> Result<Decided, StoreError> {
     // IMMEDIATE takes the write lock of the whole file before anything is read.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(classify)?;
-    let Saved { snapshot, plan, run_ids, answers } = decide_and_save(&transaction, batch, clock, known)?;
-    if plan.changes_anything() {
-        transaction.commit().map_err(classify_commit)?;
-        known.terms.remember(&plan.inserted);
-    }
-    known.runs.remember(snapshot, &plan, &run_ids);
-    let changed = plan.updated.iter().map(|run| run.run_id).collect();
-    Ok(Decided { answers, changed })
-}
-
-fn decide_and_save(
-    transaction: &Transaction<'_>,
-    batch: &Batch,
-    clock: &Clock,
-    known: &Known,
-) -> Result<Saved, StoreError> {
+    let registry = locations::read_registry(&transaction)?;
     let now = clock.now();
-    let location = location(transaction, batch).map_err(classify)?;
-    let mut snapshot = Snapshot {
-        executions: executions(transaction, batch, &location, known.runs.take(&location)).map_err(classify)?,
-        first_answers: idempotency::find(transaction, &batch.commands, now)?,
-        registry: locations::read_registry(transaction)?,
-        location,
-        holders: Vec::new(),
-    };
-    let mut plan = ask_rule(&snapshot, &batch.commands, now);
-    if plan.shows_holders() {
-        // Only then somebody has to be told who holds the location; asking again changes nothing.
-        snapshot.holders = holders(transaction, batch).map_err(classify)?;
-        plan = ask_rule(&snapshot, &batch.commands, now);
+    let decisions = batch
+        .lanes
+        .iter()
+        .map(|lane| decide_lane(&transaction, lane, batch.is_retry, &registry, now, known))
+        .collect::<Result<Vec<_>, _>>()?;
+    if decisions.iter().any(|decision| decision.plan.changes_anything()) {
+        transaction.commit().map_err(classify_commit)?;
+        known.terms.remember(decisions.iter().flat_map(|decision| &decision.plan.inserted));
     }
-    let (run_ids, answers) = save(transaction, batch, &plan, &known.terms, now).map_err(classify)?;
-    idempotency::insert(transaction, &batch.commands, &answers, now)?;
-    Ok(Saved { snapshot, plan, run_ids, answers })
+    Ok(conclude(decisions, known))
 }
 
-fn save(
+fn decide_lane<'batch>(
     transaction: &Transaction<'_>,
-    batch: &Batch,
-    plan: &Plan,
+    lane: &'batch Lane,
+    is_retry: bool,
+    registry: &Gate,
+    now: Timestamp,
+    known: &Known,
+) -> Result<Decision<'batch>, StoreError> {
+    let location = location(transaction, lane).map_err(classify)?;
+    let roster = match known.rosters.take(&location) {
+        Some(roster) => roster,
+        None => roster(transaction, &location).map_err(classify)?,
+    };
+    let mut snapshot = Snapshot {
+        named: named(transaction, lane, is_retry, &roster).map_err(classify)?,
+        first_answers: idempotency::find(transaction, &lane.commands, now)?,
+        registry: registry.clone(),
+        location,
+        roster,
+    };
+    if let Some(count) = snapshot.lacks_holders(&lane.commands, now) {
+        let holders = holders(transaction, lane, count).map_err(classify)?;
+        snapshot.roster.set_holders(Holders::new(holders, snapshot.location.running));
+    }
+    let plan = ask_rule(snapshot, &lane.commands, now);
+    let decision = save(transaction, lane, plan, &known.terms, now).map_err(classify)?;
+    idempotency::insert(transaction, &lane.commands, &decision.answers, now)?;
+    Ok(decision)
+}
+
+fn save<'batch>(
+    transaction: &Transaction<'_>,
+    lane: &'batch Lane,
+    plan: Plan,
     known_terms: &KnownTerms,
     now: Timestamp,
-) -> rusqlite::Result<(Vec<RunId>, Vec<Answer>)> {
+) -> rusqlite::Result<Decision<'batch>> {
     let run_ids = insert_executions(transaction, &plan.inserted)?;
     update_executions(transaction, &plan.updated)?;
-    insert_terms(transaction, &known_terms.unknown(&plan.inserted))?;
-    let Outcomes { answers, events } = plan.outcomes(&run_ids);
-    events::insert(transaction, &events, Some(name(batch)), now)?;
-    if plan.changes_location() {
-        save_location(transaction, &plan.location)?;
+    insert_terms(transaction, &known_terms.unknown(plan.inserted.iter()))?;
+    let decision = Decision::new(lane, plan, run_ids);
+    events::insert(transaction, &decision.events, Some(name(lane)), now)?;
+    if decision.plan.changes_location() {
+        save_location(transaction, &decision.plan.location)?;
     }
-    Ok((run_ids, answers))
+    Ok(decision)
 }
 
-fn name(batch: &Batch) -> &str {
-    row_name(batch.location.as_ref())
+fn name(lane: &Lane) -> &str {
+    row_name(lane.location.as_ref())
 }
 
-fn location(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<Location> {
+fn location(transaction: &Transaction<'_>, lane: &Lane) -> rusqlite::Result<Location> {
     let sql = format!("SELECT {} FROM perfreg_locations WHERE name = ?1", rows::LOCATION_COLUMNS);
-    let found = transaction.prepare_cached(&sql)?.query_row([name(batch)], rows::location).optional()?;
-    Ok(found.unwrap_or_else(|| Location::unused(batch.location.clone())))
+    let found = transaction.prepare_cached(&sql)?.query_row([name(lane)], rows::location).optional()?;
+    Ok(found.unwrap_or_else(|| Location::unused(lane.location.clone())))
 }
 
-/// What the rule has to see: who waits, who runs with a lease, and whom the commands name.
-fn executions(
-    transaction: &Transaction<'_>,
-    batch: &Batch,
-    location: &Location,
-    known: Option<Vec<Execution>>,
-) -> rusqlite::Result<Vec<Execution>> {
-    let select = |condition: &str| format!("SELECT {} FROM test_executions WHERE {condition}", rows::EXECUTION_COLUMNS);
+/// Everybody who waits there or runs there with a lease.
+fn roster(transaction: &Transaction<'_>, location: &Location) -> rusqlite::Result<Roster> {
     let here = if location.name.is_some() { "location = ?1" } else { "location IS NULL AND ?1 = ''" };
-    let is_known = known.is_some();
-    let mut found = known.unwrap_or_default();
+    let mut found = Vec::new();
     for (count, condition) in
         [(location.waiting, "status = 'queued'"), (location.leased, "status = 'running' AND lease_seconds IS NOT NULL")]
     {
-        if count > 0 && !is_known {
-            let sql = select(&format!("{condition} AND {here}"));
+        if count > 0 {
+            let sql = format!("SELECT {} FROM test_executions WHERE {condition} AND {here}", rows::EXECUTION_COLUMNS);
             let mut statement = transaction.prepare_cached(&sql)?;
-            for execution in statement.query_map([name(batch)], rows::execution)? {
+            for execution in statement.query_map([row_name(location.name.as_ref())], rows::execution)? {
                 found.push(execution?);
             }
         }
     }
-    let (by_run_id, by_id) = (select("run_id = ?1"), select("id = ?1"));
-    for command in &batch.commands {
+    Ok(Roster::new(found))
+}
+
+/// Whom the commands name and the roster does not have, and what an earlier attempt has saved.
+fn named(
+    transaction: &Transaction<'_>,
+    lane: &Lane,
+    is_retry: bool,
+    roster: &Roster,
+) -> rusqlite::Result<Vec<Execution>> {
+    let select = |key: &str| format!("SELECT {} FROM test_executions WHERE {key} = ?1", rows::EXECUTION_COLUMNS);
+    let (by_run_id, by_id) = (select("run_id"), select("id"));
+    let mut found = Vec::new();
+    for command in &lane.commands {
         let (sql, key) = match command {
-            Command::Register(registration) if batch.is_retry => (&by_id, Value::from(registration.id.to_string())),
+            Command::Register(registration) if is_retry => (&by_id, Value::from(registration.id.to_string())),
             command => match command.run_id() {
-                Some(run_id) => (&by_run_id, Value::from(run_id.0)),
-                None => continue,
+                Some(run_id) if roster.get(run_id).is_none() => (&by_run_id, Value::from(run_id.0)),
+                _ => continue,
             },
         };
         found.extend(transaction.prepare_cached(sql)?.query_row([key], rows::execution).optional()?);
@@ -121,14 +138,14 @@ fn executions(
     Ok(found)
 }
 
-fn holders(transaction: &Transaction<'_>, batch: &Batch) -> rusqlite::Result<Vec<Holder>> {
+/// The first of those who run there, at most so many.
+fn holders(transaction: &Transaction<'_>, lane: &Lane, most: usize) -> rusqlite::Result<Vec<Holder>> {
     let sql = format!(
         "SELECT {} FROM test_executions WHERE status = 'running' AND location = ?1
           ORDER BY coalesce(factor_millionths, 0) DESC, start_time, run_id LIMIT ?2",
         rows::HOLDER_COLUMNS
     );
-    let limit = MOST_HOLDERS_NAMED + batch.commands.len();
-    transaction.prepare_cached(&sql)?.query_map(params![name(batch), limit as i64], rows::holder)?.collect()
+    transaction.prepare_cached(&sql)?.query_map(params![name(lane), most as i64], rows::holder)?.collect()
 }
 
 fn insert_executions(transaction: &Transaction<'_>, inserted: &[Execution]) -> rusqlite::Result<Vec<RunId>> {

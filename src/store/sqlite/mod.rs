@@ -72,6 +72,11 @@ impl Store for SqliteStore {
             .await
     }
 
+    /// The file has one writer.
+    fn transactions_at_once(&self) -> usize {
+        1
+    }
+
     async fn execution(&self, run_id: RunId) -> Result<Option<Execution>, StoreError> {
         self.ready()?.readers.run(move |connection| executions::one(connection, run_id)).await
     }

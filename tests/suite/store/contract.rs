@@ -34,8 +34,8 @@ fn set_capacity(capacity: &str) -> Command {
 }
 
 pub async fn decide(store: &dyn Store, location: Option<&str>, commands: Vec<Command>) -> Vec<Answer> {
-    let batch = Batch { location: location.map(LocationName::new), commands, is_retry: false };
-    store.decide(&batch).await.expect("a decision").answers
+    let batch = Batch::of(location.map(LocationName::new), commands);
+    store.decide(&batch).await.expect("a decision").answers.remove(0)
 }
 
 /// Starts a test with these details at its location.
@@ -188,11 +188,8 @@ on_both_databases! {
 
     async fn a_retry_after_a_commit_whose_answer_was_lost_starts_nothing_twice(database: &TestDatabase) {
         let store = database.store(Clock::Real).await;
-        let first = Batch {
-            location: Some(LocationName::new("here")),
-            commands: vec![register(details(Some("here"), "0.6")), register(details(Some("here"), "0.3"))],
-            is_retry: false,
-        };
+        let commands = vec![register(details(Some("here"), "0.6")), register(details(Some("here"), "0.3"))];
+        let first = Batch::of(Some(LocationName::new("here")), commands);
         let answers = store.decide(&first).await.expect("a decision").answers;
         let retry = Batch { is_retry: true, ..first };
         assert_eq!(store.decide(&retry).await.expect("a decision").answers, answers);

@@ -67,7 +67,7 @@ on_both_databases! {
         let told = facts(refused);
         assert_eq!((&told["cause"], &told["running_factor"], &told["ahead"]), (&json!("no_room"), &json!(0.9), &json!(0)));
         assert_eq!(told["blocking"][0]["run_id"], run.run_id.0);
-        let late = Batch { location: Some(LocationName::new("here")), commands: vec![Command::Sweep], is_retry: false };
+        let late = Batch::of(Some(LocationName::new("here")), vec![Command::Sweep]);
         store.decide(&late).await.expect("a sweep");
         assert_eq!(list(store, EventFilter::default()).await.len(), 2, "nothing was due, so nothing is told");
     }

@@ -112,11 +112,11 @@ on_both_databases! {
             tasks.spawn(async move {
                 let location = format!("location {number}");
                 let commands = vec![register(keyed("one", &location, &location, "0.1"))];
-                let mut batch = Batch { location: Some(LocationName::new(&location)), commands, is_retry: false };
+                let mut batch = Batch::of(Some(LocationName::new(&location)), commands);
                 // Another location's transaction may come between; then the batch is tried again.
                 loop {
                     match store.decide(&batch).await {
-                        Ok(mut decided) => return decided.answers.remove(0),
+                        Ok(mut decided) => return decided.answers.remove(0).remove(0),
                         Err(_) => batch.is_retry = true,
                     }
                 }

@@ -67,8 +67,8 @@ async fn stricter_default_isolation_admits_no_more() {
         let store = store.clone();
         tokio::spawn(async move {
             let command = Command::Register(registration(details(Some("here"), "0.3")));
-            let batch = Batch { location: Some(LocationName::new("here")), commands: vec![command], is_retry: false };
-            store.decide(&batch).await.expect("a decision").answers.remove(0)
+            let batch = Batch::of(Some(LocationName::new("here")), vec![command]);
+            store.decide(&batch).await.expect("a decision").answers.remove(0).remove(0)
         })
     });
     let mut admitted = 0;
