@@ -6,13 +6,16 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::Lane;
+use crate::domain::admission::Command;
 use crate::domain::execution::RunId;
+use crate::domain::holders::Holders;
 use crate::domain::location::{Location, LocationName};
 use crate::domain::roster::Roster;
 
-/// Past this many executions the memory is emptied: reading them again costs time, never
+/// Past this many executions and locations the memory is emptied: reading them again costs time, never
 /// correctness.
-const MOST_REMEMBERED: usize = 200_000;
+const MOST_REMEMBERED: usize = 100_000;
 
 #[derive(Debug, Default)]
 pub struct KnownRosters(Mutex<Memory>);
@@ -20,7 +23,7 @@ pub struct KnownRosters(Mutex<Memory>);
 #[derive(Debug, Default)]
 struct Memory {
     rosters: HashMap<Option<LocationName>, (Location, Roster)>,
-    /// How many executions and holders there are in all.
+    /// How many locations, executions and holders there are in all.
     count: usize,
 }
 
@@ -29,6 +32,19 @@ impl KnownRosters {
     pub fn probably_has(&self, location: Option<&LocationName>, run_id: RunId) -> bool {
         let memory = self.memory();
         memory.rosters.get(&location.cloned()).is_some_and(|(_, roster)| roster.get(run_id).is_some())
+    }
+
+    /// How many of a lane's commands start something, if the location is as it was when it was last
+    /// seen and all of them do.
+    pub fn probable_starts(&self, lane: &Lane) -> usize {
+        let memory = self.memory();
+        let Some((location, _)) = memory.rosters.get(&lane.location) else { return 0 };
+        let factors = lane.commands.iter().filter_map(|command| match command {
+            Command::Register(registration) => Some(registration.factor()),
+            _ => None,
+        });
+        let has_room = location.gate.is_open() && location.waiting == 0 && location.fits(factors.clone().sum());
+        if has_room { factors.count() } else { 0 }
     }
 
     /// Takes out what is known of a location whose row looks like this.
@@ -42,9 +58,6 @@ impl KnownRosters {
     /// To be called once what was decided there is committed, or if it changes nothing.
     pub fn remember(&self, location: Location, roster: Roster) {
         let size = size(&roster);
-        if size == 0 && roster.holders().is_none() {
-            return;
-        }
         let mut memory = self.memory();
         if memory.count + size > MOST_REMEMBERED {
             *memory = Memory::default();
@@ -66,5 +79,5 @@ impl KnownRosters {
 
 /// One for the roster itself, so that empty ones count as well.
 fn size(roster: &Roster) -> usize {
-    roster.len() + roster.holders().map_or(0, |holders| holders.len() + 1)
+    1 + roster.len() + roster.holders().map_or(0, Holders::len)
 }

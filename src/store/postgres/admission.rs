@@ -1,7 +1,7 @@
 //! Locks the locations, asks the rule, saves its plans, commits.
 //!
 //! What does not need the answer to something else is sent together with it, so that most
-//! transactions cost three round trips: lock and read, number what is new, save and commit.
+//! transactions cost two round trips: lock and read, save and commit.
 
 use std::collections::HashMap;
 
@@ -57,12 +57,13 @@ async fn decide_lanes<'batch>(
     clock: &Clock,
     known: &Known,
 ) -> Result<Undecided<'batch>, StoreError> {
-    let locked = lock(client, batch, clock, known).await?;
-    let (now, is_new) = (locked.now, locked.is_new.clone());
+    let mut locked = lock(client, batch, clock, known).await?;
+    let (now, is_new, mut run_ids) = (locked.now, locked.is_new.clone(), std::mem::take(&mut locked.run_ids));
     let snapshots = snapshots(client, batch, locked, known).await?;
     let lanes = batch.lanes.iter().zip(snapshots);
     let plans: Vec<Plan> = lanes.map(|(lane, snapshot)| ask_rule(snapshot, &lane.commands, now)).collect();
-    let mut run_ids = write::draw_run_ids(client, plans.iter().map(|plan| plan.inserted.len()).sum()).await?;
+    let inserted: usize = plans.iter().map(|plan| plan.inserted.len()).sum();
+    run_ids.extend(write::draw_run_ids(client, inserted.saturating_sub(run_ids.len())).await?);
     let decide = |(lane, plan): (&'batch Lane, Plan)| {
         let run_ids = run_ids.drain(..plan.inserted.len()).collect();
         Decision::new(lane, plan, run_ids)

@@ -10,6 +10,7 @@ use tokio_postgres::types::Type;
 use super::error::classify;
 use super::reading;
 use super::rows::{self, get};
+use super::write;
 use crate::clock::Clock;
 use crate::domain::execution::{Execution, RunId};
 use crate::domain::gate::Gate;
@@ -24,6 +25,8 @@ pub struct Locked {
     pub is_new: Vec<bool>,
     pub registry: Gate,
     pub now: Timestamp,
+    /// Numbers for what will probably start.
+    pub run_ids: Vec<RunId>,
     /// Of the executions that the commands name, those that were not thought to be remembered.
     pub named: HashMap<RunId, Execution>,
 }
@@ -35,18 +38,21 @@ pub async fn lock(client: &Object, batch: &Batch, clock: &Clock, known: &Known) 
     // What is read after the lock must see what was committed while we waited for it, which only
     // READ COMMITTED promises, whatever the database's default.
     let begin = async { client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await.map_err(classify) };
-    let run_ids = probably_unknown(batch, known);
-    let ((), mut under_lock) = after(begin, client, &names, clock, &run_ids).await?;
+    let wanted = probably_unknown(batch, known);
+    let starts = batch.lanes.iter().map(|lane| known.rosters.probable_starts(lane)).sum();
+    // Numbers are drawn under the locks, so that at each location they only grow.
+    let lock_and_read = after(begin, client, &names, clock, &wanted);
+    let (((), mut under_lock), run_ids) = try_join!(biased; lock_and_read, write::draw_run_ids(client, starts))?;
     let missing: Vec<&str> = names.iter().copied().filter(|name| !under_lock.rows.contains_key(*name)).collect();
     let mut made = HashSet::new();
     if !missing.is_empty() {
-        (made, under_lock) = after(make(client, &missing), client, &names, clock, &run_ids).await?;
+        (made, under_lock) = after(make(client, &missing), client, &names, clock, &wanted).await?;
     }
     let UnderLock { mut rows, gate_and_time: (registry, now), runs } = under_lock;
     let gone = || StoreError::Conflict("a location's row went away while it was locked".to_owned());
     let is_new = names.iter().map(|name| made.contains(*name)).collect();
     let locations = names.iter().map(|name| rows.remove(*name).ok_or_else(gone)).collect::<Result<_, _>>()?;
-    Ok(Locked { locations, is_new, registry, now, named: runs })
+    Ok(Locked { locations, is_new, registry, now, run_ids, named: runs })
 }
 
 struct UnderLock {
