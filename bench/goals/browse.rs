@@ -2,7 +2,6 @@
 //! small and in a large database, one request after the other.
 
 use std::fmt::Write as _;
-use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
@@ -17,9 +16,6 @@ use crate::table::{Report, Row};
 
 /// The large database may answer so much later.
 const GOAL: f64 = 1.5;
-/// A query that is far too slow has shown it after this time.
-const BUDGET: Duration = Duration::from_secs(10);
-const LEAST_SAMPLES: usize = 5;
 
 /// What is asked, and how the table calls it.
 struct Query {
@@ -140,25 +136,12 @@ async fn compare(engine: Engine, sizes: &Sizes) -> Result<Vec<Compared>> {
     for round in 1..=sizes.rounds {
         for (query, compared) in queries.iter().zip(&mut all) {
             // One after the other, so that whatever else the machine does meets both.
-            compared.small.add(ask(&mut small, &query.path, sizes.samples).await?);
-            compared.large.add(ask(&mut large, &query.path, sizes.samples).await?);
+            compared.small.add(small.ask(&query.path, sizes.samples).await?);
+            compared.large.add(large.ask(&query.path, sizes.samples).await?);
         }
         eprintln!("{engine}: round {round} of {}", sizes.rounds);
     }
     Ok(all)
-}
-
-async fn ask(connection: &mut Connection, path: &str, samples: usize) -> Result<Times> {
-    for _ in 0..samples.div_ceil(20) {
-        connection.get(path).await?;
-    }
-    let (mut times, begin) = (Times::default(), Instant::now());
-    while times.count() < samples && (times.count() < LEAST_SAMPLES || begin.elapsed() < BUDGET) {
-        let start = Instant::now();
-        connection.get(path).await?;
-        times.add_since(start);
-    }
-    Ok(times)
 }
 
 fn row(engine: Engine, all: &[Compared], sizes: &Sizes) -> Row {

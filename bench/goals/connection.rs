@@ -1,5 +1,7 @@
 //! A connection that is kept, for what a load generator cannot express.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context, Result, ensure};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -8,6 +10,14 @@ use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
+
+use crate::statistics::Times;
+
+/// The first answers do not count: one for so many that do.
+const WARM_UP_SHARE: usize = 20;
+/// What is far too slow has shown it after this time.
+const BUDGET: Duration = Duration::from_secs(10);
+const LEAST_SAMPLES: usize = 5;
 
 pub struct Connection {
     sender: SendRequest<Full<Bytes>>,
@@ -53,6 +63,20 @@ impl Connection {
 
     pub async fn get_json(&mut self, path: &str) -> Result<Value> {
         Ok(serde_json::from_slice(&self.get(path).await?)?)
+    }
+
+    /// How long so many answers to the same question take, one after the other.
+    pub async fn ask(&mut self, path: &str, samples: usize) -> Result<Times> {
+        for _ in 0..samples.div_ceil(WARM_UP_SHARE) {
+            self.get(path).await?;
+        }
+        let (mut times, begin) = (Times::default(), Instant::now());
+        while times.count() < samples && (times.count() < LEAST_SAMPLES || begin.elapsed() < BUDGET) {
+            let start = Instant::now();
+            self.get(path).await?;
+            times.add_since(start);
+        }
+        Ok(times)
     }
 
     pub async fn post(&mut self, path: &str, body: &Value) -> Result<Value> {

@@ -5,8 +5,6 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result, ensure};
-use perfreg::clock::Clock;
-use perfreg::config::database::DatabaseConfig;
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
@@ -45,14 +43,6 @@ impl Database {
         psql(&server_url()?, &["--command", &format!("CREATE DATABASE {name} TEMPLATE template0")])?;
         let url = url_of(&name)?;
         Ok(Self { engine, url, name, _directory: None })
-    }
-
-    /// With the tables of the service.
-    pub async fn prepared(engine: Engine) -> Result<Self> {
-        let database = Self::new(engine)?;
-        let config = DatabaseConfig { url: database.url.parse()?, connections: 2 };
-        perfreg::store::open(&config, Clock::Real)?.prepare().await?;
-        Ok(database)
     }
 
     /// The PostgreSQL database as somebody else sees it.

@@ -17,6 +17,7 @@ use rusqlite::params;
 use uuid::Builder;
 
 use crate::database::{Database, Engine};
+use crate::server::Server;
 
 const REPOS: u64 = 50;
 const TESTS: u64 = 400;
@@ -152,7 +153,9 @@ const fn scatter(number: u64) -> u64 {
 /// A new database with so many executions, as it would be if the service had written them.
 pub async fn filled(engine: Engine, rows: u64) -> Result<Database> {
     let begin = Instant::now();
-    let database = Database::prepared(engine).await?;
+    let database = Database::new(engine)?;
+    // Only a process that has ended is sure to have let go of a SQLite file.
+    drop(Server::start(&database)?);
     match engine {
         Engine::Postgres => fill_postgres(&database, rows).await?,
         Engine::Sqlite => tokio::task::block_in_place(|| fill_sqlite(&database, rows))?,

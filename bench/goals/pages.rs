@@ -1,7 +1,5 @@
 //! The pages at 1,000,000 executions, over one connection.
 
-use std::time::Instant;
-
 use anyhow::Result;
 
 use crate::connection::Connection;
@@ -9,7 +7,7 @@ use crate::database::Engine;
 use crate::fill;
 use crate::server::Server;
 use crate::sizes::Sizes;
-use crate::statistics::{Spread, Times, count, number};
+use crate::statistics::{Spread, count, number};
 use crate::table::{Report, Row};
 
 const GOAL_MS: f64 = 10.0;
@@ -24,12 +22,7 @@ pub async fn measure(sizes: &Sizes) -> Result<Report> {
         for page in PAGES {
             let (mut p50, mut p99) = (Vec::new(), Vec::new());
             for _ in 0..sizes.rounds {
-                let mut times = Times::default();
-                for _ in 0..sizes.samples {
-                    let start = Instant::now();
-                    connection.get(page).await?;
-                    times.add_since(start);
-                }
+                let mut times = connection.ask(page, sizes.samples).await?;
                 p50.push(times.percentile(50));
                 p99.push(times.percentile(99));
             }

@@ -18,7 +18,7 @@ use crate::database::{Database, Engine};
 use crate::process;
 use crate::server::Server;
 use crate::sizes::Sizes;
-use crate::statistics::{Spread, Times, milliseconds};
+use crate::statistics::{Spread, Times, count, number};
 use crate::table::{Report, Row};
 
 /// So many connect at the same time; more would overflow the queue of the listening socket.
@@ -40,7 +40,7 @@ pub async fn measure(sizes: &Sizes) -> Result<Report> {
             last.push(times.percentile(100));
             eprintln!("{engine}: round {round} of {}", sizes.rounds);
         }
-        let polls = format!("{} long polls and event streams, half of each, {engine}", sizes.watchers);
+        let polls = format!("{} long polls and event streams, half of each, {engine}", number(count(sizes.watchers)));
         rows.push(Row::at_most(
             format!("memory of a replica that holds {polls}"),
             200.0,
@@ -89,7 +89,6 @@ async fn one_round(engine: Engine, watchers: usize) -> Result<Held> {
         anyhow::ensure!(at > start, "a watcher was answered before anything had changed");
         seen.push(at.duration_since(start));
     }
-    eprintln!("{} MiB, all after {:.0} ms", memory.round(), seen.iter().max().copied().map_or(0.0, milliseconds));
     Ok(Held { memory, times: seen.into_iter().collect() })
 }
 
