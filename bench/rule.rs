@@ -1,0 +1,90 @@
+//! What the rule itself takes: `cargo bench --bench rule`.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use jiff::Timestamp;
+use perfreg::domain::admission::{Command, MOST_WAITING, Snapshot, decide};
+use perfreg::domain::execution::{Details, Execution, Outcome, Registration, RunId};
+use perfreg::domain::factor::Factor;
+use perfreg::domain::gate::Gate;
+use perfreg::domain::lease::TokenHash;
+use perfreg::domain::location::{Location, LocationName};
+use perfreg::domain::queue::Priority;
+use uuid::Uuid;
+
+const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+const BATCH: usize = 256;
+
+fn token() -> TokenHash {
+    TokenHash("d2f1".repeat(16))
+}
+
+fn register(factor: &str, wait_seconds: u32) -> Command {
+    let text = |text: &str| text.to_owned();
+    Command::Register(Registration {
+        id: Uuid::now_v7(),
+        details: Arc::new(Details {
+            repo: text("myrepo"),
+            lac: text("lac1"),
+            stream: text("main"),
+            test: text("load"),
+            kind: text("performance"),
+            environment: text("prod"),
+            triggered_by: text("user1"),
+            factor: Some(Factor::parse(factor).expect("a factor")),
+            dashboard_url: None,
+            location: Some(LocationName::new("azure-k8s")),
+            extra: text("{}"),
+        }),
+        priority: Priority::DEFAULT,
+        wait_seconds,
+        lease: Some((60, token())),
+        expected_seconds: Some(900),
+        key: None,
+    })
+}
+
+fn snapshot(location: Location, executions: Vec<Execution>) -> Snapshot {
+    Snapshot { location, registry: Gate::OPEN, executions, first_answers: Vec::new(), holders: Vec::new() }
+}
+
+fn empty() -> Snapshot {
+    snapshot(Location::unused(Some(LocationName::new("azure-k8s"))), Vec::new())
+}
+
+/// One runs, with the run_id 1, and so many wait.
+fn crowded(waiting: usize) -> Snapshot {
+    let waiters = std::iter::repeat_with(|| register("0.6", 3_600)).take(waiting);
+    let commands: Vec<Command> = std::iter::once(register("0.6", 0)).chain(waiters).collect();
+    let plan = decide(&empty(), &commands, NOW);
+    let numbered = (1..).zip(plan.inserted).map(|(run_id, run)| Execution { run_id: RunId(run_id), ..run });
+    snapshot(plan.location, numbered.collect())
+}
+
+fn measure(criterion: &mut Criterion, name: &str, snapshot: &Snapshot, commands: &[Command]) {
+    criterion.bench_function(name, |bencher| bencher.iter(|| decide(black_box(snapshot), black_box(commands), NOW)));
+}
+
+fn rule(criterion: &mut Criterion) {
+    measure(criterion, "register, empty location", &empty(), &[register("0.5", 0)]);
+    let batch: Vec<Command> = std::iter::repeat_with(|| register("0", 0)).take(BATCH).collect();
+    measure(criterion, "256 registers, empty location", &empty(), &batch);
+    // One below the most, so that another may still wait.
+    let crowded = crowded(MOST_WAITING - 1);
+    let last = RunId(i64::try_from(MOST_WAITING).expect("a small number"));
+    let first = RunId(1);
+    measure(
+        criterion,
+        "heartbeat of the last, 9,999 wait",
+        &crowded,
+        &[Command::Beat { run_id: last, token: token() }],
+    );
+    measure(criterion, "register, 9,999 wait", &crowded, &[register("0.6", 3_600)]);
+    let complete = Command::Complete { run_id: first, outcome: Outcome::Success, token: Some(token()) };
+    measure(criterion, "complete, 9,999 wait, the next starts", &crowded, &[complete]);
+}
+
+criterion_group!(benches, rule);
+criterion_main!(benches);
