@@ -27,7 +27,7 @@ mod watchers;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -101,16 +101,26 @@ async fn main() -> ExitCode {
 async fn measure(options: Options) -> Result<()> {
     let (sizes, names) = (options.sizes(), options.scenarios()?);
     process::allow_many_files()?;
-    let mut reports = Vec::new();
+    // Asked before anything is written, after which it is another.
+    let commit = table::commit()?;
+    let mut failed = Vec::new();
     for name in names {
         eprintln!("\n== {name}");
-        let report = run(name, &sizes).await.with_context(|| format!("cannot measure {name}"))?;
-        println!("{}", report.text(name));
-        reports.push((name, report));
+        // One that fails does not take with it what the others measure for hours.
+        match run(name, &sizes).await {
+            Ok(report) => {
+                println!("{}", report.text(name));
+                if !options.quick && !options.print {
+                    table::write(name, &report, &sizes, &commit).context("cannot write docs/performance.md")?;
+                }
+            }
+            Err(error) => {
+                eprintln!("bench/run: cannot measure {name}: {error:#}");
+                failed.push(name);
+            }
+        }
     }
-    if !options.quick && !options.print {
-        table::write(&reports, &sizes).context("cannot write docs/performance.md")?;
-    }
+    ensure!(failed.is_empty(), "not measured: {}", failed.join(", "));
     Ok(())
 }
 

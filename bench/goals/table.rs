@@ -95,26 +95,23 @@ const HEAD: &str =
     "| scenario | what | goal | measured: median (least to most) | reached | commit |\n|---|---|---|---|---|---|\n";
 
 /// Puts what was measured between the marks in docs/performance.md. Rows of other scenarios stay.
-pub fn write(reports: &[(&str, Report)], sizes: &Sizes) -> Result<()> {
+pub fn write(scenario: &str, report: &Report, sizes: &Sizes, commit: &str) -> Result<()> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance.md");
     let mut document = fs::read_to_string(&path)?;
-    let commit = commit()?;
-    let published = between(&document, "goals")?.to_owned();
+    let published = between(&document, "goals")?;
     let mut table = format!("{}\n\n{HEAD}", machine(sizes)?);
-    for scenario in SCENARIOS {
-        if let Some((_, report)) = reports.iter().find(|(name, _)| *name == scenario) {
-            table.extend(report.rows.iter().map(|row| row.line(scenario, &commit)));
+    for name in SCENARIOS {
+        if name == scenario {
+            table.extend(report.rows.iter().map(|row| row.line(scenario, commit)));
         } else {
-            let begin = format!("| `{scenario}` |");
+            let begin = format!("| `{name}` |");
             let kept = published.lines().filter(|line| line.starts_with(&begin));
             kept.for_each(|line| table.extend([line, "\n"]));
         }
     }
     document = replace(&document, "goals", &table)?;
-    for (scenario, report) in reports {
-        if let Some(details) = &report.details {
-            document = replace(&document, scenario, details)?;
-        }
+    if let Some(details) = &report.details {
+        document = replace(&document, scenario, details)?;
     }
     fs::write(&path, document)?;
     Ok(())
@@ -155,7 +152,8 @@ fn machine(sizes: &Sizes) -> Result<String> {
     ))
 }
 
-fn commit() -> Result<String> {
+/// The one that is checked out, and whether anything was changed since.
+pub fn commit() -> Result<String> {
     let described = Command::new("git").args(["describe", "--always", "--dirty", "--exclude=*"]).output();
     let described = described.context("cannot ask git for the commit")?;
     ensure!(described.status.success(), "git does not know the commit: {}", String::from_utf8_lossy(&described.stderr));
