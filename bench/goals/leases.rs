@@ -15,7 +15,8 @@ use crate::sizes::Sizes;
 use crate::statistics::{Spread, Times, count, number};
 use crate::table::{Report, Row};
 
-const CONNECTIONS: usize = 64;
+/// So many beats may be on their way at the same time. The runners have a connection each.
+const CONNECTIONS: usize = 512;
 /// Long enough that none is lost while the others are still being registered.
 const LEASE_SECONDS: u32 = 300;
 
