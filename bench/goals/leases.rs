@@ -1,11 +1,11 @@
 //! 50,000 tests with a lease that are alive, each heard of every 20 seconds, through one replica.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Result;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Interval, MissedTickBehavior, interval_at, sleep_until};
 
 use crate::connection::Connection;
 use crate::database::{Database, Engine};
@@ -51,8 +51,11 @@ async fn row(engine: Engine, shape: Shape, sizes: &Sizes) -> Result<Row> {
     let from = begin + sizes.beat;
     let until = from + sizes.beating;
     let mut beaters = JoinSet::new();
-    for leases in leases {
-        beaters.spawn(beat(server.address.clone(), leases, sizes.beat, from, until));
+    for (connection, leases) in leases.into_iter().enumerate() {
+        // Not all at the same moment.
+        let first = begin + sizes.beat.mul_f64(count(connection) / count(sizes.leases));
+        let ticks = interval_at(first.into(), sizes.beat / u32::try_from(leases.len().max(1))?);
+        beaters.spawn(beat(server.address.clone(), leases, ticks, from, until));
     }
     sleep_until(from.into()).await;
     let before = process::processor_time(server.pid())?;
@@ -117,12 +120,9 @@ async fn register(address: String, shape: Shape, numbers: Vec<usize>) -> Result<
     Ok(beats)
 }
 
-/// Beats for each of its leases once in every period, one after the other and evenly; the times
-/// of those that count.
-async fn beat(address: String, beats: Vec<Value>, period: Duration, from: Instant, until: Instant) -> Result<Times> {
+/// Beats for its leases one after the other, one at each tick; the times of those that count.
+async fn beat(address: String, beats: Vec<Value>, mut ticks: Interval, from: Instant, until: Instant) -> Result<Times> {
     let mut connection = Connection::open(&address).await?;
-    let leases = u32::try_from(beats.len().max(1))?;
-    let mut ticks = interval(period / leases);
     // One that came late does not put off those behind it.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let mut times = Times::default();
