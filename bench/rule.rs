@@ -3,15 +3,17 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;
 use perfreg::domain::admission::{Command, MOST_WAITING, Snapshot, decide};
-use perfreg::domain::execution::{Details, Execution, Outcome, Registration, RunId};
+use perfreg::domain::execution::{Details, Outcome, Registration, RunId};
 use perfreg::domain::factor::Factor;
 use perfreg::domain::gate::Gate;
+use perfreg::domain::holders::Holders;
 use perfreg::domain::lease::TokenHash;
 use perfreg::domain::location::{Location, LocationName};
 use perfreg::domain::queue::Priority;
+use perfreg::domain::roster::Roster;
 use uuid::Uuid;
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
@@ -46,25 +48,33 @@ fn register(factor: &str, wait_seconds: u32) -> Command {
     })
 }
 
-fn snapshot(location: Location, executions: Vec<Execution>) -> Snapshot {
-    Snapshot { location, registry: Gate::OPEN, executions, first_answers: Vec::new(), holders: Vec::new() }
+fn snapshot(location: Location, roster: Roster) -> Snapshot {
+    Snapshot { location, registry: Gate::OPEN, roster, named: Vec::new(), first_answers: Vec::new() }
 }
 
 fn empty() -> Snapshot {
-    snapshot(Location::unused(Some(LocationName::new("azure-k8s"))), Vec::new())
+    snapshot(Location::unused(Some(LocationName::new("azure-k8s"))), Roster::default())
+}
+
+/// What is left behind by these commands at the location.
+fn after(mut before: Snapshot, commands: &[Command]) -> Snapshot {
+    before.roster.set_holders(Holders::new(Vec::new(), 0));
+    let plan = decide(before, commands, NOW);
+    let run_ids: Vec<RunId> = (1..).take(plan.inserted.len()).map(RunId).collect();
+    snapshot(plan.location.clone(), plan.into_roster(&run_ids))
 }
 
 /// One runs, with the run_id 1, and so many wait.
 fn crowded(waiting: usize) -> Snapshot {
     let waiters = std::iter::repeat_with(|| register("0.6", 3_600)).take(waiting);
-    let commands: Vec<Command> = std::iter::once(register("0.6", 0)).chain(waiters).collect();
-    let plan = decide(&empty(), &commands, NOW);
-    let numbered = (1..).zip(plan.inserted).map(|(run_id, run)| Execution { run_id: RunId(run_id), ..run });
-    snapshot(plan.location, numbered.collect())
+    after(empty(), &std::iter::once(register("0.6", 0)).chain(waiters).collect::<Vec<_>>())
 }
 
 fn measure(criterion: &mut Criterion, name: &str, snapshot: &Snapshot, commands: &[Command]) {
-    criterion.bench_function(name, |bencher| bencher.iter(|| decide(black_box(snapshot), black_box(commands), NOW)));
+    let decide = |snapshot| decide(snapshot, black_box(commands), NOW);
+    criterion.bench_function(name, |bencher| {
+        bencher.iter_batched(|| snapshot.clone(), decide, BatchSize::LargeInput);
+    });
 }
 
 fn rule(criterion: &mut Criterion) {
@@ -74,15 +84,12 @@ fn rule(criterion: &mut Criterion) {
     // One below the most, so that another may still wait.
     let crowded = crowded(MOST_WAITING - 1);
     let last = RunId(i64::try_from(MOST_WAITING).expect("a small number"));
-    let first = RunId(1);
-    measure(
-        criterion,
-        "heartbeat of the last, 9,999 wait",
-        &crowded,
-        &[Command::Beat { run_id: last, token: token() }],
-    );
+    let beat = [Command::Beat { run_id: last, token: token() }];
+    measure(criterion, "heartbeat of the last, 9,999 wait, with an estimate for all", &crowded, &beat);
+    let estimated = after(crowded.clone(), &beat);
+    measure(criterion, "heartbeat of the last, 9,999 wait, as estimated before", &estimated, &beat);
     measure(criterion, "register, 9,999 wait", &crowded, &[register("0.6", 3_600)]);
-    let complete = Command::Complete { run_id: first, outcome: Outcome::Success, token: Some(token()) };
+    let complete = Command::Complete { run_id: RunId(1), outcome: Outcome::Success, token: Some(token()) };
     measure(criterion, "complete, 9,999 wait, the next starts", &crowded, &[complete]);
 }
 
