@@ -3,6 +3,7 @@
 mod ask;
 mod cancel;
 mod complete;
+mod descriptors;
 mod duration;
 mod events;
 mod exit;

@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 use tracing_subscriber::EnvFilter;
 
+use super::descriptors;
 use crate::background;
 use crate::clock::Clock;
 use crate::config::database::{DatabaseConfig, DatabaseUrl};
@@ -67,7 +68,10 @@ impl Serve {
         let config = ServerConfig { listen, stop_grace: Duration::from_secs(self.stop_grace_seconds) };
         let database =
             DatabaseConfig { url: database_url(self.database)?, connections: self.database_connections.into() };
-        let server = Server::bind(config.listen).await.with_context(|| cannot_listen(config.listen))?;
+        let most_connections = descriptors::most_connections(database.connections);
+        let server = Server::bind(config.listen, most_connections, config.stop_grace)
+            .await
+            .with_context(|| cannot_listen(config.listen))?;
         let address = server.address().context("cannot find out the port")?;
         let store = store::open(&database, Clock::Real)?;
         let registry = Arc::new(Registry::new(Arc::clone(&store)));
@@ -76,7 +80,7 @@ impl Serve {
         let (stopper, held) = (server.stopper(), Arc::clone(&registry));
         tokio::spawn(async move {
             wait_for_stop_signal().await;
-            stopper.stop(config.stop_grace);
+            stopper.stop();
             held.release_watchers();
             tracing::info!("stopping; requests that have begun are answered first");
         });
@@ -86,11 +90,12 @@ impl Serve {
         tokio::pin!(serving);
         tokio::select! {
             prepared = prepare(store.as_ref()) => prepared?,
-            ended = &mut serving => return ended.context("cannot serve"),
+            () = &mut serving => return Ok(()),
         }
         background::start(&registry, SignedDuration::from_hours(i64::from(self.keep_events_days) * 24));
         announce(address, &database.url);
-        serving.await.context("cannot serve")
+        serving.await;
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Translates between HTTP and the registry.
 
 mod api;
+mod connection;
 mod error;
 mod event_query;
 mod history_query;

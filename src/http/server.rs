@@ -1,28 +1,39 @@
 //! Listens, serves, and stops gracefully.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum_server::Handle;
-use axum_server::accept::NoDelayAcceptor;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{sleep, timeout};
 
-/// A connection that has not sent the head of a request by then is closed.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+use super::connection::Protocols;
+
+/// How long accepting rests after a failure, such as that no file can be opened any more.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 
 /// A socket that already listens, so that a port in use is known before anything else is done.
 pub struct Server {
     listener: TcpListener,
-    handle: Handle<SocketAddr>,
+    /// One for each connection that may be open.
+    places: Arc<Semaphore>,
+    stopper: Stopper,
+    grace: Duration,
 }
 
 impl Server {
+    /// Holds at most so many connections at once, and gives requests that have begun `grace` to be
+    /// answered when it is stopped.
+    ///
     /// # Errors
     /// If the address is in use or is not one of this machine's.
-    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
-        let listener = tokio::net::TcpListener::bind(address).await?.into_std()?;
-        Ok(Self { listener, handle: Handle::new() })
+    pub async fn bind(address: SocketAddr, most_connections: usize, grace: Duration) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let places = Arc::new(Semaphore::new(most_connections.min(Semaphore::MAX_PERMITS)));
+        Ok(Self { listener, places, stopper: Stopper(Arc::new(watch::Sender::new(false))), grace })
     }
 
     /// Where it listens; the port is the real one even if 0 was asked for.
@@ -36,29 +47,56 @@ impl Server {
     /// What [`Self::run`] is stopped with.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
-        Stopper(self.handle.clone())
+        self.stopper.clone()
     }
 
     /// Serves until it is stopped and the requests that had begun are answered.
-    ///
-    /// # Errors
-    /// If the operating system does not let it serve.
-    pub async fn run(self, router: Router) -> io::Result<()> {
-        let mut server = axum_server::from_tcp(self.listener)?
-            .acceptor(NoDelayAcceptor::new())
-            .handle(self.handle)
-            .first_request_timeout(HEAD_TIMEOUT);
-        server.http_builder().http1().header_read_timeout(HEAD_TIMEOUT);
-        server.serve(router.into_make_service()).await
+    pub async fn run(self, router: Router) {
+        let Self { listener, places, stopper: Stopper(stop), grace } = self;
+        let protocols = Arc::new(Protocols::new(router));
+        let mut stopped = stop.subscribe();
+        loop {
+            let (stream, place) = tokio::select! {
+                _ = stopped.changed() => break,
+                accepted = accept(&listener, &places) => accepted,
+            };
+            let served = Arc::clone(&protocols).serve(stream, Arc::clone(&stop));
+            tokio::spawn(async move {
+                served.await;
+                drop(place);
+            });
+        }
+        drop((listener, stopped));
+        // What is not answered by then ends with the process.
+        let _ = timeout(grace, stop.closed()).await;
     }
 }
 
+/// The next connection. While there are as many as there may be, new ones wait in the operating
+/// system's queue.
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
+    if places.available_permits() == 0 {
+        tracing::warn!("there are as many connections as there may be; new ones wait until others end");
+    }
+    loop {
+        let Ok(place) = Arc::clone(places).acquire_owned().await else { return std::future::pending().await };
+        match listener.accept().await {
+            Ok((stream, _)) => return (stream, place),
+            Err(error) => {
+                tracing::warn!("a connection could not be accepted: {error}");
+                sleep(PAUSE_AFTER_FAILURE).await;
+            }
+        }
+    }
+}
+
+/// Stops the server.
 #[derive(Clone)]
-pub struct Stopper(Handle<SocketAddr>);
+pub struct Stopper(Arc<watch::Sender<bool>>);
 
 impl Stopper {
-    /// Takes no new connections and gives requests that have begun `grace` to be answered.
-    pub fn stop(&self, grace: Duration) {
-        self.0.graceful_shutdown(Some(grace));
+    /// Takes no new connections; requests that have begun are answered.
+    pub fn stop(&self) {
+        self.0.send_replace(true);
     }
 }

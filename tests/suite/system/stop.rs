@@ -93,3 +93,37 @@ async fn held_calls_are_answered_when_the_server_stops() {
     assert!(server.wait().success());
     assert!(asked.elapsed() < PATIENCE / 3, "it waited for the held call");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_half_sent_request_does_not_hold_up_a_stop() {
+    let database = TestDatabase::new(Engine::Sqlite).await;
+    let mut server = TestServer::start(&database.url);
+    let mut connection = TcpStream::connect(("127.0.0.1", server.port())).await.expect("it listens");
+    connection.write_all(b"POST /register HTTP/1.1\r\nHo").await.expect("sent");
+    server.http().get("/healthz").await;
+    let asked = Instant::now();
+    server.signal("TERM");
+    assert!(server.wait().success());
+    assert!(asked.elapsed() < PATIENCE / 3, "it waited for the rest");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_nobody_reads_does_not_hold_up_a_stop() {
+    let database = TestDatabase::new(Engine::Sqlite).await;
+    let mut server = TestServer::start(&database.url);
+    // More than fits between a server that writes and a client that does not read.
+    let events = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+                  INSERT INTO perfreg_events (at, kind, location, facts)
+                  SELECT '2026-01-01T00:00:00.000000Z', 'refused', 'here', '{\"x\": \"' || hex(zeroblob(500)) || '\"}' FROM n";
+    database.open_file().execute_batch(events).expect("valid SQL");
+    let mut connection = TcpStream::connect(("127.0.0.1", server.port())).await.expect("it listens");
+    let request = b"GET /events?from=2000-01-01 HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n";
+    connection.write_all(request).await.expect("sent");
+    let mut beginning = [0; 1000];
+    connection.read_exact(&mut beginning).await.expect("the first events");
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let asked = Instant::now();
+    server.signal("TERM");
+    assert!(server.wait().success());
+    assert!(asked.elapsed() < PATIENCE / 3, "it waited for the reader");
+}
