@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, sleep};
 
 use super::RegistryError;
-use super::watch::Watchers;
+use super::watchers::Watchers;
 use crate::domain::admission::Command;
 use crate::domain::answer::Answer;
 use crate::domain::location::LocationName;

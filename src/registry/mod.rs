@@ -15,6 +15,7 @@ mod register;
 mod tail;
 mod token;
 mod watch;
+mod watchers;
 
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ use crate::store::Store;
 use expectations::Expectations;
 use lanes::Lanes;
 use tail::Tail;
-use watch::Watchers;
+use watchers::Watchers;
 
 pub use browse::{ExecutionPages, MOST_PER_PAGE};
 pub use cancel::Cancellation;

@@ -1,15 +1,13 @@
 //! Waiting for an execution to change.
 //!
-//! A commit on this replica wakes its watchers at once. Changes on other replicas are found by
-//! asking the database which of the watched executions have another version, all in one query.
-//! The wake-up is only a hint: whoever wakes reads the execution again.
+//! A commit on this replica wakes its watchers at once. What other replicas changed is found by
+//! asking the database which locations have another version, and which of the executions that are
+//! watched there. The wake-up is only a hint: whoever wakes reads the execution again, one for all.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Registry, RegistryError};
@@ -34,81 +32,29 @@ impl Until {
     }
 }
 
-#[derive(Default)]
-pub struct Watchers {
-    watched: Mutex<HashMap<RunId, Watched>>,
-    /// Whether the server stops, so that nobody may be held any longer.
-    released: AtomicBool,
-}
-
-struct Watched {
-    /// The version that was read last; another one in the database is news.
-    version: i64,
-    wake: watch::Sender<()>,
-}
-
-impl Watchers {
-    fn entries(&self) -> MutexGuard<'_, HashMap<RunId, Watched>> {
-        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn subscribe(&self, run_id: RunId) -> watch::Receiver<()> {
-        let new = || Watched { version: 0, wake: watch::Sender::new(()) };
-        self.entries().entry(run_id).or_insert_with(new).wake.subscribe()
-    }
-
-    fn note_version(&self, run_id: RunId, version: i64) {
-        if let Some(watched) = self.entries().get_mut(&run_id)
-            && std::mem::replace(&mut watched.version, version) != version
-        {
-            // Others who watch it have not read this version, and would not be told of it again.
-            watched.wake.send_replace(());
-        }
-    }
-
-    /// Wakes who watches these executions.
-    pub fn wake(&self, run_ids: &[RunId]) {
-        let entries = self.entries();
-        for watched in run_ids.iter().filter_map(|run_id| entries.get(run_id)) {
-            watched.wake.send_replace(());
-        }
-    }
-
-    fn release(&self) {
-        self.released.store(true, Ordering::SeqCst);
-        self.entries().values().for_each(|watched| {
-            watched.wake.send_replace(());
-        });
-    }
-
-    /// The watched executions and the versions that were read last.
-    fn versions(&self) -> Vec<(RunId, i64)> {
-        let mut entries = self.entries();
-        entries.retain(|_, watched| watched.wake.receiver_count() > 0);
-        entries.iter().map(|(run_id, watched)| (*run_id, watched.version)).collect()
-    }
-}
-
 impl Registry {
     /// Waits until the execution has changed, at most for `patience`, and gives it as it is then.
+    /// Where nobody says what to wait for, it is news since the beginning.
     ///
     /// # Errors
     /// If the database did not answer.
     pub async fn watch(
         &self,
         run_id: RunId,
-        until: Until,
+        until: Option<Until>,
         patience: Duration,
-    ) -> Result<Option<Execution>, RegistryError> {
+    ) -> Result<Option<Arc<Execution>>, RegistryError> {
         let give_up = Instant::now() + patience;
-        let mut news = self.watchers.subscribe(run_id);
+        let watching = self.watchers.watch(run_id);
+        let mut until = until;
         loop {
-            let Some(execution) = self.execution(run_id).await? else {
+            let news = watching.watched.news();
+            let Some(execution) = watching.look(self.execution(run_id)).await? else {
                 return Ok(None);
             };
-            self.watchers.note_version(run_id, execution.version);
-            let is_over = until.is_reached(&execution) || self.watchers.released.load(Ordering::SeqCst);
-            if is_over || timeout_at(give_up, news.changed()).await.is_err() {
+            let until = *until.get_or_insert(Until::News(execution.status));
+            let is_over = until.is_reached(&execution) || self.watchers.is_released();
+            if is_over || timeout_at(give_up, news).await.is_err() {
                 return Ok(Some(execution));
             }
         }
@@ -125,10 +71,18 @@ impl Registry {
     /// # Errors
     /// If the database did not answer.
     pub async fn find_changes(&self) -> Result<(), RegistryError> {
-        let versions = self.watchers.versions();
-        if !versions.is_empty() {
-            self.watchers.wake(&self.store.changed(&versions).await?);
+        let places = self.watchers.places();
+        if places.is_empty() {
+            return Ok(());
         }
+        // The locations first: what changes after that is found the next time.
+        let now: HashMap<_, _> = self.store.location_versions(&places).await?.into_iter().collect();
+        let suspects = self.watchers.suspects(&now);
+        if !suspects.is_empty() {
+            let changed = self.store.changed(&suspects).await.inspect_err(|_| self.watchers.suspect_all())?;
+            self.watchers.wake(&changed);
+        }
+        self.watchers.note_told(now);
         Ok(())
     }
 }

@@ -124,6 +124,13 @@ pub trait Store: Send + Sync {
     /// Opens the gate of the whole registry if the time that it named has come; says whether it has.
     async fn open_registry(&self) -> Result<bool, StoreError>;
 
+    /// The versions of these locations, which grow with every change there; those that were never
+    /// used are left out. `None` stands for the tests that name no location.
+    async fn location_versions(
+        &self,
+        locations: &[Option<LocationName>],
+    ) -> Result<Vec<(Option<LocationName>, i64)>, StoreError>;
+
     /// Which of the executions have reached another version than the one named.
     async fn changed(&self, versions: &[(RunId, i64)]) -> Result<Vec<RunId>, StoreError>;
 

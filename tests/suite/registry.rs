@@ -9,11 +9,11 @@ use jiff::{SignedDuration, Timestamp};
 use perfreg::clock::Clock;
 use perfreg::domain::estimate::Alike;
 use perfreg::domain::event::{EventFilter, EventId, Order, SavedEvent};
-use perfreg::domain::execution::{Execution, RunId};
+use perfreg::domain::execution::{Execution, RunId, Status};
 use perfreg::domain::gate::Gate;
 use perfreg::domain::history::{Cursor, Filter, Page};
 use perfreg::domain::location::{Location, LocationName};
-use perfreg::registry::{Registered, Registry, RegistryError, Request};
+use perfreg::registry::{Cancellation, Registered, Registry, RegistryError, Request, Until};
 use perfreg::store::{Batch, Decided, SettledEvents, Store, StoreError};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -28,11 +28,18 @@ struct LosesAnswers {
     left: AtomicUsize,
     /// Each transaction takes one of these, and waits while there is none.
     turns: Semaphore,
+    /// How often an execution was read.
+    reads: AtomicUsize,
 }
 
 impl LosesAnswers {
     fn new(store: Arc<dyn Store>, answers_to_lose: usize, turns: usize) -> Arc<Self> {
-        Arc::new(Self { store, left: AtomicUsize::new(answers_to_lose), turns: Semaphore::new(turns) })
+        Arc::new(Self {
+            store,
+            left: AtomicUsize::new(answers_to_lose),
+            turns: Semaphore::new(turns),
+            reads: AtomicUsize::new(0),
+        })
     }
 }
 
@@ -54,6 +61,7 @@ impl Store for LosesAnswers {
     }
 
     async fn execution(&self, run_id: RunId) -> Result<Option<Execution>, StoreError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
         self.store.execution(run_id).await
     }
 
@@ -75,6 +83,13 @@ impl Store for LosesAnswers {
 
     async fn open_registry(&self) -> Result<bool, StoreError> {
         self.store.open_registry().await
+    }
+
+    async fn location_versions(
+        &self,
+        locations: &[Option<LocationName>],
+    ) -> Result<Vec<(Option<LocationName>, i64)>, StoreError> {
+        self.store.location_versions(locations).await
     }
 
     async fn changed(&self, versions: &[(RunId, i64)]) -> Result<Vec<RunId>, StoreError> {
@@ -125,6 +140,10 @@ fn plain(location: Option<&str>, factor: &str) -> Request {
     Request::plain(details(location, factor))
 }
 
+fn cancellation() -> Cancellation {
+    Cancellation { reason: None, by: None, force: true }
+}
+
 fn started(registered: Registered) -> Execution {
     match registered {
         Registered::Started(execution, _) => execution,
@@ -163,5 +182,42 @@ on_both_databases! {
             .map(|answer| started(answer.expect("an answer")).run_id.0)
             .collect();
         assert_eq!(run_ids, (1..=20).collect::<Vec<_>>(), "in the order in which they were asked");
+    }
+
+    async fn many_who_watch_one_execution_have_it_read_for_them_together(database: &TestDatabase) {
+        let store = LosesAnswers::new(database.store(Clock::Real).await, 0, Semaphore::MAX_PERMITS);
+        let registry = Registry::new(Arc::clone(&store) as Arc<dyn Store>);
+        let run = started(registry.register(plain(Some("here"), "0.6")).await.expect("an answer"));
+        let watch = || registry.watch(run.run_id, Some(Until::NotVersion(run.version)), PATIENCE);
+        // The watchers begin first, in one task with the cancellation.
+        let cancelled = registry.cancel(run.run_id, cancellation());
+        let (watched, _) = join(join_all((0..100).map(|_| watch())), cancelled).await;
+        for execution in watched {
+            let execution = execution.expect("an answer").expect("it is there");
+            assert!(matches!(execution.status, Status::Ended(_)), "{:?}", execution.status);
+        }
+        let reads = store.reads.load(Ordering::SeqCst);
+        assert!(reads < 10, "it was read {reads} times");
+    }
+
+    async fn a_change_by_another_server_is_found(database: &TestDatabase) {
+        let (store, other) = (database.store(Clock::Real).await, database.store(Clock::Real).await);
+        let (registry, elsewhere) = (Registry::new(store), Registry::new(other));
+        for location in [Some("here"), None] {
+            let run = started(registry.register(plain(location, "0.6")).await.expect("an answer"));
+            let watched = registry.watch(run.run_id, Some(Until::NotVersion(run.version)), PATIENCE);
+            let find = async {
+                registry.find_changes().await.expect("an answer");
+                elsewhere.cancel(run.run_id, cancellation()).await.expect("an answer");
+                loop {
+                    registry.find_changes().await.expect("an answer");
+                }
+            };
+            let execution = tokio::select! {
+                execution = watched => execution.expect("an answer").expect("it is there"),
+                () = find => unreachable!("it looks for ever"),
+            };
+            assert!(matches!(execution.status, Status::Ended(_)), "{:?}", execution.status);
+        }
     }
 }

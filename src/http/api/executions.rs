@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::fields::parse_run_id;
 use crate::clock;
-use crate::domain::execution::{Execution, Outcome, Status, Stop};
+use crate::domain::execution::{Execution, Outcome, RunId, Status, Stop};
 use crate::http::error::ApiError;
 use crate::http::history_query::{check_known, query_value};
 use crate::registry::{Registry, Until};
@@ -47,19 +47,21 @@ pub async fn get_execution(
     RawQuery(query): RawQuery,
 ) -> Result<Json<wire::execution::Execution>, ApiError> {
     let (patience, version) = read_wait(query.as_deref())?;
-    let execution = find(&registry, path).await?;
     if patience.is_zero() {
-        return Ok(Json(to_wire(&execution)));
+        return Ok(Json(to_wire(&find(&registry, path).await?)));
     }
-    let until = version.map_or(Until::News(execution.status), Until::NotVersion);
-    let execution = registry.watch(execution.run_id, until, patience).await?.ok_or_else(not_found)?;
+    let until = version.map(Until::NotVersion);
+    let execution = registry.watch(run_id(path)?, until, patience).await?.ok_or_else(not_found)?;
     Ok(Json(to_wire(&execution)))
 }
 
 /// The execution that the path names.
 pub async fn find(registry: &Registry, path: Result<Path<String>, PathRejection>) -> Result<Execution, ApiError> {
-    let run_id = path.ok().and_then(|Path(text)| parse_run_id(&text)).ok_or_else(not_found)?;
-    registry.execution(run_id).await?.ok_or_else(not_found)
+    registry.execution(run_id(path)?).await?.ok_or_else(not_found)
+}
+
+fn run_id(path: Result<Path<String>, PathRejection>) -> Result<RunId, ApiError> {
+    path.ok().and_then(|Path(text)| parse_run_id(&text)).ok_or_else(not_found)
 }
 
 fn not_found() -> ApiError {
@@ -85,23 +87,29 @@ pub fn to_wire(execution: &Execution) -> wire::execution::Execution {
 
 /// As it looks at that time, which only decides whether it is overdue.
 pub fn to_wire_at(execution: &Execution, now: Timestamp) -> wire::execution::Execution {
-    let details = &execution.details;
+    into_wire(execution.clone(), now)
+}
+
+/// As [`to_wire_at`]; no text is copied.
+pub fn into_wire(execution: Execution, now: Timestamp) -> wire::execution::Execution {
+    let (factor, overdue) = (execution.factor_text().map(Decimal::new), execution.is_overdue(now));
+    let details = Arc::unwrap_or_clone(execution.details);
     wire::execution::Execution {
         id: execution.id,
         run_id: execution.run_id.0,
-        repo: details.repo.clone(),
-        lac: details.lac.clone(),
-        stream: details.stream.clone(),
-        test: details.test.clone(),
-        r#type: details.kind.clone(),
-        environment: details.environment.clone(),
-        triggered_by: details.triggered_by.clone(),
+        repo: details.repo,
+        lac: details.lac,
+        stream: details.stream,
+        test: details.test,
+        r#type: details.kind,
+        environment: details.environment,
+        triggered_by: details.triggered_by,
         status: status_to_wire(execution.status),
         start_time: execution.start_time,
         end_time: execution.end_time,
-        factor: execution.factor_text().map(Decimal::new),
-        dashboard_url: details.dashboard_url.clone(),
-        location: details.location.as_ref().map(ToString::to_string),
+        factor,
+        dashboard_url: details.dashboard_url,
+        location: details.location.map(|location| location.to_string()),
         priority: execution.priority.get(),
         queued_at: execution.place.as_ref().map(|place| place.queued_at),
         wait_until: execution.place.as_ref().map(|place| place.until),
@@ -109,17 +117,17 @@ pub fn to_wire_at(execution: &Execution, now: Timestamp) -> wire::execution::Exe
         lease_expires_at: execution.lease.as_ref().and_then(|lease| lease.expires_at),
         suspect: execution.lease.as_ref().is_some_and(|lease| lease.suspect),
         fence: execution.fence,
-        stop: execution.stop.as_ref().map(stop_to_wire),
+        stop: execution.stop.map(stop_to_wire),
         end_reason: execution.end_reason.map(|reason| reason.as_str().to_owned()),
         expected_seconds: execution.expected_seconds,
-        overdue: execution.is_overdue(now),
+        overdue,
         version: execution.version,
-        extra: RawValue::from_string(details.extra.clone()).unwrap_or_default(),
+        extra: RawValue::from_string(details.extra).unwrap_or_default(),
     }
 }
 
-fn stop_to_wire(stop: &Stop) -> wire::execution::Stop {
-    wire::execution::Stop { reason: stop.reason.clone(), by: stop.by.clone(), at: stop.at }
+fn stop_to_wire(stop: Stop) -> wire::execution::Stop {
+    wire::execution::Stop { reason: stop.reason, by: stop.by, at: stop.at }
 }
 
 pub fn status_to_wire(status: Status) -> ExecutionStatus {

@@ -52,8 +52,10 @@ pub async fn heartbeat(
     {
         let patience = longest_hold(execution).min(Duration::from_secs(seconds.unsigned_abs()));
         let until = version.map_or(Until::News(execution.status), Until::NotVersion);
-        match registry.watch(run_id, until, patience).await? {
-            Some(execution) if execution.end_reason.is_some() => beaten = Beaten::Over(execution),
+        match registry.watch(run_id, Some(until), patience).await? {
+            Some(execution) if execution.end_reason.is_some() => {
+                beaten = Beaten::Over(Arc::unwrap_or_clone(execution));
+            }
             Some(execution) if execution.status != Status::Queued => return Ok(heard(&execution, None)),
             // Its place may have become a better one while it was held.
             _ => beaten = registry.heartbeat(run_id, &token).await?,

@@ -9,7 +9,7 @@ use super::events;
 use super::rows;
 use crate::domain::admission::{registry_opened, registry_set};
 use crate::domain::gate::Gate;
-use crate::domain::location::{Location, LocationName, NOWHERE, of_row};
+use crate::domain::location::{Location, LocationName, NOWHERE, of_row, row_name};
 use crate::store::StoreError;
 
 pub async fn all(client: &Object) -> Result<Vec<Location>, StoreError> {
@@ -30,6 +30,17 @@ pub async fn due(client: &Object, now: Option<Timestamp>, any: bool) -> Result<V
     let found = client.query_typed(sql, &[(&now, Type::TIMESTAMPTZ), (&any, Type::BOOL)]).await.map_err(classify)?;
     let named = |row| rows::get(row, 0).map(of_row);
     found.iter().map(named).collect()
+}
+
+/// The versions of those of these locations that have ever been used.
+pub async fn versions(
+    client: &Object,
+    locations: &[Option<LocationName>],
+) -> Result<Vec<(Option<LocationName>, i64)>, StoreError> {
+    let names: Vec<&str> = locations.iter().map(|location| row_name(location.as_ref())).collect();
+    let sql = "SELECT name, version FROM perfreg_locations WHERE name = ANY($1)";
+    let found = client.query_typed(sql, &[(&names, Type::TEXT_ARRAY)]).await.map_err(classify)?;
+    found.iter().map(|row| Ok((of_row(rows::get(row, 0)?), rows::get(row, 1)?))).collect()
 }
 
 pub async fn registry(client: &Object) -> Result<Gate, StoreError> {

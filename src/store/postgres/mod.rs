@@ -113,6 +113,13 @@ impl Store for PostgresStore {
         self.ready()?.run(async |client| locations::open_registry(client, now).await).await
     }
 
+    async fn location_versions(
+        &self,
+        locations: &[Option<LocationName>],
+    ) -> Result<Vec<(Option<LocationName>, i64)>, StoreError> {
+        self.ready()?.run(async |client| locations::versions(client, locations).await).await
+    }
+
     async fn changed(&self, versions: &[(RunId, i64)]) -> Result<Vec<RunId>, StoreError> {
         self.ready()?.run(async |client| executions::changed(client, versions).await).await
     }

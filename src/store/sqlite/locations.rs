@@ -1,14 +1,14 @@
 //! Locations, and the state of the whole registry.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Result, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Result, TransactionBehavior, params};
 
 use super::connection::{classify, classify_commit};
 use super::events;
 use super::rows::{self, timestamp_text};
 use crate::domain::admission::{registry_opened, registry_set};
 use crate::domain::gate::Gate;
-use crate::domain::location::{Location, LocationName, NOWHERE, of_row};
+use crate::domain::location::{Location, LocationName, NOWHERE, of_row, row_name};
 use crate::store::StoreError;
 
 pub fn all(connection: &Connection) -> Result<Vec<Location>, StoreError> {
@@ -29,6 +29,21 @@ pub fn due(connection: &Connection, now: Timestamp, any: bool) -> Result<Vec<Opt
         .and_then(|mut select| select.query_map(params![timestamp_text(now), any], name)?.collect::<Result<Vec<_>>>())
         .map(|names| names.iter().map(|name| of_row(name)).collect())
         .map_err(classify)
+}
+
+/// The versions of those of these locations that have ever been used.
+pub fn versions(
+    connection: &Connection,
+    locations: &[Option<LocationName>],
+) -> Result<Vec<(Option<LocationName>, i64)>, StoreError> {
+    let mut versions = Vec::with_capacity(locations.len());
+    let mut select =
+        connection.prepare_cached("SELECT version FROM perfreg_locations WHERE name = ?1").map_err(classify)?;
+    for location in locations {
+        let version = select.query_row([row_name(location.as_ref())], |row| row.get(0)).optional().map_err(classify)?;
+        versions.extend(version.map(|version| (location.clone(), version)));
+    }
+    Ok(versions)
 }
 
 pub fn registry(connection: &Connection) -> Result<Gate> {

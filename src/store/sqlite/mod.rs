@@ -109,6 +109,14 @@ impl Store for SqliteStore {
         self.ready()?.writer.run(move |connection| locations::open_registry(connection, now)).await
     }
 
+    async fn location_versions(
+        &self,
+        locations: &[Option<LocationName>],
+    ) -> Result<Vec<(Option<LocationName>, i64)>, StoreError> {
+        let locations = locations.to_vec();
+        self.ready()?.readers.run(move |connection| locations::versions(connection, &locations)).await
+    }
+
     async fn changed(&self, versions: &[(RunId, i64)]) -> Result<Vec<RunId>, StoreError> {
         let versions = versions.to_vec();
         self.ready()?.readers.run(move |connection| executions::changed(connection, &versions)).await

@@ -144,7 +144,8 @@ async fn every_watcher_learns_of_another_replicas_change() {
     let (first_server, second_server) = (TestServer::start(&database.url), TestServer::start(&database.url));
     let (here, there) = (first_server.http(), second_server.http());
     for round in 1..=10 {
-        let run = here.admit(json!({"factor": 0.01, "lease_seconds": 60})).await;
+        let location = if round % 2 == 0 { json!("azure-k8s") } else { json!(null) };
+        let run = here.admit(json!({"factor": 0.01, "lease_seconds": 60, "location": location})).await;
         let path = format!("/executions/{}?wait_seconds=30&version={}", run["run_id"], run["version"]);
         let (held_http, held_path) = (here.clone(), path.clone());
         let held = tokio::spawn(async move { held_http.get(&held_path).await });

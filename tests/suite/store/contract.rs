@@ -71,6 +71,26 @@ async fn page(store: &dyn Store, after: Option<Cursor>, limit: usize) -> (Vec<i6
 }
 
 on_both_databases! {
+    async fn the_version_of_a_location_grows_with_every_change_there(database: &TestDatabase) {
+        let store = database.store(Clock::Simulated(clock())).await;
+        let store = store.as_ref();
+        let places = [Some(LocationName::new("here")), Some(LocationName::new("there")), None];
+        let unused = store.location_versions(&places[..2]).await.expect("the versions");
+        assert!(unused.is_empty(), "{unused:?}");
+        let mut before = 0;
+        let run = start(store, details(Some("here"), "0.5")).await;
+        start(store, details(None, "0.5")).await;
+        for command in [register(details(Some("here"), "0.1")), end(&run, Outcome::Success), set_capacity("2")] {
+            decide(store, Some("here"), vec![command]).await;
+            let versions = store.location_versions(&places).await.expect("the versions");
+            let names: Vec<_> = versions.iter().map(|(name, _)| name.clone()).collect();
+            assert!(names.contains(&places[0]) && !names.contains(&places[1]), "{names:?}");
+            let here = versions.iter().find(|(name, _)| *name == places[0]).map_or(0, |(_, version)| *version);
+            assert!(here > before, "{here} after {before}");
+            before = here;
+        }
+    }
+
     async fn what_was_started_is_read_back_as_it_was_answered(database: &TestDatabase) {
         let store = database.store(Clock::Real).await;
         let extra = r#"{"workers":1e2,"Ünïcode":"\u0000 \" é","nested":{"b":1,"a":[null,12345678901234567890.10]}}"#;
