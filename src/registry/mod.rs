@@ -33,7 +33,7 @@ pub use events::{EventPage, MOST_EVENTS_PER_PAGE};
 pub use heartbeat::Beaten;
 pub use plan::Plan;
 pub use register::{Idempotency, Registered, Request};
-pub use tail::EventStream;
+pub use tail::{EventStream, ToldEvent};
 pub use watch::Until;
 
 pub struct Registry {

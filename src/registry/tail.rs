@@ -1,7 +1,8 @@
 //! Events as they happen, read from the database once for everybody who follows them here.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use bytes::Bytes;
 use tokio::sync::{broadcast, watch};
 
 use super::RegistryError;
@@ -25,7 +26,24 @@ pub struct Tail {
 struct Reading {
     since: EventId,
     until: EventId,
-    events: Vec<SavedEvent>,
+    events: Vec<Arc<ToldEvent>>,
+}
+
+/// An event that many may be told, in the same text.
+pub struct ToldEvent {
+    event: SavedEvent,
+    text: OnceLock<Bytes>,
+}
+
+impl ToldEvent {
+    fn new(event: SavedEvent) -> Arc<Self> {
+        Arc::new(Self { event, text: OnceLock::new() })
+    }
+
+    /// What it is told in; written by the first who asks.
+    pub fn text(&self, write: impl FnOnce(&SavedEvent) -> Bytes) -> Bytes {
+        self.text.get_or_init(|| write(&self.event)).clone()
+    }
 }
 
 impl Tail {
@@ -61,6 +79,7 @@ impl Tail {
                 // The first reading only says where it begins, so that whoever has caught up to
                 // somewhere before that notices. If sending fails, nobody listens any more.
                 let since = told.unwrap_or(until);
+                let events = events.into_iter().map(ToldEvent::new).collect();
                 let _ = self.news.send(Arc::new(Reading { since, until, events }));
             }
             Some(until)
@@ -87,7 +106,7 @@ impl EventStream {
     ///
     /// # Errors
     /// If the database did not answer. Whoever follows comes back with the last id they got.
-    pub async fn next(&mut self) -> Result<Option<Vec<SavedEvent>>, RegistryError> {
+    pub async fn next(&mut self) -> Result<Option<Vec<Arc<ToldEvent>>>, RegistryError> {
         loop {
             if *self.is_over.borrow() {
                 return Ok(None);
@@ -99,15 +118,15 @@ impl EventStream {
         }
     }
 
-    async fn catch_up(&mut self) -> Result<Vec<SavedEvent>, RegistryError> {
+    async fn catch_up(&mut self) -> Result<Vec<Arc<ToldEvent>>, RegistryError> {
         let SettledEvents { events, until } =
             self.store.settled_events(&self.filter, Some(self.after), READ_AT_ONCE).await?;
         self.after = until;
         self.is_behind = events.len() == READ_AT_ONCE;
-        Ok(events)
+        Ok(events.into_iter().map(ToldEvent::new).collect())
     }
 
-    async fn listen(&mut self) -> Vec<SavedEvent> {
+    async fn listen(&mut self) -> Vec<Arc<ToldEvent>> {
         let heard = tokio::select! {
             heard = self.news.recv() => heard,
             _ = self.is_over.changed() => return Vec::new(),
@@ -115,7 +134,7 @@ impl EventStream {
         let after = self.after;
         match heard {
             Ok(reading) if reading.since <= after => {
-                let is_wanted = |event: &&SavedEvent| event.id > after && self.filter.matches(event);
+                let is_wanted = |told: &&Arc<ToldEvent>| told.event.id > after && self.filter.matches(&told.event);
                 self.after = reading.until.max(after);
                 reading.events.iter().filter(is_wanted).cloned().collect()
             }

@@ -1,17 +1,19 @@
 //! `GET /events` and `GET /executions/{run_id}/events`: what happened, and why.
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, header};
-use axum::response::sse::{KeepAlive, Sse};
-use axum::response::{IntoResponse, Response, sse};
+use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
 use serde_json::value::RawValue;
+use tokio::time::timeout;
 
 use super::executions::find;
 use crate::domain::event::{EventId, Order, SavedEvent};
@@ -119,21 +121,25 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<EventId>, ApiError> {
 /// Ends when the server stops or the database fails; whoever follows comes back with the last id.
 fn stream_events(beginning: EventId, events: EventStream) -> Response {
     // Only an id: whoever loses the connection before the first event knows where to go on.
-    let first = stream::once(async move { Ok::<_, Infallible>(sse::Event::default().id(beginning.to_string())) });
-    let pages = stream::unfold(events, async |mut events| match events.next().await {
-        Ok(page) => page.map(|page| (page, events)),
-        Err(error) => {
+    let first = stream::once(ready(vec![Bytes::from(format!("id: {beginning}\n\n"))]));
+    let told = stream::unfold(events, async |mut events| match timeout(KEEP_ALIVE, events.next()).await {
+        Ok(Ok(page)) => page.map(|page| (page.iter().map(|told| told.text(to_message)).collect(), events)),
+        Ok(Err(error)) => {
             tracing::debug!("a stream of events ended: {error}");
             None
         }
+        Err(_) => Some((vec![Bytes::from_static(b":\n\n")], events)),
     });
-    let told = pages.flat_map(|page| stream::iter(page.into_iter().map(|event| Ok(to_message(&event)))));
-    Sse::new(first.chain(told)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
+    let messages = first.chain(told).flat_map(stream::iter).map(Ok::<_, Infallible>);
+    let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
+    (headers, Body::from_stream(messages)).into_response()
 }
 
-fn to_message(event: &SavedEvent) -> sse::Event {
+/// Its id and its body on one line each, as a browser's EventSource reads them.
+fn to_message(event: &SavedEvent) -> Bytes {
     let body = serde_json::to_string(&to_wire(event)).expect("an event can be written to memory");
-    sse::Event::default().id(event.id.to_string()).data(body)
+    // Outside of its strings, where it stands for nothing, a line's end would end the message.
+    format!("id: {}\ndata: {}\n\n", event.id, body.replace(['\r', '\n'], " ")).into()
 }
 
 fn to_wire(event: &SavedEvent) -> wire::event::Event {
