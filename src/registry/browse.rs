@@ -3,17 +3,20 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use tokio::task::JoinSet;
 
 use super::{Registry, RegistryError};
 use crate::domain::execution::{Execution, RunId};
-use crate::domain::history::{Cursor, Filter, Page};
+use crate::domain::history::{Cursor, Filter, Page, SearchField};
 use crate::store::{Store, StoreError};
 
 /// The most executions on one page that a client asks for.
 pub const MOST_PER_PAGE: usize = 1_000;
-/// How many executions of a list of any length are in memory at once: with the largest extras
-/// they are 4 MiB.
-const READ_AT_ONCE: usize = 250;
+/// How many executions of a list of any length are read first; with the largest extras they are 4 MiB.
+const READ_AT_FIRST: usize = 250;
+/// Then as many as these bytes, by the page before, between these bounds.
+const BYTES_AT_ONCE: usize = 512 * 1024;
+const FEWEST_AT_ONCE: usize = 32;
 
 impl Registry {
     /// # Errors
@@ -35,11 +38,12 @@ impl Registry {
         read_page(&self.store, filter, after, limit.min(MOST_PER_PAGE)).await
     }
 
-    /// All executions from `after` on, a page at a time: constant memory, and no connection is
-    /// held while a slow reader takes its time.
+    /// All executions from `after` on, a page at a time, the next one read while the one before is
+    /// sent: constant memory, and no connection is held while a slow reader takes its time.
     #[must_use]
     pub fn all_executions(&self, filter: Filter, after: Option<Cursor>) -> ExecutionPages {
-        ExecutionPages { store: Arc::clone(&self.store), filter, after, is_over: false }
+        let (store, filter) = (Arc::clone(&self.store), Arc::new(filter));
+        ExecutionPages { store, filter, after, is_over: false, limit: READ_AT_FIRST, ahead: JoinSet::new() }
     }
 
     /// Whether the database answers and can be written to.
@@ -53,10 +57,13 @@ impl Registry {
 
 pub struct ExecutionPages {
     store: Arc<dyn Store>,
-    filter: Filter,
+    filter: Arc<Filter>,
     /// The end of the page before.
     after: Option<Cursor>,
     is_over: bool,
+    limit: usize,
+    /// The next page, being read; ends with this.
+    ahead: JoinSet<Result<Page, RegistryError>>,
 }
 
 impl ExecutionPages {
@@ -68,11 +75,28 @@ impl ExecutionPages {
         if self.is_over {
             return Ok(None);
         }
-        let page = read_page(&self.store, &self.filter, self.after, READ_AT_ONCE).await?;
+        let page = match self.ahead.join_next().await {
+            Some(read) => read.map_err(|error| RegistryError::Broken(error.to_string()))?,
+            None => read_page(&self.store, &self.filter, self.after, self.limit).await,
+        }?;
         self.after = page.next;
         self.is_over = page.next.is_none();
+        if !self.is_over {
+            self.limit = next_limit(&page.executions);
+            let (store, filter, limit) = (Arc::clone(&self.store), Arc::clone(&self.filter), self.limit);
+            self.ahead.spawn(async move { read_page(&store, &filter, page.next, limit).await });
+        }
         Ok(Some(page.executions))
     }
+}
+
+fn next_limit(page: &[Execution]) -> usize {
+    let bytes = |execution: &Execution| {
+        let texts = SearchField::ALL.iter().filter_map(|field| field.of(execution));
+        texts.map(str::len).sum::<usize>() + execution.details.extra.len()
+    };
+    let bytes_per_execution = (page.iter().map(bytes).sum::<usize>() / page.len().max(1)).max(1);
+    (BYTES_AT_ONCE / bytes_per_execution).clamp(FEWEST_AT_ONCE, MOST_PER_PAGE)
 }
 
 async fn read_page(
