@@ -1,4 +1,4 @@
-//! Who entries which execution on this replica, and what was last read of it.
+//! Who watches which execution on this replica, and what was last read of it.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -41,7 +41,7 @@ struct WatchedPlace {
     fresh: HashSet<RunId>,
 }
 
-/// An execution that somebody entries.
+/// An execution that somebody watches.
 #[derive(Default)]
 pub struct Watched {
     place: OnceLock<Place>,
@@ -79,7 +79,7 @@ impl Watchers {
         Watching { watchers: self, run_id, watched: Arc::clone(watched) }
     }
 
-    /// Wakes who entries these executions.
+    /// Wakes who watches these executions.
     pub fn wake(&self, run_ids: &[RunId]) {
         let entries = self.entries();
         for (watched, _) in run_ids.iter().filter_map(|run_id| entries.runs.get(run_id)) {
@@ -146,7 +146,7 @@ impl Watchers {
     }
 }
 
-/// Somebody entries, for as long as this lives.
+/// Somebody watches, for as long as this lives.
 pub struct Watching<'watchers> {
     watchers: &'watchers Watchers,
     run_id: RunId,
