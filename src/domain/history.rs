@@ -6,7 +6,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use unicase::UniCase;
 
-use super::execution::{Execution, RunId, Status};
+use super::execution::{Details, Execution, RunId, Status};
 
 /// The texts of an execution that a list can be searched by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,10 +48,9 @@ impl SearchField {
         }
     }
 
-    /// The execution's text in this field; only a location can be missing.
+    /// The text in this field; only a location can be missing.
     #[must_use]
-    pub fn of(self, execution: &Execution) -> Option<&str> {
-        let details = &execution.details;
+    pub fn of(self, details: &Details) -> Option<&str> {
         Some(match self {
             Self::Repo => &details.repo,
             Self::Lac => &details.lac,
@@ -88,6 +87,18 @@ impl Pattern {
         !self.0.is_empty() && self.0.chars().all(|character| character == '%')
     }
 
+    /// The only text that it finds, folded, if it has no wildcard.
+    #[must_use]
+    pub fn exact(&self) -> Option<String> {
+        (!self.0.contains('%')).then(|| fold_case(&self.0))
+    }
+
+    /// The texts between its wildcards, folded; whatever it finds has all of them.
+    #[must_use]
+    pub fn parts(&self) -> Vec<String> {
+        fold_case(&self.0).split('%').filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    }
+
     /// The pattern for SQL's `LIKE … ESCAPE '\'` on text that went through [`fold_case`].
     #[must_use]
     pub fn to_like(&self) -> String {
@@ -106,14 +117,47 @@ pub struct Filter {
     pub to: Option<Timestamp>,
 }
 
+impl Filter {
+    /// The patterns that leave something out: only a location can be missing.
+    pub fn narrowing_patterns(&self) -> impl Iterator<Item = (SearchField, &Pattern)> {
+        let narrows =
+            |(field, pattern): &(SearchField, &Pattern)| *field == SearchField::Location || !pattern.finds_everything();
+        self.patterns.iter().map(|(field, pattern)| (*field, pattern)).filter(narrows)
+    }
+
+    /// The statuses that it finds.
+    #[must_use]
+    pub fn statuses(&self) -> Vec<Status> {
+        self.status.map_or_else(|| Status::ALL.to_vec(), |status| vec![status])
+    }
+
+    /// What of the whole order it can find after that execution.
+    #[must_use]
+    pub fn span(&self, after: Option<Cursor>) -> Span {
+        let (earliest, latest) = readable_times();
+        let end =
+            Cursor { start_time: self.to.unwrap_or(latest), run_id: RunId(self.to.map_or(i64::MAX, |_| i64::MIN)) };
+        Span { from: self.from.unwrap_or(earliest), before: after.map_or(end, |after| after.min(end)) }
+    }
+}
+
+/// A part of the order by start time and run_id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Started at or after this.
+    pub from: Timestamp,
+    /// Started before this, or at the same time with a smaller run_id.
+    pub before: Cursor,
+}
+
 /// The first and the last instant that both databases and RFC 3339 can write down: years 1 to 9999.
 #[must_use]
 pub fn readable_times() -> (Timestamp, Timestamp) {
     (Timestamp::constant(-62_135_596_800, 0), Timestamp::constant(253_402_207_200, 0))
 }
 
-/// The last execution of a page; the next page begins after it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An execution's place in the order. After the last one of a page the next page begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor {
     pub start_time: Timestamp,
     pub run_id: RunId,
@@ -185,6 +229,25 @@ mod tests {
     #[test]
     fn only_the_percent_sign_is_a_wildcard() {
         assert_eq!(Pattern::new(r"A_b%c\d").to_like(), r"a\_b%c\\d");
+    }
+
+    #[test]
+    fn a_list_ends_at_its_time_or_after_its_cursor_whichever_is_earlier() {
+        let at = |second| Timestamp::from_second(second).expect("in range");
+        let cursor = |second| Cursor { start_time: at(second), run_id: RunId(7) };
+        let until = |second| Filter { to: Some(at(second)), ..Filter::default() };
+        assert_eq!(until(5).span(Some(cursor(4))).before, cursor(4));
+        assert_eq!(until(5).span(Some(cursor(6))).before, until(5).span(None).before);
+        let end = until(5).span(None).before;
+        assert!(cursor(4) < end && end < Cursor { start_time: at(5), run_id: RunId(1) });
+    }
+
+    #[test]
+    fn what_a_pattern_finds_has_all_its_parts() {
+        assert_eq!(Pattern::new("%Ab%%C").parts(), ["ab", "c"]);
+        assert_eq!(Pattern::new("%").parts(), Vec::<String>::new());
+        assert_eq!(Pattern::new("ÉLAN").exact().as_deref(), Some("élan"));
+        assert_eq!(Pattern::new("é%").exact(), None);
     }
 
     #[test]

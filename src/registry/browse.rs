@@ -92,7 +92,7 @@ impl ExecutionPages {
 
 fn next_limit(page: &[Execution]) -> usize {
     let bytes = |execution: &Execution| {
-        let texts = SearchField::ALL.iter().filter_map(|field| field.of(execution));
+        let texts = SearchField::ALL.iter().filter_map(|field| field.of(&execution.details));
         texts.map(str::len).sum::<usize>() + execution.details.extra.len()
     };
     let bytes_per_execution = (page.iter().map(bytes).sum::<usize>() / page.len().max(1)).max(1);

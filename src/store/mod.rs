@@ -4,10 +4,11 @@ mod answer_text;
 mod decision;
 mod error;
 mod facts;
+mod known_profiles;
 mod known_rosters;
-mod known_terms;
 mod migration;
 mod postgres;
+mod search;
 mod sqlite;
 
 use std::sync::Arc;
@@ -26,8 +27,8 @@ use crate::domain::gate::Gate;
 use crate::domain::history::{Cursor, Filter, Page};
 use crate::domain::location::{Location, LocationName};
 
+use known_profiles::KnownProfiles;
 use known_rosters::KnownRosters;
-use known_terms::KnownTerms;
 
 pub use error::StoreError;
 pub use migration::Migrations;
@@ -69,13 +70,13 @@ pub struct Decided {
 /// What a store remembers of its database.
 #[derive(Debug, Default)]
 struct Known {
-    terms: KnownTerms,
+    profiles: KnownProfiles,
     rosters: KnownRosters,
 }
 
 impl Known {
     fn forget(&self) {
-        self.terms.forget();
+        self.profiles.forget();
         self.rosters.forget();
     }
 }

@@ -26,6 +26,7 @@ use crate::domain::holders::Holders;
 use crate::domain::location::Location;
 use crate::domain::roster::Roster;
 use crate::store::decision::{Decision, conclude};
+use crate::store::known_profiles::Profiles;
 use crate::store::{Batch, Decided, Known, Lane, StoreError};
 
 /// A connection on which this fails is in the middle of a transaction and must be closed.
@@ -34,9 +35,10 @@ pub async fn decide(client: &Object, batch: &Batch, clock: &Clock, known: &Known
     let deciding = decide_lanes(client, batch, clock, known);
     let Undecided { decisions, unused, now } = timeout(ANSWER_TIMEOUT, deciding).await.map_err(silent)??;
     if decisions.iter().any(|decision| decision.plan.changes_anything()) {
-        let inserted = || decisions.iter().flat_map(|decision| &decision.plan.inserted);
-        save(client, &decisions, &unused, known, now).await?;
-        known.terms.remember(inserted());
+        let inserted: Vec<&Execution> = decisions.iter().flat_map(|decision| &decision.plan.inserted).collect();
+        let profiles = known.profiles.of(&inserted);
+        save(client, &decisions, &profiles, &unused, now).await?;
+        known.profiles.remember(&profiles.unknown);
     } else {
         timeout(ANSWER_TIMEOUT, client.batch_execute("ROLLBACK")).await.map_err(silent)?.map_err(classify)?;
     }
@@ -158,22 +160,22 @@ async fn add_holders(
 async fn save(
     client: &Object,
     decisions: &[Decision<'_>],
+    profiles: &Profiles,
     unused: &[&str],
-    known: &Known,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let updated: Vec<&Execution> = decisions.iter().flat_map(|decision| &decision.plan.updated).collect();
     let first_answers = idempotency::first_answers(decisions);
-    let inserted = decisions.iter().flat_map(|decision| &decision.plan.inserted);
-    let unknown_terms = known.terms.unknown(inserted);
-    // Sent together, so that the server has the next while it does the one before. Of the errors the
+    // Sent together, so that the server has the next while it does the one before; so each sends one
+    // statement at the most, which must not come after the commit. Of the errors the
     // first tells why; those after it only say that the transaction has failed.
     let writes = async {
         try_join!(
             biased;
-            write::insert_executions(client, decisions),
+            write::insert_executions(client, decisions, &profiles.ids),
             write::update_executions(client, &updated),
-            write::insert_terms(client, &unknown_terms),
+            write::insert_profiles(client, &profiles.unknown.profiles),
+            write::insert_terms(client, &profiles.unknown.terms),
             events::insert_all(client, decisions, now),
             idempotency::insert(client, &first_answers, now),
             write::save_locations(client, decisions),

@@ -9,9 +9,8 @@ use tokio_postgres::types::Type;
 
 use super::error::classify;
 use super::rows::get;
-use crate::domain::history::{SearchField, readable_times};
+use crate::domain::history::readable_times;
 use crate::store::StoreError;
-use crate::store::known_terms::Term;
 
 /// The columns of the original, each with the type it must have and how to turn it into that.
 const COLUMNS: [(&str, &str, &str); 15] = [
@@ -36,7 +35,7 @@ const REQUIRED: [&str; 11] =
 /// The columns that the first migration expects beside the original ones.
 const OURS: [&str; 2] = ["factor_millionths", "extra"];
 /// The columns that later migrations add. A table that has one of them already is not adopted.
-const LATER: [&str; 15] = [
+const LATER: [&str; 16] = [
     "priority",
     "queued_at",
     "wait_until",
@@ -52,11 +51,8 @@ const LATER: [&str; 15] = [
     "end_reason",
     "version",
     "expected_seconds",
+    "profile",
 ];
-
-/// A longer text would not fit PostgreSQL's index of the search terms.
-const LONGEST_TERM_CHARACTERS: i32 = 400;
-const TERMS_PER_STATEMENT: usize = 1_000;
 
 /// The table of the original system, as it was found.
 pub struct Original {
@@ -348,21 +344,4 @@ async fn renumber(transaction: &Transaction<'_>) -> Result<u64, StoreError> {
         )
         .await
         .map_err(classify)
-}
-
-/// Makes the adopted executions searchable.
-pub async fn index_terms(transaction: &Transaction<'_>) -> Result<(), StoreError> {
-    for field in SearchField::ALL {
-        let name = field.as_str();
-        let sql = format!(
-            "SELECT DISTINCT {name}::text FROM test_executions WHERE {name} IS NOT NULL AND length({name}) <= $1"
-        );
-        let found = transaction.query_typed(&sql, &[(&LONGEST_TERM_CHARACTERS, Type::INT4)]).await.map_err(classify)?;
-        let terms =
-            found.iter().map(|row| Ok(Term::new(field, get(row, 0)?))).collect::<Result<Vec<_>, StoreError>>()?;
-        for terms in terms.chunks(TERMS_PER_STATEMENT) {
-            super::write::insert_terms(transaction.client(), terms).await?;
-        }
-    }
-    Ok(())
 }

@@ -3,7 +3,9 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
+use deadpool_postgres::{
+    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
+};
 use scopeguard::ScopeGuard;
 use tokio_postgres::Config;
 use tokio_postgres::config::TargetSessionAttrs;
@@ -52,6 +54,7 @@ impl Connections {
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(POOL_TIMEOUT))
             .create_timeout(Some(CONNECT_TIMEOUT * 2))
+            .post_create(Hook::async_fn(|client, _| Box::pin(set_up(client))))
             .build()
             .map_err(|error| StoreError::Unsuitable(error.to_string()))?;
         Ok(Self { pool, address: address(&config) })
@@ -104,6 +107,12 @@ impl Connections {
             other => StoreError::Broken(other.to_string()),
         })
     }
+}
+
+/// Compiling a statement takes longer than any of ours runs; the server believes otherwise where it
+/// cannot know how little a LIMIT leaves to do.
+async fn set_up(client: &mut ClientWrapper) -> Result<(), HookError> {
+    client.batch_execute("SET jit = off").await.map_err(HookError::Backend)
 }
 
 fn address(config: &Config) -> String {

@@ -6,6 +6,7 @@ use tokio_postgres::{IsolationLevel, Transaction};
 
 use super::adopt;
 use super::error::{classify, classify_commit};
+use super::profiles;
 use super::rows::get;
 use crate::store::{Migrations, StoreError};
 
@@ -62,9 +63,10 @@ pub async fn migrate(client: &mut Object) -> Result<(), StoreError> {
         tracing::info!(migration = step.name, "database migrated");
     }
     transaction.batch_execute(KEEP_EVENTS_IN_ORDER).await.map_err(classify)?;
-    if original.is_some() {
-        adopt::index_terms(&transaction).await?;
+    if profiles::fill_in(&transaction).await? || original.is_some() {
+        profiles::write_terms(&transaction).await?;
     }
+    profiles::index_trigrams(&transaction).await?;
     transaction.commit().await.map_err(classify_commit)?;
     if let Some(adopted) = adopted {
         adopted.log();

@@ -12,8 +12,10 @@ mod idempotency;
 mod locations;
 mod locking;
 mod migrate;
+mod profiles;
 mod reading;
 mod rows;
+mod search;
 mod tls;
 mod write;
 

@@ -1,19 +1,23 @@
 //! Saves what the rule decided, one statement for each kind of row.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use tokio_postgres::Client;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
+use uuid::Uuid;
 
 use super::columns::Columns;
 use super::error::classify;
 use super::rows::get;
-use crate::domain::execution::{EndReason, Execution, RunId};
+use crate::domain::execution::{Details, EndReason, Execution, RunId};
 use crate::domain::factor::Factor;
+use crate::domain::history::SearchField;
 use crate::domain::location::{Location, LocationName, row_name};
 use crate::domain::queue::Priority;
 use crate::store::StoreError;
 use crate::store::decision::Decision;
-use crate::store::known_terms::Term;
+use crate::store::known_profiles::Term;
 
 /// What changes while an execution lives.
 fn add_changing(columns: &mut Columns<'_>) {
@@ -78,7 +82,12 @@ pub async fn draw_run_ids(client: &Client, count: usize) -> Result<Vec<RunId>, S
     drawn.iter().map(|row| get(row, 0).map(RunId)).collect()
 }
 
-pub async fn insert_executions(client: &Client, decisions: &[Decision<'_>]) -> Result<(), StoreError> {
+/// `profiles` has that of each new execution.
+pub async fn insert_executions(
+    client: &Client,
+    decisions: &[Decision<'_>],
+    profiles: &[Uuid],
+) -> Result<(), StoreError> {
     let inserted: Vec<&Execution> = decisions.iter().flat_map(|decision| &decision.plan.inserted).collect();
     if inserted.is_empty() {
         return Ok(());
@@ -87,6 +96,7 @@ pub async fn insert_executions(client: &Client, decisions: &[Decision<'_>]) -> R
         decisions.iter().flat_map(|decision| decision.run_ids().iter().map(|run_id| run_id.0)).collect();
     let mut columns = Columns::to_insert(inserted);
     columns.add_values("run_id", Type::INT8_ARRAY, run_ids);
+    columns.add_values("profile", Type::UUID_ARRAY, profiles.to_vec());
     add_lasting(&mut columns);
     add_changing(&mut columns);
     let sql = format!(
@@ -121,6 +131,26 @@ pub async fn update_executions(client: &Client, updated: &[&Execution]) -> Resul
         updated.len() as u64 - count,
         updated.len()
     )))
+}
+
+/// In an order in which two servers that write the same cannot wait for each other in a circle.
+pub async fn insert_profiles(client: &Client, profiles: &[(Uuid, Arc<Details>)]) -> Result<(), StoreError> {
+    if profiles.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = profiles.iter().map(|(id, _)| *id).collect();
+    let column = |field: SearchField| profiles.iter().map(|(_, details)| field.of(details)).collect::<Vec<_>>();
+    let columns = SearchField::ALL.map(column);
+    let names = SearchField::ALL.map(SearchField::as_str).join(", ");
+    let sql = format!(
+        "INSERT INTO perfreg_profiles (id, {names})
+         SELECT id, {names} FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) WITH ORDINALITY AS new (id, {names}, position)
+          ORDER BY position
+         ON CONFLICT DO NOTHING"
+    );
+    let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> = vec![(&ids, Type::UUID_ARRAY)];
+    parameters.extend(columns.iter().map(|column| (column as &(dyn ToSql + Sync), Type::TEXT_ARRAY)));
+    client.execute_typed(&sql, &parameters).await.map(|_| ()).map_err(classify)
 }
 
 pub async fn insert_terms(client: &Client, terms: &[Term]) -> Result<(), StoreError> {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use uuid::Uuid;
 
 use super::connection::{classify, classify_commit};
 use super::events;
@@ -15,11 +16,12 @@ use crate::domain::answer::Holder;
 use crate::domain::execution::{EndReason, Execution, RunId};
 use crate::domain::factor::Factor;
 use crate::domain::gate::Gate;
+use crate::domain::history::SearchField;
 use crate::domain::holders::Holders;
 use crate::domain::location::{Location, LocationName, row_name};
 use crate::domain::roster::Roster;
 use crate::store::decision::{Decision, conclude};
-use crate::store::known_terms::{KnownTerms, Term};
+use crate::store::known_profiles::{Profiles, Unknown};
 use crate::store::{Batch, Decided, Known, Lane, StoreError};
 
 pub fn decide(connection: &mut Connection, batch: &Batch, clock: &Clock, known: &Known) -> Result<Decided, StoreError> {
@@ -27,18 +29,21 @@ pub fn decide(connection: &mut Connection, batch: &Batch, clock: &Clock, known: 
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(classify)?;
     let registry = locations::read_registry(&transaction)?;
     let now = clock.now();
-    let decisions = batch
-        .lanes
-        .iter()
-        .map(|lane| decide_lane(&transaction, lane, batch.is_retry, &registry, now, known))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut decisions = Vec::with_capacity(batch.lanes.len());
+    let mut new_profiles = Vec::new();
+    for lane in &batch.lanes {
+        let (decision, unknown) = decide_lane(&transaction, lane, batch.is_retry, &registry, now, known)?;
+        decisions.push(decision);
+        new_profiles.push(unknown);
+    }
     if decisions.iter().any(|decision| decision.plan.changes_anything()) {
         transaction.commit().map_err(classify_commit)?;
-        known.terms.remember(decisions.iter().flat_map(|decision| &decision.plan.inserted));
+        new_profiles.iter().for_each(|unknown| known.profiles.remember(unknown));
     }
     Ok(conclude(decisions, known))
 }
 
+/// Gives the profiles as well that it had to write.
 fn decide_lane<'batch>(
     transaction: &Transaction<'_>,
     lane: &'batch Lane,
@@ -46,7 +51,7 @@ fn decide_lane<'batch>(
     registry: &Gate,
     now: Timestamp,
     known: &Known,
-) -> Result<Decision<'batch>, StoreError> {
+) -> Result<(Decision<'batch>, Unknown), StoreError> {
     let location = location(transaction, lane).map_err(classify)?;
     let roster = match known.rosters.take(&location) {
         Some(roster) => roster,
@@ -64,21 +69,22 @@ fn decide_lane<'batch>(
         snapshot.roster.set_holders(Holders::new(holders, snapshot.location.running));
     }
     let plan = ask_rule(snapshot, &lane.commands, now);
-    let decision = save(transaction, lane, plan, &known.terms, now).map_err(classify)?;
+    let profiles = known.profiles.of(&plan.inserted.iter().collect::<Vec<_>>());
+    let decision = save(transaction, lane, plan, &profiles, now).map_err(classify)?;
     idempotency::insert(transaction, &lane.commands, &decision.answers, now)?;
-    Ok(decision)
+    Ok((decision, profiles.unknown))
 }
 
 fn save<'batch>(
     transaction: &Transaction<'_>,
     lane: &'batch Lane,
     plan: Plan,
-    known_terms: &KnownTerms,
+    profiles: &Profiles,
     now: Timestamp,
 ) -> rusqlite::Result<Decision<'batch>> {
-    let run_ids = insert_executions(transaction, &plan.inserted)?;
+    let run_ids = insert_executions(transaction, &plan.inserted, &profiles.ids)?;
     update_executions(transaction, &plan.updated)?;
-    insert_terms(transaction, &known_terms.unknown(plan.inserted.iter()))?;
+    insert_profiles(transaction, &profiles.unknown)?;
     let decision = Decision::new(lane, plan, run_ids);
     events::insert(transaction, &decision.events, Some(name(lane)), now)?;
     if decision.plan.changes_location() {
@@ -148,17 +154,22 @@ fn holders(transaction: &Transaction<'_>, lane: &Lane, most: usize) -> rusqlite:
     transaction.prepare_cached(&sql)?.query_map(params![name(lane), most as i64], rows::holder)?.collect()
 }
 
-fn insert_executions(transaction: &Transaction<'_>, inserted: &[Execution]) -> rusqlite::Result<Vec<RunId>> {
+fn insert_executions(
+    transaction: &Transaction<'_>,
+    inserted: &[Execution],
+    profiles: &[Uuid],
+) -> rusqlite::Result<Vec<RunId>> {
     let mut insert = transaction.prepare_cached(
         "INSERT INTO test_executions (id, repo, lac, stream, test, type, environment, triggered_by, factor_millionths,
                                       dashboard_url, location, extra, status, start_time, end_time, priority, queued_at,
                                       wait_until, heard_at, lease_seconds, lease_token_hash, lease_expires_at, suspect,
-                                      fence, stop_reason, stop_by, stop_at, end_reason, expected_seconds, version)
+                                      fence, stop_reason, stop_by, stop_at, end_reason, expected_seconds, version,
+                                      profile)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
-                 ?24, ?25, ?26, ?27, ?28, ?29, ?30)
+                 ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31)
          RETURNING run_id",
     )?;
-    let one = |run: &Execution| {
+    let one = |(run, profile): (&Execution, &Uuid)| {
         let (details, place, lease, stop) = (&run.details, run.place.as_ref(), run.lease.as_ref(), run.stop.as_ref());
         insert.query_row(
             params![
@@ -192,11 +203,12 @@ fn insert_executions(transaction: &Transaction<'_>, inserted: &[Execution]) -> r
                 run.end_reason.map(EndReason::as_str),
                 run.expected_seconds,
                 run.version,
+                profile,
             ],
             |row| row.get(0).map(RunId),
         )
     };
-    inserted.iter().map(one).collect()
+    inserted.iter().zip(profiles).map(one).collect()
 }
 
 fn update_executions(transaction: &Transaction<'_>, updated: &[Execution]) -> rusqlite::Result<()> {
@@ -227,10 +239,19 @@ fn update_executions(transaction: &Transaction<'_>, updated: &[Execution]) -> ru
     Ok(())
 }
 
-fn insert_terms(transaction: &Transaction<'_>, terms: &[Term]) -> rusqlite::Result<()> {
+fn insert_profiles(transaction: &Transaction<'_>, unknown: &Unknown) -> rusqlite::Result<()> {
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO perfreg_profiles (id, repo, lac, stream, test, type, environment, triggered_by, location)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
+    )?;
+    for (id, details) in &unknown.profiles {
+        let [repo, lac, stream, test, kind, environment, by, location] =
+            SearchField::ALL.map(|field| field.of(details));
+        insert.execute(params![id, repo, lac, stream, test, kind, environment, by, location])?;
+    }
     let mut insert = transaction
         .prepare_cached("INSERT INTO perfreg_terms (field, term, folded) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?;
-    for term in terms {
+    for term in &unknown.terms {
         insert.execute(params![term.field, term.text, term.folded])?;
     }
     Ok(())

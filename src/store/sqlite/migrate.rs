@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, Result, Transaction, TransactionBehavior, params};
 
 use super::connection::{classify_commit, unsuitable};
+use super::profiles;
 use crate::clock;
 use crate::store::{Migrations, StoreError};
 
@@ -20,6 +21,7 @@ pub fn migrate(connection: &mut Connection, path: &Path) -> std::result::Result<
             path.display()
         )));
     }
+    profiles::add_function(&transaction).map_err(|error| unsuitable(path, &error))?;
     for step in Migrations::SQLITE.after(last)? {
         transaction
             .execute_batch(step.sql)
@@ -32,6 +34,7 @@ pub fn migrate(connection: &mut Connection, path: &Path) -> std::result::Result<
             .map_err(|error| unsuitable(path, &error))?;
         tracing::info!(migration = step.name, "database migrated");
     }
+    profiles::fill_in(&transaction).map_err(|error| unsuitable(path, &error))?;
     transaction.commit().map_err(classify_commit)
 }
 

@@ -7,7 +7,11 @@ mod executions;
 mod idempotency;
 mod locations;
 mod migrate;
+mod profiles;
 mod rows;
+mod search;
+#[cfg(test)]
+mod search_tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};

@@ -183,11 +183,11 @@ pub fn event(row: &Row<'_>) -> Result<SavedEvent> {
     })
 }
 
-/// From a start to an end.
-pub fn duration(row: &Row<'_>) -> Result<SignedDuration> {
+/// From a start to an end, if that is known.
+pub fn duration(row: &Row<'_>) -> Result<Option<SignedDuration>> {
     let mut columns = Columns::of(row);
-    let start = columns.time()?;
-    Ok(columns.time()?.duration_since(start))
+    let (start, end) = (columns.time()?, columns.optional_time()?);
+    Ok(end.map(|end| end.duration_since(start)))
 }
 
 /// RFC 3339 in UTC with six fractional digits, always as long, so that text sorts as time does.

@@ -5,16 +5,8 @@ use perfreg::store::{self, StoreError};
 
 use super::contract::start;
 use crate::on_both_databases;
-use crate::support::database::{Engine, TestDatabase};
+use crate::support::database::{Engine, TestDatabase, execute};
 use crate::support::details;
-
-async fn execute(database: &TestDatabase, sql: &str) {
-    if database.url.starts_with("sqlite:") {
-        database.open_file().execute_batch(sql).expect("valid SQL");
-    } else {
-        database.connect().await.batch_execute(sql).await.expect("valid SQL");
-    }
-}
 
 async fn prepare(database: &TestDatabase) -> Result<(), StoreError> {
     store::open(&database.config(), Clock::Real)?.prepare().await

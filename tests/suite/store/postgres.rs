@@ -4,7 +4,9 @@ use std::str::FromStr;
 
 use perfreg::clock::Clock;
 use perfreg::config::database::{DatabaseConfig, DatabaseUrl};
+use perfreg::domain::execution::Details;
 use perfreg::domain::factor::Factor;
+use perfreg::domain::history::{Filter, Pattern, SearchField};
 use perfreg::domain::location::LocationName;
 use perfreg::domain::{admission::Command, answer::Answer};
 use perfreg::store::{self, Batch, StoreError};
@@ -95,4 +97,33 @@ async fn dashboards_read_the_factor_as_a_plain_number() {
         .expect("an answer");
     let factors: Vec<&str> = rows.iter().map(|row| row.get(0)).collect();
     assert_eq!(factors, ["0.5", "0", "0.000001"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_may_not_create_extensions_finds_the_same() {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let client = database.connect().await;
+    let name = database.url.rsplit_once('/').expect("a database").1;
+    let role = format!("limited_{name}");
+    client
+        .batch_execute(&format!("CREATE ROLE {role} LOGIN; GRANT CREATE ON SCHEMA public TO {role}"))
+        .await
+        .expect("a role");
+    let limited = database.url.replace("postgres@", &format!("{role}@"));
+    let config = DatabaseConfig { url: DatabaseUrl::from_str(&limited).expect("a database URL"), connections: 2 };
+    let has_trigrams = "SELECT to_regclass('perfreg_terms_trigrams') IS NOT NULL";
+    let filter = Filter { patterns: vec![(SearchField::Stream, Pattern::new("%ai%in%"))], ..Filter::default() };
+    for is_allowed in [false, true] {
+        if is_allowed {
+            let grant = format!("GRANT CREATE ON DATABASE {name} TO {role}");
+            client.batch_execute(&grant).await.expect("a privilege");
+        }
+        let store = store::open(&config, Clock::Real).expect("a usable configuration");
+        store.prepare().await.expect("a usable database");
+        assert_eq!(client.query_one(has_trigrams, &[]).await.expect("an answer").get::<_, bool>(0), is_allowed);
+        start(store.as_ref(), Details { stream: "plain-chain".to_owned(), ..details(None, "0") }).await;
+        let found = store.executions(&filter, None, 10).await.expect("a page").executions.len();
+        assert_eq!(found, 1 + usize::from(is_allowed));
+    }
+    client.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.expect("no role");
 }

@@ -26,7 +26,7 @@ async fn start_in_streams(store: &dyn Store, streams: &[&str]) {
 }
 
 /// What `%` means, written down a second time and as plainly as possible.
-fn matches(pattern: &[char], text: &[char]) -> bool {
+pub fn matches(pattern: &[char], text: &[char]) -> bool {
     match pattern.split_first() {
         None => text.is_empty(),
         Some(('%', rest)) => (0..=text.len()).any(|skipped| matches(rest, &text[skipped..])),

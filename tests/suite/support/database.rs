@@ -65,6 +65,15 @@ impl TestDatabase {
     }
 }
 
+/// Runs statements as somebody else.
+pub async fn execute(database: &TestDatabase, sql: &str) {
+    if database.url.starts_with("sqlite:") {
+        database.open_file().execute_batch(sql).expect("valid SQL");
+    } else {
+        database.connect().await.batch_execute(sql).await.expect("valid SQL");
+    }
+}
+
 /// The server that `./test` started.
 pub fn postgres_url() -> String {
     std::env::var("PERFREG_TEST_POSTGRES_URL").expect(

@@ -138,7 +138,8 @@ async fn a_database_that_is_changed_under_the_server_is_a_503_until_it_is_put_ri
         .expect("valid SQL");
     assert_unavailable(&http.post("/register", &example(json!({}))).await);
     // What the server remembers of the database need not be true of what was restored.
-    let restore = "ALTER TABLE gone RENAME TO perfreg_locations; DELETE FROM perfreg_terms";
+    let restore =
+        "ALTER TABLE gone RENAME TO perfreg_locations; DELETE FROM perfreg_terms; DELETE FROM perfreg_profiles";
     client.batch_execute(restore).await.expect("valid SQL");
     http.admit(json!({})).await;
     let found = http.get("/history?stream=main").await.json();

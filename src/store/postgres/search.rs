@@ -1,0 +1,204 @@
+//! Finds a page of a list in PostgreSQL; [`crate::store::search`] says how.
+
+use deadpool_postgres::Object;
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use super::conditions::Conditions;
+use super::error::classify;
+use super::rows::{self, get};
+use crate::domain::execution::{Execution, Status};
+use crate::domain::history::{Cursor, Filter, Pattern, SearchField, Span};
+use crate::store::StoreError;
+use crate::store::search::{FEW_PROFILES, LONGEST_TERM_CHARACTERS, MOST_LOOKED_AT};
+
+const NEWEST_FIRST: &str = "ORDER BY run.start_time DESC, run.run_id DESC";
+
+/// One page of what a filter lets through.
+pub struct Search<'filter> {
+    filter: &'filter Filter,
+    span: Span,
+    most: usize,
+}
+
+impl<'filter> Search<'filter> {
+    pub fn new(filter: &'filter Filter, after: Option<Cursor>, most: usize) -> Self {
+        Self { filter, span: filter.span(after), most }
+    }
+
+    /// Every way out is the answer of one statement, so that it was true at one moment.
+    pub async fn find(&self, client: &Object) -> Result<Vec<Execution>, StoreError> {
+        let has_patterns = self.filter.narrowing_patterns().next().is_some();
+        if has_patterns {
+            let profiles = self.profiles(client).await?;
+            if profiles.len() <= FEW_PROFILES {
+                return self.look_up(client, Some(profiles)).await;
+            }
+        }
+        if let Some(status) = self.filter.status
+            && let Some(found) = self.among_whole_status(client, status).await?
+        {
+            return Ok(found);
+        }
+        let newest = self.among_newest(client).await?;
+        let leaves_something_out = has_patterns || self.filter.status.is_some();
+        if newest.len() == self.most || !leaves_something_out || !self.has_more_than_looked_at(client).await? {
+            return Ok(newest);
+        }
+        self.look_up(client, None).await
+    }
+
+    /// The profiles that the patterns let through, or one more than few of them.
+    async fn profiles(&self, client: &Object) -> Result<Vec<Uuid>, StoreError> {
+        let mut all = Conditions::default();
+        let patterns = self.patterns(&mut all);
+        let sql = format!("SELECT id FROM perfreg_profiles WHERE {patterns} LIMIT {}", FEW_PROFILES + 1);
+        let found = client.query_typed(&sql, &all.parameters()).await.map_err(classify)?;
+        found.iter().map(|row| get(row, 0)).collect()
+    }
+
+    /// What is found among all executions of the status, unless they are too many to look at.
+    async fn among_whole_status(&self, client: &Object, status: Status) -> Result<Option<Vec<Execution>>, StoreError> {
+        let mut all = Conditions::default();
+        let (patterns, span) = (self.patterns(&mut all), self.span(&mut all));
+        let sql = format!(
+            "WITH whole AS MATERIALIZED (
+                 SELECT run_id FROM test_executions WHERE status = '{status}'
+                  ORDER BY profile, start_time, run_id LIMIT {MOST_LOOKED_AT} + 1
+             ), size AS MATERIALIZED (
+                 SELECT count(*) <= {MOST_LOOKED_AT} AS is_whole FROM whole
+             ), found AS MATERIALIZED (
+                 SELECT run.* FROM test_executions AS run
+                  WHERE (SELECT is_whole FROM size) AND run_id IN (SELECT run_id FROM whole) AND {span} AND {patterns}
+                  {NEWEST_FIRST} LIMIT {}
+             )
+             SELECT {}, is_whole FROM size LEFT JOIN found AS run ON true {NEWEST_FIRST}",
+            self.most,
+            rows::EXECUTION_COLUMNS
+        );
+        let found = client.query_typed(&sql, &all.parameters()).await.map_err(classify)?;
+        let Some(first) = found.first() else { return Ok(None) };
+        let is_whole: bool = get(first, first.len() - 1)?;
+        // Where nothing is found, one row says whether that was the whole.
+        let is_found = |row: &&Row| get::<Option<i64>>(row, 0).is_ok_and(|run_id| run_id.is_some());
+        let executions: Vec<Execution> =
+            found.iter().filter(is_found).map(rows::execution).collect::<Result<_, _>>()?;
+        Ok(is_whole.then_some(executions))
+    }
+
+    /// What is found among the newest.
+    async fn among_newest(&self, client: &Object) -> Result<Vec<Execution>, StoreError> {
+        let mut all = Conditions::default();
+        let (patterns, span) = (self.patterns(&mut all), self.span(&mut all));
+        let status = self.filter.status.map_or_else(|| "true".to_owned(), |status| format!("status = '{status}'"));
+        let sql = format!(
+            "SELECT {} FROM (SELECT * FROM test_executions AS run WHERE {span} {NEWEST_FIRST} LIMIT {}) AS run
+              WHERE {status} AND {patterns} {NEWEST_FIRST} LIMIT {}",
+            rows::EXECUTION_COLUMNS,
+            self.looked_at(),
+            self.most
+        );
+        executions(client, &sql, &all).await
+    }
+
+    async fn has_more_than_looked_at(&self, client: &Object) -> Result<bool, StoreError> {
+        let mut all = Conditions::default();
+        let span = self.span(&mut all);
+        let sql = format!(
+            "SELECT true FROM test_executions AS run WHERE {span} {NEWEST_FIRST} OFFSET {} LIMIT 1",
+            self.looked_at()
+        );
+        Ok(client.query_typed_opt(&sql, &all.parameters()).await.map_err(classify)?.is_some())
+    }
+
+    fn looked_at(&self) -> usize {
+        MOST_LOOKED_AT.max(self.most)
+    }
+
+    /// What is found by these profiles, or by all that the patterns let through.
+    async fn look_up(&self, client: &Object, profiles: Option<Vec<Uuid>>) -> Result<Vec<Execution>, StoreError> {
+        let mut all = Conditions::default();
+        let (patterns, span) = (self.patterns(&mut all), self.span(&mut all));
+        let profiles = match profiles {
+            Some(ids) => format!("SELECT unnest({})", all.parameter(ids, Type::UUID_ARRAY)),
+            None => format!("SELECT id FROM perfreg_profiles WHERE {patterns}"),
+        };
+        let sql = format!(
+            "{} SELECT {} FROM test_executions AS run WHERE run_id IN (SELECT run_id FROM found) {NEWEST_FIRST}",
+            found_by_profiles(&profiles, &self.filter.statuses(), &span, &patterns, self.most),
+            rows::EXECUTION_COLUMNS
+        );
+        executions(client, &sql, &all).await
+    }
+
+    /// What holds of an execution, or of a profile, that the patterns let through.
+    fn patterns(&self, all: &mut Conditions) -> String {
+        let condition = |(field, pattern): (_, &Pattern)| {
+            let field = SearchField::as_str(field);
+            if pattern.finds_everything() {
+                return format!("{field} IS NOT NULL");
+            }
+            let like = all.parameter(pattern.to_like(), Type::TEXT);
+            // The length is named for the sake of the index; no term is longer.
+            format!(
+                "(length({field}) <= {LONGEST_TERM_CHARACTERS}
+                  AND {field} IN (SELECT term FROM perfreg_terms WHERE field = '{field}' AND folded LIKE {like}))"
+            )
+        };
+        let conditions: Vec<String> = self.filter.narrowing_patterns().map(condition).collect();
+        if conditions.is_empty() { "true".to_owned() } else { conditions.join(" AND ") }
+    }
+
+    fn span(&self, all: &mut Conditions) -> String {
+        let Span { from, before } = self.span;
+        let (from, start_time) =
+            (all.parameter(from, Type::TIMESTAMPTZ), all.parameter(before.start_time, Type::TIMESTAMPTZ));
+        let run_id = all.parameter(before.run_id.0, Type::INT8);
+        format!("start_time >= {from} AND (start_time, run_id) < ({start_time}, {run_id})")
+    }
+}
+
+/// The beginning of a statement, in which `found` are then the newest executions of the profiles.
+///
+/// The newest of each profile in each status tells which of them can be among those at all.
+/// Executions whose profile is not written yet are looked at one by one.
+pub fn found_by_profiles(profiles: &str, statuses: &[Status], span: &str, condition: &str, most: usize) -> String {
+    let statuses: Vec<String> = statuses.iter().map(|status| format!("('{status}')")).collect();
+    let statuses = format!("(VALUES {}) AS status (name)", statuses.join(", "));
+    format!(
+        "WITH heads AS MATERIALIZED (
+             SELECT profile.id, status.name, head.start_time
+               FROM ({profiles}) AS profile (id)
+              CROSS JOIN {statuses}
+              CROSS JOIN LATERAL (
+                        SELECT start_time, run_id FROM test_executions AS run
+                         WHERE run.status = status.name AND run.profile = profile.id AND {span}
+                         {NEWEST_FIRST} LIMIT 1) AS head
+              ORDER BY head.start_time DESC, head.run_id DESC LIMIT {most}
+         ), last AS MATERIALIZED (
+             SELECT min(start_time) AS start_time FROM heads HAVING count(*) = {most}
+         ), found AS MATERIALIZED (
+             SELECT run.start_time, run.run_id
+               FROM heads
+              CROSS JOIN LATERAL (
+                        SELECT start_time, run_id FROM test_executions AS run
+                         WHERE run.status = heads.name AND run.profile = heads.id AND {span}
+                           AND start_time >= coalesce((SELECT start_time FROM last), '-infinity')
+                         {NEWEST_FIRST} LIMIT {most}) AS run
+              UNION ALL
+             SELECT run.start_time, run.run_id
+               FROM {statuses}
+              CROSS JOIN LATERAL (
+                        SELECT start_time, run_id FROM test_executions AS run
+                         WHERE run.status = status.name AND run.profile IS NULL AND {span} AND {condition}
+                         {NEWEST_FIRST} LIMIT {most}) AS run
+              ORDER BY start_time DESC, run_id DESC LIMIT {most}
+         )"
+    )
+}
+
+async fn executions(client: &Object, sql: &str, all: &Conditions) -> Result<Vec<Execution>, StoreError> {
+    let found = client.query_typed(sql, &all.parameters()).await.map_err(classify)?;
+    found.iter().map(rows::execution).collect()
+}

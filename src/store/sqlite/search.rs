@@ -1,0 +1,280 @@
+//! Finds a page of a list in SQLite; [`crate::store::search`] says how.
+
+use std::collections::BTreeSet;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, Params, Result, Row, Statement, params, params_from_iter};
+use uuid::Uuid;
+
+use super::rows::{self, timestamp_text};
+use crate::domain::execution::{Execution, Status};
+use crate::domain::history::{Cursor, Filter, Pattern};
+use crate::store::search::{FEW_PROFILES, MOST_LOOKED_AT};
+
+/// A condition with its parameters, in their order.
+#[derive(Clone, Debug)]
+pub struct Condition {
+    pub text: String,
+    pub parameters: Vec<Value>,
+}
+
+/// An execution's start time, as it is written, and its run_id.
+type Place = (String, i64);
+
+/// One page of what a filter lets through.
+pub struct Search<'filter> {
+    filter: &'filter Filter,
+    patterns: Condition,
+    span: Span,
+    most: usize,
+}
+
+/// A part of the order, as it is written.
+#[derive(Clone, Debug)]
+pub struct Span {
+    from: String,
+    before: Place,
+}
+
+impl Span {
+    pub fn of(filter: &Filter, after: Option<Cursor>) -> Self {
+        let span = filter.span(after);
+        let before = (timestamp_text(span.before.start_time), span.before.run_id.0);
+        Self { from: timestamp_text(span.from), before }
+    }
+
+    fn parameters(&self) -> [Value; 3] {
+        let (start_time, run_id) = self.before.clone();
+        [Value::from(self.from.clone()), Value::from(start_time), Value::from(run_id)]
+    }
+}
+
+const IN_SPAN: &str = "start_time >= ? AND (start_time, run_id) < (?, ?)";
+const NEWEST_FIRST: &str = "ORDER BY start_time DESC, run_id DESC";
+
+impl<'filter> Search<'filter> {
+    pub fn new(filter: &'filter Filter, after: Option<Cursor>, most: usize) -> Self {
+        Self { filter, patterns: patterns(filter), span: Span::of(filter, after), most }
+    }
+
+    /// To be called in a transaction, so that all of what is found was there at one moment.
+    pub fn find(&self, connection: &Connection) -> Result<Vec<Execution>> {
+        if self.filter.narrowing_patterns().next().is_some() {
+            let profiles = self.profiles(connection, FEW_PROFILES + 1)?;
+            if profiles.len() <= FEW_PROFILES {
+                return self.look_up(connection, &profiles);
+            }
+        }
+        if let Some(status) = self.filter.status
+            && is_small(connection, status)?
+        {
+            return self.among_whole_status(connection, status);
+        }
+        if let Some(found) = self.among_newest(connection)? {
+            return Ok(found);
+        }
+        let profiles = self.profiles(connection, usize::MAX)?;
+        self.look_up(connection, &profiles)
+    }
+
+    /// The profiles that the patterns let through, up to so many.
+    fn profiles(&self, connection: &Connection, most: usize) -> Result<Vec<Uuid>> {
+        let Condition { text, parameters } = &self.patterns;
+        let sql = format!("SELECT id FROM perfreg_profiles WHERE {text} LIMIT ?");
+        let most = Value::from(i64::try_from(most).unwrap_or(i64::MAX));
+        let parameters = params_from_iter(parameters.iter().cloned().chain([most]));
+        connection.prepare_cached(&sql)?.query_map(parameters, |row| row.get(0))?.collect()
+    }
+
+    fn among_whole_status(&self, connection: &Connection, status: Status) -> Result<Vec<Execution>> {
+        let Condition { text, parameters } = &self.patterns;
+        let sql = format!(
+            "SELECT {} FROM test_executions INDEXED BY perfreg_executions_profile
+              WHERE status = '{status}' AND {IN_SPAN} AND {text} {NEWEST_FIRST} LIMIT {}",
+            rows::EXECUTION_COLUMNS,
+            self.most
+        );
+        let parameters = params_from_iter(self.span.parameters().into_iter().chain(parameters.iter().cloned()));
+        connection.prepare_cached(&sql)?.query_map(parameters, rows::execution)?.collect()
+    }
+
+    /// What is found among the newest, if they fill the page or are all there are.
+    fn among_newest(&self, connection: &Connection) -> Result<Option<Vec<Execution>>> {
+        let Condition { text, parameters } = &self.patterns;
+        let status = self.filter.status.map_or_else(|| "true".to_owned(), |status| format!("status = '{status}'"));
+        let sql = format!(
+            "SELECT {}, ({status} AND {text}) IS TRUE FROM test_executions INDEXED BY perfreg_executions_newest
+              WHERE {IN_SPAN} {NEWEST_FIRST}",
+            rows::EXECUTION_COLUMNS
+        );
+        let mut select = connection.prepare_cached(&sql)?;
+        let last_column = select.column_count() - 1;
+        let mut looked_at = select.query(params_from_iter(parameters.iter().cloned().chain(self.span.parameters())))?;
+        let mut found = Vec::new();
+        for _ in 0..MOST_LOOKED_AT.max(self.most) {
+            let Some(row) = looked_at.next()? else { return Ok(Some(found)) };
+            if row.get(last_column)? {
+                found.push(rows::execution(row)?);
+            }
+            if found.len() == self.most {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    fn look_up(&self, connection: &Connection, profiles: &[Uuid]) -> Result<Vec<Execution>> {
+        let mut newest = Newest::new(self.most);
+        newest.add_of_profiles(connection, profiles, &self.filter.statuses(), &self.span)?;
+        newest.add_without_profile(connection, &self.filter.statuses(), &self.span, &self.patterns)?;
+        newest.read(connection, rows::EXECUTION_COLUMNS, rows::execution)
+    }
+}
+
+/// Whether all executions of the status may be looked at.
+fn is_small(connection: &Connection, status: Status) -> Result<bool> {
+    let sql = format!(
+        "SELECT count(*) <= {MOST_LOOKED_AT}
+           FROM (SELECT 1 FROM test_executions INDEXED BY perfreg_executions_profile WHERE status = ?1
+                  LIMIT {MOST_LOOKED_AT} + 1)"
+    );
+    connection.prepare_cached(&sql)?.query_row([status.as_str()], |row| row.get(0))
+}
+
+/// The newest executions so far, up to so many.
+pub struct Newest {
+    most: usize,
+    places: BTreeSet<Place>,
+}
+
+impl Newest {
+    pub const fn new(most: usize) -> Self {
+        Self { most, places: BTreeSet::new() }
+    }
+
+    /// The newest of each profile in each status tells which of them can be among the newest of
+    /// all, and those are then read on only as far as they can be.
+    pub fn add_of_profiles(
+        &mut self,
+        connection: &Connection,
+        profiles: &[Uuid],
+        statuses: &[Status],
+        span: &Span,
+    ) -> Result<()> {
+        let sql = format!(
+            "SELECT start_time, run_id FROM test_executions INDEXED BY perfreg_executions_profile
+              WHERE status = ?1 AND profile = ?2 AND start_time >= ?3 AND (start_time, run_id) < (?4, ?5)
+              {NEWEST_FIRST} LIMIT ?6"
+        );
+        let mut select = connection.prepare_cached(&sql)?;
+        let mut heads: Vec<(Place, Status, Uuid)> = Vec::new();
+        for profile in profiles {
+            for status in statuses {
+                let (start_time, run_id) = &span.before;
+                let parameters = params![status.as_str(), profile, span.from, start_time, run_id, 1];
+                for place in select.query_map(parameters, place)? {
+                    heads.push((place?, *status, *profile));
+                }
+            }
+        }
+        heads.sort_unstable_by(|left, right| right.0.cmp(&left.0));
+        for (head, status, profile) in heads {
+            let from = self.last();
+            if from.is_some_and(|last| head < *last) {
+                break;
+            }
+            let from = from.map_or(&span.from, |(start_time, _)| start_time).clone();
+            let (start_time, run_id) = &span.before;
+            let parameters = params![status.as_str(), profile, from, start_time, run_id, self.most as i64];
+            self.add(&mut select, parameters)?;
+        }
+        Ok(())
+    }
+
+    /// Looks one by one at the executions whose profile is not written yet.
+    pub fn add_without_profile(
+        &mut self,
+        connection: &Connection,
+        statuses: &[Status],
+        span: &Span,
+        condition: &Condition,
+    ) -> Result<()> {
+        let sql = format!(
+            "SELECT start_time, run_id FROM test_executions INDEXED BY perfreg_executions_profile
+              WHERE status = ? AND profile IS NULL AND {IN_SPAN} AND {} {NEWEST_FIRST} LIMIT {}",
+            condition.text, self.most
+        );
+        let mut select = connection.prepare_cached(&sql)?;
+        for status in statuses {
+            let status = [Value::from(status.as_str().to_owned())];
+            let parameters = status.into_iter().chain(span.parameters()).chain(condition.parameters.iter().cloned());
+            self.add(&mut select, params_from_iter(parameters))?;
+        }
+        Ok(())
+    }
+
+    /// Reads them, the newest first.
+    pub fn read<T>(
+        &self,
+        connection: &Connection,
+        columns: &str,
+        read: impl Fn(&Row<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let sql = format!("SELECT {columns} FROM test_executions WHERE run_id = ?1");
+        let mut select = connection.prepare_cached(&sql)?;
+        self.places.iter().rev().map(|(_, run_id)| select.query_row([run_id], &read)).collect()
+    }
+
+    /// The oldest of them, if there are as many as there may be.
+    fn last(&self) -> Option<&Place> {
+        self.places.first().filter(|_| self.places.len() == self.most)
+    }
+
+    fn add(&mut self, select: &mut Statement<'_>, parameters: impl Params) -> Result<()> {
+        for place in select.query_map(parameters, place)? {
+            self.places.insert(place?);
+            if self.places.len() > self.most {
+                self.places.pop_first();
+            }
+        }
+        Ok(())
+    }
+}
+
+fn place(row: &Row<'_>) -> Result<Place> {
+    Ok((row.get(0)?, row.get(1)?))
+}
+
+/// What holds of an execution, or of a profile, that the patterns let through.
+fn patterns(filter: &Filter) -> Condition {
+    let (mut texts, mut all) = (vec!["true".to_owned()], Vec::new());
+    for (field, pattern) in filter.narrowing_patterns() {
+        let field = field.as_str();
+        if pattern.finds_everything() {
+            texts.push(format!("{field} IS NOT NULL"));
+            continue;
+        }
+        let Condition { text, parameters } = matches(pattern);
+        texts.push(format!("{field} IN (SELECT term FROM perfreg_terms WHERE field = '{field}' AND {text})"));
+        all.extend(parameters);
+    }
+    Condition { text: texts.join(" AND "), parameters: all }
+}
+
+/// What holds of a term that the pattern finds. The index of trigrams narrows the terms down to
+/// those that have all parts of it, in whatever order.
+fn matches(pattern: &Pattern) -> Condition {
+    if let Some(text) = pattern.exact() {
+        return Condition { text: "folded = ?".to_owned(), parameters: vec![Value::from(text)] };
+    }
+    let like = Value::from(pattern.to_like());
+    let quoted = |part: &String| format!("\"{}\"", part.replace('"', "\"\""));
+    let parts = pattern.parts();
+    let long: Vec<String> = parts.iter().filter(|part| part.chars().count() >= 3).map(quoted).collect();
+    if long.is_empty() {
+        return Condition { text: "folded LIKE ? ESCAPE '\\'".to_owned(), parameters: vec![like] };
+    }
+    let text =
+        "id IN (SELECT rowid FROM perfreg_trigrams WHERE perfreg_trigrams MATCH ?) AND folded LIKE ? ESCAPE '\\'";
+    Condition { text: text.to_owned(), parameters: vec![Value::from(long.join(" ")), like] }
+}

@@ -1,0 +1,95 @@
+//! What a page of a list costs does not depend on how many executions there are.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::Connection;
+
+use super::{executions, migrate};
+use crate::domain::estimate::Alike;
+use crate::domain::execution::{Outcome, RunId, Status};
+use crate::domain::history::SearchField::{Location, Stream, Test, TriggeredBy};
+use crate::domain::history::{Cursor, Filter, Pattern, SearchField};
+use crate::domain::location::LocationName;
+
+/// The first start time, in seconds.
+const FIRST: i64 = 1_767_225_600;
+const PATTERNS: &[&[(SearchField, &str)]] = &[
+    &[],
+    &[(Location, "%")],
+    &[(Stream, "%ain%")],
+    &[(Stream, "%ancient%")],
+    &[(Stream, "%nowhere%")],
+    &[(Test, "%est-7%"), (TriggeredBy, "%er%")],
+    &[(Test, "%9%")],
+];
+
+/// Executions by the number, ever newer, with 300 kinds of tests; the oldest alone are of a kind
+/// of their own, a few thousand in the middle failed, and the last few run.
+fn filled(count: i64) -> Connection {
+    let mut connection = Connection::open_in_memory().expect("a database");
+    let path = Path::new("in memory");
+    migrate::migrate(&mut connection, path).expect("an empty database");
+    let sql = format!(
+        "INSERT INTO test_executions (id, repo, lac, stream, test, type, environment, triggered_by, status, start_time,
+                                      end_time, location)
+         WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {count})
+         SELECT printf('00000000-0000-4000-8000-%012d', n), 'repo', 'lac', iif(n <= 300, 'ancient', 'main'), 'test-' || n % 100, 'type', 'prod', 'user' || n % 3,
+                CASE WHEN n > {count} - 20 THEN 'running' WHEN n BETWEEN 500 AND 6500 THEN 'failure' ELSE 'success' END,
+                strftime('%Y-%m-%dT%H:%M:%S.000000Z', {FIRST} + n, 'unixepoch'),
+                strftime('%Y-%m-%dT%H:%M:%S.000000Z', {FIRST} + 86400 + n, 'unixepoch'), 'k8s'
+           FROM numbers"
+    );
+    connection.execute_batch(&sql).expect("valid SQL");
+    migrate::migrate(&mut connection, path).expect("profiles for those");
+    connection
+}
+
+/// In how many steps SQLite does that.
+fn steps(connection: &mut Connection, work: impl FnOnce(&Connection)) -> u64 {
+    let steps = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&steps);
+    let count = move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        false
+    };
+    connection.progress_handler(1, Some(count)).expect("a handler");
+    work(connection);
+    connection.progress_handler(0, None::<fn() -> bool>).expect("no handler");
+    steps.load(Ordering::Relaxed)
+}
+
+/// What each kind of list costs, its first page and one in the middle.
+fn costs(count: i64) -> Vec<(String, u64)> {
+    let mut connection = filled(count);
+    let start_time = Timestamp::from_second(FIRST).expect("in range") + SignedDuration::from_secs(count / 2);
+    let middle = Cursor { start_time, run_id: RunId(count / 2) };
+    let mut costs = Vec::new();
+    for patterns in PATTERNS {
+        for status in [None, Some(Status::Running), Some(Status::Ended(Outcome::Failure))] {
+            for after in [None, Some(middle)] {
+                let patterns = patterns.iter().map(|(field, text)| (*field, Pattern::new(text))).collect();
+                let filter = Filter { patterns, status, ..Filter::default() };
+                let page = |connection: &Connection| {
+                    executions::page(connection, &filter, after, 100).expect("a page");
+                };
+                costs.push((format!("{filter:?} {after:?}"), steps(&mut connection, page)));
+            }
+        }
+    }
+    let alike = Alike::Location(LocationName::new("k8s"));
+    let durations = |connection: &Connection| {
+        executions::durations(connection, &alike).expect("a read");
+    };
+    costs.push((format!("{alike:?}"), steps(&mut connection, durations)));
+    costs
+}
+
+#[test]
+fn a_page_takes_no_more_steps_where_there_are_ten_times_as_many_executions() {
+    for ((list, small), (_, large)) in costs(12_000).into_iter().zip(costs(120_000)) {
+        assert!(large <= small * 3 / 2 + 400_000, "{list}: {large} instead of {small}");
+    }
+}
