@@ -9,9 +9,14 @@
 //! To look profiles up is to read the newest execution of each in each status, and then to read on
 //! only where those are new enough for the page.
 
+use jiff::SignedDuration;
+
 /// Up to so many profiles are looked up at once.
 pub const FEW_PROFILES: usize = 100;
 /// So many executions are looked at without an index that knows the filter.
 pub const MOST_LOOKED_AT: usize = 5_000;
 /// A longer text is no term: it would not fit into an index of PostgreSQL.
 pub const LONGEST_TERM_CHARACTERS: i32 = 400;
+/// Events are numbered nearly in the order of their times: a decision is dated before it is
+/// numbered, and clocks are set. By no more than this may an earlier one have a later time.
+pub const MOST_EVENT_DISORDER: SignedDuration = SignedDuration::from_mins(1);

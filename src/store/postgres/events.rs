@@ -12,6 +12,7 @@ use crate::domain::event::{Event, EventFilter, EventId, EventKind, Order, SavedE
 use crate::domain::location::row_name;
 use crate::store::decision::Decision;
 use crate::store::facts::facts_text;
+use crate::store::search::MOST_EVENT_DISORDER;
 use crate::store::{SettledEvents, StoreError};
 
 /// Saves what was decided for the lanes, each at its location.
@@ -65,10 +66,43 @@ pub async fn list(
     limit: usize,
 ) -> Result<Vec<SavedEvent>, StoreError> {
     let mut conditions = conditions(filter);
+    // Without these a window far from where the list begins would be reached one event at a time.
+    if let Some(from) = filter.from.and_then(|from| from.checked_sub(MOST_EVENT_DISORDER).ok())
+        && let Some(position) = position_at(client, from).await?
+    {
+        let position = conditions.parameter(position, Type::INT8);
+        conditions.add(format!("position >= {position}"));
+    }
+    if let Some(to) = filter.to.and_then(|to| to.checked_add(MOST_EVENT_DISORDER).ok())
+        && let Some(position) = position_at(client, to).await?
+    {
+        let position = conditions.parameter(position, Type::INT8);
+        conditions.add(format!("position < {position}"));
+    }
     if let Some(after) = after {
         compare(&mut conditions, if order == Order::OldestFirst { ">" } else { "<" }, after);
     }
     read(client, conditions, order, limit).await
+}
+
+/// The position from which on events are as late as that, as far as they are in order, by halving
+/// what is in question until nothing is.
+async fn position_at(client: &Object, time: Timestamp) -> Result<Option<i64>, StoreError> {
+    let sql = "
+        WITH RECURSIVE question (low, high) AS (
+            SELECT min(position), max(position) + 1 FROM perfreg_events
+             UNION ALL
+            SELECT CASE WHEN probe.is_before THEN half.middle + 1 ELSE low END,
+                   CASE WHEN probe.is_before THEN high ELSE half.middle END
+              FROM question
+             CROSS JOIN LATERAL (SELECT low + (high - low) / 2 AS middle) AS half
+             CROSS JOIN LATERAL (SELECT at < $1 AS is_before FROM perfreg_events WHERE position >= half.middle
+                                  ORDER BY position, number LIMIT 1) AS probe
+             WHERE low < high
+        )
+        SELECT low FROM question WHERE low >= high";
+    let found = client.query_typed_opt(sql, &[(&time, Type::TIMESTAMPTZ)]).await.map_err(classify)?;
+    found.map(|row| get(&row, 0)).transpose()
 }
 
 /// What is below the oldest transaction that still runs is final. The bound is read first: what

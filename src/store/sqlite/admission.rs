@@ -38,7 +38,9 @@ pub fn decide(connection: &mut Connection, batch: &Batch, clock: &Clock, known: 
     }
     if decisions.iter().any(|decision| decision.plan.changes_anything()) {
         transaction.commit().map_err(classify_commit)?;
-        new_profiles.iter().for_each(|unknown| known.profiles.remember(unknown));
+        for unknown in &new_profiles {
+            known.profiles.remember(unknown);
+        }
     }
     Ok(conclude(decisions, known))
 }

@@ -8,6 +8,7 @@ use super::connection::classify;
 use super::rows::{self, timestamp_text};
 use crate::domain::event::{Event, EventFilter, EventId, EventKind, Order, SavedEvent};
 use crate::store::facts::facts_text;
+use crate::store::search::MOST_EVENT_DISORDER;
 use crate::store::{SettledEvents, StoreError};
 
 /// `location` is the name of the row at which they happened, if it was at one.
@@ -40,7 +41,18 @@ pub fn list(
     order: Order,
     limit: usize,
 ) -> Result<Vec<SavedEvent>, StoreError> {
+    // What is looked for by halves stays as it is meanwhile.
+    let connection = connection.unchecked_transaction().map_err(classify)?;
     let (mut conditions, mut parameters) = conditions(filter);
+    // Without these a window far from where the list begins would be reached one event at a time.
+    if let Some(from) = filter.from.and_then(|from| from.checked_sub(MOST_EVENT_DISORDER).ok()) {
+        conditions.push("number >= ?".to_owned());
+        parameters.push(Value::from(number_at(&connection, from).map_err(classify)?));
+    }
+    if let Some(to) = filter.to.and_then(|to| to.checked_add(MOST_EVENT_DISORDER).ok()) {
+        conditions.push("number < ?".to_owned());
+        parameters.push(Value::from(number_at(&connection, to).map_err(classify)?));
+    }
     if let Some(after) = after {
         conditions.push(if order == Order::OldestFirst { "number > ?" } else { "number < ?" }.to_owned());
         parameters.push(Value::from(after.number));
@@ -56,6 +68,26 @@ pub fn list(
         .prepare_cached(&sql)
         .and_then(|mut select| select.query_map(params_from_iter(parameters), rows::event)?.collect())
         .map_err(classify)
+}
+
+/// The number from which on events are as late as that, as far as they are in order, by halving
+/// what is in question until nothing is.
+fn number_at(connection: &Connection, time: Timestamp) -> rusqlite::Result<i64> {
+    let bounds = "SELECT coalesce(min(number), 0), coalesce((SELECT max(number) FROM perfreg_events), -1) + 1 FROM perfreg_events";
+    let (mut low, mut high): (i64, i64) =
+        connection.prepare_cached(bounds)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let time = timestamp_text(time);
+    let mut is_before =
+        connection.prepare_cached("SELECT at < ?2 FROM perfreg_events WHERE number >= ?1 ORDER BY number LIMIT 1")?;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if is_before.query_row(params![middle, time], |row| row.get(0))? {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
 }
 
 /// The highest number is read first: what is saved after that is left for the next time.
@@ -89,6 +121,7 @@ pub fn forget(connection: &Connection, before: Timestamp, limit: usize) -> Resul
 fn conditions(filter: &EventFilter) -> (Vec<String>, Vec<Value>) {
     let mut conditions = vec!["true".to_owned()];
     let mut parameters = Vec::new();
+    // The plus keeps SQLite from sorting all of a long window: numbers are in order as they are.
     let mut add = |condition: &str, value: Value| {
         conditions.push(condition.to_owned());
         parameters.push(value);
@@ -100,10 +133,10 @@ fn conditions(filter: &EventFilter) -> (Vec<String>, Vec<Value>) {
         add("run_id = ?", Value::from(run_id.0));
     }
     if let Some(from) = filter.from {
-        add("at >= ?", Value::from(timestamp_text(from)));
+        add("+at >= ?", Value::from(timestamp_text(from)));
     }
     if let Some(to) = filter.to {
-        add("at < ?", Value::from(timestamp_text(to)));
+        add("+at < ?", Value::from(timestamp_text(to)));
     }
     if !filter.kinds.is_empty() {
         // The words are the program's own.

@@ -135,6 +135,29 @@ on_both_databases! {
         assert_eq!(events[1].at, clock.now());
     }
 
+    async fn every_window_of_time_has_its_events_though_a_clock_was_set_back_a_little(database: &TestDatabase) {
+        let clock = clock();
+        let store = database.store(Clock::Simulated(clock.clone())).await;
+        let store = store.as_ref();
+        for number in 0..60 {
+            start(store, details(Some(["here", "there"][number % 2]), "0")).await;
+            clock.advance(SignedDuration::from_secs(if number % 7 == 3 { -50 } else { 40 }));
+        }
+        let all = list(store, EventFilter::default()).await;
+        assert_eq!(all.len(), 60);
+        let times: Vec<_> = all.iter().step_by(3).map(|event| Some(event.at)).chain([None]).collect();
+        for from in &times {
+            for to in &times {
+                let here = Some(LocationName::new("here"));
+                let filter = EventFilter { from: *from, to: *to, location: here, ..EventFilter::default() };
+                let expected: Vec<_> = all.iter().filter(|event| filter.matches(event)).cloned().collect();
+                assert_eq!(list(store, filter.clone()).await, expected, "{filter:?}");
+                let newest = store.events(&filter, None, Order::NewestFirst, 3).await.expect("a page");
+                assert!(newest.iter().eq(expected.iter().rev().take(3)), "{filter:?}");
+            }
+        }
+    }
+
     async fn reading_on_gives_every_event_once_in_order(database: &TestDatabase) {
         let store = database.store(Clock::Real).await;
         let begin = store.settled_events(&EventFilter::default(), None, 10).await.expect("the end").until;
