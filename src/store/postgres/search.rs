@@ -62,15 +62,20 @@ impl<'filter> Search<'filter> {
     async fn among_whole_status(&self, client: &Object, status: Status) -> Result<Option<Vec<Execution>>, StoreError> {
         let mut all = Conditions::default();
         let (patterns, span) = (self.patterns(&mut all), self.span(&mut all));
+        // Without patterns, the newest of them are found for sure.
+        let has_patterns = self.filter.narrowing_patterns().next().is_some();
+        let candidates = if has_patterns { MOST_LOOKED_AT } else { self.most };
         let sql = format!(
             "WITH whole AS MATERIALIZED (
-                 SELECT run_id FROM test_executions WHERE status = '{status}'
+                 SELECT start_time, run_id FROM test_executions WHERE status = '{status}'
                   ORDER BY profile, start_time, run_id LIMIT {MOST_LOOKED_AT} + 1
              ), size AS MATERIALIZED (
                  SELECT count(*) <= {MOST_LOOKED_AT} AS is_whole FROM whole
+             ), candidates AS MATERIALIZED (
+                 SELECT run_id FROM whole AS run WHERE (SELECT is_whole FROM size) AND {span} {NEWEST_FIRST} LIMIT {candidates}
              ), found AS MATERIALIZED (
                  SELECT run.* FROM test_executions AS run
-                  WHERE (SELECT is_whole FROM size) AND run_id IN (SELECT run_id FROM whole) AND {span} AND {patterns}
+                  WHERE run_id IN (SELECT run_id FROM candidates) AND ({patterns}) IS TRUE
                   {NEWEST_FIRST} LIMIT {}
              )
              SELECT {}, is_whole FROM size LEFT JOIN found AS run ON true {NEWEST_FIRST}",
@@ -92,9 +97,10 @@ impl<'filter> Search<'filter> {
         let mut all = Conditions::default();
         let (patterns, span) = (self.patterns(&mut all), self.span(&mut all));
         let status = self.filter.status.map_or_else(|| "true".to_owned(), |status| format!("status = '{status}'"));
+        // IS TRUE keeps the terms from being joined, so that the rows come in order and the last ones are never read.
         let sql = format!(
             "SELECT {} FROM (SELECT * FROM test_executions AS run WHERE {span} {NEWEST_FIRST} LIMIT {}) AS run
-              WHERE {status} AND {patterns} {NEWEST_FIRST} LIMIT {}",
+              WHERE {status} AND ({patterns}) IS TRUE {NEWEST_FIRST} LIMIT {}",
             rows::EXECUTION_COLUMNS,
             self.looked_at(),
             self.most
