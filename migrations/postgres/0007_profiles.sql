@@ -46,6 +46,9 @@ CREATE INDEX perfreg_profiles_triggered_by ON perfreg_profiles (triggered_by) WH
 CREATE INDEX perfreg_profiles_location ON perfreg_profiles (location) WHERE length(location) <= 400;
 
 CREATE INDEX perfreg_executions_profile ON test_executions (status, profile, start_time, run_id);
+-- Those without success are the few that people look for, whatever they were.
+CREATE INDEX perfreg_executions_unsuccessful ON test_executions (status, start_time, run_id)
+    WHERE status = 'failure' OR status = 'cancelled';
 CREATE INDEX perfreg_executions_running ON test_executions (location, lease_seconds) WHERE status = 'running';
 
 ANALYZE test_executions;

@@ -40,6 +40,9 @@ CREATE INDEX perfreg_profiles_triggered_by ON perfreg_profiles (triggered_by);
 CREATE INDEX perfreg_profiles_location ON perfreg_profiles (location);
 
 CREATE INDEX perfreg_executions_profile ON test_executions (status, profile, start_time, run_id);
+-- Those without success are the few that people look for, whatever they were.
+CREATE INDEX perfreg_executions_unsuccessful ON test_executions (status, start_time, run_id)
+    WHERE status = 'failure' OR status = 'cancelled';
 CREATE INDEX perfreg_executions_running ON test_executions (location, lease_seconds) WHERE status = 'running';
 
 -- The terms again, numbered, and beside them the runs of three characters in each, so that a text

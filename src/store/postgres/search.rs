@@ -11,7 +11,7 @@ use super::rows::{self, get};
 use crate::domain::execution::{Execution, Status};
 use crate::domain::history::{Cursor, Filter, Pattern, SearchField, Span};
 use crate::store::StoreError;
-use crate::store::search::{FEW_PROFILES, LONGEST_TERM_CHARACTERS, MOST_LOOKED_AT};
+use crate::store::search::{FEW_PROFILES, LONGEST_TERM_CHARACTERS, MOST_LOOKED_AT, status_with_order};
 
 const NEWEST_FIRST: &str = "ORDER BY run.start_time DESC, run.run_id DESC";
 
@@ -36,13 +36,15 @@ impl<'filter> Search<'filter> {
                 return self.look_up(client, Some(profiles)).await;
             }
         }
+        let has_order = status_with_order(self.filter.status).is_some();
         if let Some(status) = self.filter.status
+            && !has_order
             && let Some(found) = self.among_whole_status(client, status).await?
         {
             return Ok(found);
         }
         let newest = self.among_newest(client).await?;
-        let leaves_something_out = has_patterns || self.filter.status.is_some();
+        let leaves_something_out = has_patterns || (self.filter.status.is_some() && !has_order);
         if newest.len() == self.most || !leaves_something_out || !self.has_more_than_looked_at(client).await? {
             return Ok(newest);
         }
@@ -95,14 +97,14 @@ impl<'filter> Search<'filter> {
     /// What is found among the newest.
     async fn among_newest(&self, client: &Object) -> Result<Vec<Execution>, StoreError> {
         let mut all = Conditions::default();
-        let (patterns, span) = (self.patterns(&mut all), self.span(&mut all));
+        let (patterns, looked_at) = (self.patterns(&mut all), self.looked_at(&mut all));
         let status = self.filter.status.map_or_else(|| "true".to_owned(), |status| format!("status = '{status}'"));
         // IS TRUE keeps the terms from being joined, so that the rows come in order and the last ones are never read.
         let sql = format!(
-            "SELECT {} FROM (SELECT * FROM test_executions AS run WHERE {span} {NEWEST_FIRST} LIMIT {}) AS run
+            "SELECT {} FROM (SELECT * FROM test_executions AS run WHERE {looked_at} {NEWEST_FIRST} LIMIT {}) AS run
               WHERE {status} AND ({patterns}) IS TRUE {NEWEST_FIRST} LIMIT {}",
             rows::EXECUTION_COLUMNS,
-            self.looked_at(),
+            self.most_looked_at(),
             self.most
         );
         executions(client, &sql, &all).await
@@ -110,16 +112,25 @@ impl<'filter> Search<'filter> {
 
     async fn has_more_than_looked_at(&self, client: &Object) -> Result<bool, StoreError> {
         let mut all = Conditions::default();
-        let span = self.span(&mut all);
+        let looked_at = self.looked_at(&mut all);
         let sql = format!(
-            "SELECT true FROM test_executions AS run WHERE {span} {NEWEST_FIRST} OFFSET {} LIMIT 1",
-            self.looked_at()
+            "SELECT true FROM test_executions AS run WHERE {looked_at} {NEWEST_FIRST} OFFSET {} LIMIT 1",
+            self.most_looked_at()
         );
         Ok(client.query_typed_opt(&sql, &all.parameters()).await.map_err(classify)?.is_some())
     }
 
-    fn looked_at(&self) -> usize {
+    fn most_looked_at(&self) -> usize {
         MOST_LOOKED_AT.max(self.most)
+    }
+
+    /// Among which executions the newest are looked at.
+    fn looked_at(&self, all: &mut Conditions) -> String {
+        let span = self.span(all);
+        match status_with_order(self.filter.status) {
+            Some(status) => format!("status = '{status}' AND {span}"),
+            None => span,
+        }
     }
 
     /// What is found by these profiles, or by all that the patterns let through.

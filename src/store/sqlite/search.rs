@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::rows::{self, timestamp_text};
 use crate::domain::execution::{Execution, Status};
 use crate::domain::history::{Cursor, Filter, Pattern};
-use crate::store::search::{FEW_PROFILES, MOST_LOOKED_AT};
+use crate::store::search::{FEW_PROFILES, MOST_LOOKED_AT, status_with_order};
 
 /// A condition with its parameters, in their order.
 #[derive(Clone, Debug)]
@@ -66,6 +66,7 @@ impl<'filter> Search<'filter> {
             }
         }
         if let Some(status) = self.filter.status
+            && status_with_order(self.filter.status).is_none()
             && is_small(connection, status)?
         {
             return self.among_whole_status(connection, status);
@@ -102,9 +103,12 @@ impl<'filter> Search<'filter> {
     fn among_newest(&self, connection: &Connection) -> Result<Option<Vec<Execution>>> {
         let Condition { text, parameters } = &self.patterns;
         let status = self.filter.status.map_or_else(|| "true".to_owned(), |status| format!("status = '{status}'"));
+        let source = match status_with_order(self.filter.status) {
+            Some(_) => format!("INDEXED BY perfreg_executions_unsuccessful WHERE {status} AND"),
+            None => "INDEXED BY perfreg_executions_newest WHERE".to_owned(),
+        };
         let sql = format!(
-            "SELECT {}, ({status} AND {text}) IS TRUE FROM test_executions INDEXED BY perfreg_executions_newest
-              WHERE {IN_SPAN} {NEWEST_FIRST}",
+            "SELECT {}, ({status} AND {text}) IS TRUE FROM test_executions {source} {IN_SPAN} {NEWEST_FIRST}",
             rows::EXECUTION_COLUMNS
         );
         let mut select = connection.prepare_cached(&sql)?;

@@ -155,6 +155,7 @@ on_both_databases! {
             Some(Status::Running),
             Some(Status::Ended(Outcome::Success)),
             Some(Status::Ended(Outcome::Failure)),
+            Some(Status::Ended(Outcome::Cancelled)),
         ];
         for (number, patterns) in PATTERNS.iter().enumerate() {
             check(store, &all, patterns, None, spans[0]).await;
