@@ -5,7 +5,8 @@
 //! frequent than others. What follows from an execution in other tables is written here as well,
 //! since whoever adds such a table has to add it in this file.
 
-use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::io::Cursor;
 use std::time::Instant;
 
@@ -13,8 +14,9 @@ use anyhow::{Context, Result};
 use futures_util::SinkExt;
 use jiff::{SignedDuration, Timestamp};
 use perfreg::domain::history::fold_case;
+use perfreg::store::profile_id;
 use rusqlite::params;
-use uuid::Builder;
+use uuid::{Builder, Uuid};
 
 use crate::database::{Database, Engine};
 use crate::server::Server;
@@ -42,7 +44,7 @@ pub const NEWEST: Timestamp = Timestamp::constant(1_793_491_200, 0);
 pub const APART_SECONDS: i64 = 10;
 
 const COLUMNS: &str = "id, run_id, repo, lac, stream, test, type, environment, triggered_by, status, start_time, end_time, \
-     dashboard_url, location, factor_millionths";
+     dashboard_url, location, factor_millionths, profile";
 /// Bytes that go to PostgreSQL at once.
 const CHUNK: usize = 1 << 20;
 
@@ -107,7 +109,7 @@ impl Execution {
     }
 
     /// Every text that a list can be searched by, and in which field.
-    fn terms(&self) -> [(&'static str, &str); 8] {
+    fn texts(&self) -> [(&'static str, &str); 8] {
         [
             ("repo", &self.repo),
             ("lac", &self.lac),
@@ -118,6 +120,10 @@ impl Execution {
             ("triggered_by", &self.triggered_by),
             ("location", &self.location),
         ]
+    }
+
+    fn profile(&self) -> Uuid {
+        profile_id(self.texts().map(|(_, text)| Some(text)))
     }
 }
 
@@ -166,16 +172,22 @@ pub async fn filled(engine: Engine, rows: u64) -> Result<Database> {
 
 /// Collects what other tables have to know of the executions.
 #[derive(Default)]
-struct Terms(BTreeSet<(&'static str, String)>);
+struct Texts {
+    terms: BTreeSet<(&'static str, String)>,
+    profiles: HashMap<Uuid, [String; 8]>,
+}
 
-impl Terms {
-    fn add(&mut self, execution: &Execution) {
-        for (field, term) in execution.terms() {
-            // Looked up first, since nearly all are known.
-            if !self.0.contains(&(field, term.to_owned())) {
-                self.0.insert((field, term.to_owned()));
-            }
+impl Texts {
+    /// Gives the execution's profile.
+    fn add(&mut self, execution: &Execution) -> Uuid {
+        let profile = execution.profile();
+        // A new term only comes with a new profile.
+        if let Entry::Vacant(vacant) = self.profiles.entry(profile) {
+            let texts = execution.texts();
+            self.terms.extend(texts.map(|(field, term)| (field, term.to_owned())));
+            vacant.insert(texts.map(|(_, text)| text.to_owned()));
         }
+        profile
     }
 }
 
@@ -194,13 +206,18 @@ async fn fill_postgres(database: &Database, rows: u64) -> Result<()> {
     for index in &indexes {
         client.batch_execute(&format!("DROP INDEX {}", index.get::<_, &str>(0))).await?;
     }
-    let terms = copy_runs(&client, rows).await?;
+    let texts = copy_runs(&client, rows).await?;
     for index in &indexes {
         client.batch_execute(index.get(1)).await?;
     }
-    for (field, term) in &terms.0 {
+    for (field, term) in &texts.terms {
         let statement = "INSERT INTO perfreg_terms (field, term, folded) VALUES ($1, $2, $3)";
         client.execute(statement, &[field, term, &fold_case(term)]).await?;
+    }
+    let profile = client.prepare("INSERT INTO perfreg_profiles VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)").await?;
+    for (id, texts) in &texts.profiles {
+        let [repo, lac, stream, test, kind, environment, by, location] = texts;
+        client.execute(&profile, &[id, repo, lac, stream, test, kind, environment, by, location]).await?;
     }
     let locations = "INSERT INTO perfreg_locations (name, capacity_millionths, used_millionths, running, fence)
         SELECT location, 1000000, coalesce(sum(factor_millionths) FILTER (WHERE status = 'running'), 0),
@@ -214,25 +231,25 @@ async fn fill_postgres(database: &Database, rows: u64) -> Result<()> {
     Ok(())
 }
 
-async fn copy_runs(client: &tokio_postgres::Client, rows: u64) -> Result<Terms> {
+async fn copy_runs(client: &tokio_postgres::Client, rows: u64) -> Result<Texts> {
     let copy = client.copy_in(&format!("COPY test_executions ({COLUMNS}, factor) FROM STDIN")).await?;
     let mut copy = std::pin::pin!(copy);
-    let (mut terms, mut chunk) = (Terms::default(), Vec::with_capacity(CHUNK));
+    let (mut texts, mut chunk) = (Texts::default(), Vec::with_capacity(CHUNK));
     for number in 0..rows {
         let execution = Execution::new(number, rows)?;
-        terms.add(&execution);
-        write_line(&mut chunk, &execution)?;
+        let profile = texts.add(&execution);
+        write_line(&mut chunk, &execution, profile)?;
         if chunk.len() > CHUNK - 1_024 {
             copy.send(Cursor::new(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK)))).await?;
         }
     }
     copy.send(Cursor::new(chunk)).await?;
     copy.finish().await?;
-    Ok(terms)
+    Ok(texts)
 }
 
 /// None of these texts has a tab, a backslash or an end of line.
-fn write_line(chunk: &mut Vec<u8>, execution: &Execution) -> Result<()> {
+fn write_line(chunk: &mut Vec<u8>, execution: &Execution, profile: Uuid) -> Result<()> {
     use std::io::Write as _;
     let end = execution.end.map_or_else(|| "\\N".to_owned(), |end| end.to_string());
     let Execution { id, run_id, repo, lac, stream, test, kind, environment, triggered_by, .. } = execution;
@@ -241,7 +258,7 @@ fn write_line(chunk: &mut Vec<u8>, execution: &Execution) -> Result<()> {
         chunk,
         "{id}\t{run_id}\t{repo}\t{lac}\t{stream}\t{test}\t{kind}\t{environment}\t{triggered_by}\t{status}\t{start}"
     )?;
-    write!(chunk, "\t{end}\t{dashboard_url}\t{location}\t{factor_millionths}")?;
+    write!(chunk, "\t{end}\t{dashboard_url}\t{location}\t{factor_millionths}\t{profile}")?;
     writeln!(chunk, "\t0.{}", factor_millionths / 100_000)?;
     Ok(())
 }
@@ -259,14 +276,20 @@ fn fill_sqlite(database: &Database, rows: u64) -> Result<()> {
     for (name, _) in &indexes {
         file.execute_batch(&format!("DROP INDEX {name}"))?;
     }
-    let terms = insert_runs(&mut file, rows)?;
+    let texts = insert_runs(&mut file, rows)?;
     for (_, definition) in &indexes {
         file.execute_batch(definition)?;
     }
-    for (field, term) in &terms.0 {
+    for (field, term) in &texts.terms {
         let statement = "INSERT INTO perfreg_terms (field, term, folded) VALUES (?, ?, ?)";
         file.execute(statement, params![field, term, fold_case(term)])?;
     }
+    let mut profile = file.prepare("INSERT INTO perfreg_profiles VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
+    for (id, texts) in &texts.profiles {
+        let [repo, lac, stream, test, kind, environment, by, location] = texts;
+        profile.execute(params![id, repo, lac, stream, test, kind, environment, by, location])?;
+    }
+    drop(profile);
     let locations = "INSERT INTO perfreg_locations (name, capacity_millionths, used_millionths, running, fence)
         SELECT location, 1000000, coalesce(sum(factor_millionths) FILTER (WHERE status = 'running'), 0),
                count(*) FILTER (WHERE status = 'running'), 0
@@ -276,17 +299,17 @@ fn fill_sqlite(database: &Database, rows: u64) -> Result<()> {
     Ok(())
 }
 
-fn insert_runs(file: &mut rusqlite::Connection, rows: u64) -> Result<Terms> {
-    let mut terms = Terms::default();
+fn insert_runs(file: &mut rusqlite::Connection, rows: u64) -> Result<Texts> {
+    let mut texts = Texts::default();
     let transaction = file.transaction()?;
     let statement =
-        format!("INSERT INTO test_executions ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        format!("INSERT INTO test_executions ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     let mut insert = transaction.prepare(&statement)?;
     // Always six digits, as the service writes them.
     let text = |time: Timestamp| format!("{time:.6}");
     for number in 0..rows {
         let execution = Execution::new(number, rows)?;
-        terms.add(&execution);
+        let profile = texts.add(&execution);
         insert.execute(params![
             execution.id,
             execution.run_id,
@@ -303,9 +326,10 @@ fn insert_runs(file: &mut rusqlite::Connection, rows: u64) -> Result<Terms> {
             execution.dashboard_url,
             execution.location,
             execution.factor_millionths,
+            profile,
         ])?;
     }
     drop(insert);
     transaction.commit()?;
-    Ok(terms)
+    Ok(texts)
 }

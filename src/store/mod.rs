@@ -31,6 +31,7 @@ use known_profiles::KnownProfiles;
 use known_rosters::KnownRosters;
 
 pub use error::StoreError;
+pub use known_profiles::profile_id;
 pub use migration::Migrations;
 
 /// Commands for one location, in their order.
