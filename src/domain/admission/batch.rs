@@ -17,7 +17,6 @@ use crate::domain::lease::{Condition, Lease};
 use crate::domain::location::Location;
 use crate::domain::roster::{Roster, due_end};
 
-#[derive(Clone)]
 pub struct Batch {
     pub now: Timestamp,
     pub location: Location,
@@ -205,7 +204,7 @@ impl Batch {
     }
 
     /// When each of those who wait will probably start.
-    pub fn estimate_starts(&mut self) -> Arc<HashMap<RunId, Timestamp>> {
+    fn estimate_starts(&mut self) -> Arc<HashMap<RunId, Timestamp>> {
         self.roster.estimate_starts(&self.location, &self.registry, self.now)
     }
 

@@ -96,11 +96,7 @@ impl Batch {
 
     pub fn enqueue(&mut self, registration: &Registration, cause: Cause) -> Verdict {
         let run_id = self.next_run_id();
-        let mut run = Execution::queued(registration, run_id, self.now);
-        // A clock that was set back lets nobody overtake those who came before.
-        if let (Some(place), Some(latest)) = (&mut run.place, self.roster.queue().latest_arrival()) {
-            place.queued_at = place.queued_at.max(latest);
-        }
+        let run = self.waiter(registration, run_id);
         self.put(run.clone());
         self.roster.forget_estimate();
         self.note_queued(&run, cause);
@@ -108,6 +104,16 @@ impl Batch {
         self.start_waiters();
         let run = self.roster.get(run_id).cloned().unwrap_or(run);
         self.answer_saved(run)
+    }
+
+    /// One who waits from now on. A clock that was set back lets nobody overtake those who came
+    /// before.
+    pub fn waiter(&self, registration: &Registration, run_id: RunId) -> Execution {
+        let mut run = Execution::queued(registration, run_id, self.now);
+        if let (Some(place), Some(latest)) = (&mut run.place, self.roster.queue().latest_arrival()) {
+            place.queued_at = place.queued_at.max(latest);
+        }
+        run
     }
 
     fn answer_saved(&mut self, saved: Execution) -> Verdict {

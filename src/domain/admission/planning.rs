@@ -1,22 +1,23 @@
-//! What would come of a registration, tried out on copies of the location.
+//! What would come of a registration, without anything coming of it.
 
 use std::sync::Arc;
 
 use super::batch::Batch;
-use super::{Verdict, provisional};
+use super::{MOST_WAITING, Verdict, provisional};
 use crate::domain::answer::{Answer, Cause, Planned, Room};
-use crate::domain::execution::{Details, Registration, Status};
+use crate::domain::estimate::estimate_starts;
+use crate::domain::execution::{Details, Execution, Registration};
 use crate::domain::factor::Factor;
+use crate::domain::queue::Queue;
 
 impl Batch {
     pub fn plan(&mut self, registration: &Registration) -> Verdict {
         let factor = registration.factor();
-        let cause = match self.clone().register(registration).answer {
-            Answer::Registered(_) => None,
-            Answer::Refused(refusal) => Some(refusal.cause),
-            Answer::Queued(..) => self.obstacle(factor),
-            answer => return Verdict { answer, sighting: None },
-        };
+        let largest = self.location.largest_factor();
+        if factor > largest {
+            return Verdict { answer: Answer::FactorTooLarge { largest }, sighting: None };
+        }
+        let cause = self.cause(registration);
         let (mut room, sighting) = self.room(factor, self.roster.queue().len());
         if cause.is_none() {
             (room.ahead, room.estimated_start) = (0, Some(self.now));
@@ -27,6 +28,32 @@ impl Batch {
         Verdict { answer: Answer::Planned(planned), sighting }
     }
 
+    /// What would keep it from starting now, if anything would.
+    fn cause(&self, registration: &Registration) -> Option<Cause> {
+        match self.obstacle(registration.factor())? {
+            cause if cause == Cause::NeverFits || registration.wait_seconds == 0 => Some(cause),
+            _ if self.roster.queue().len() >= MOST_WAITING => Some(Cause::QueueFull),
+            cause => {
+                let (queue, run) = self.lined_up(registration);
+                (!self.would_start(&queue, &run)).then_some(cause)
+            }
+        }
+    }
+
+    /// The queue if it waited as well.
+    fn lined_up(&self, registration: &Registration) -> (Queue, Execution) {
+        let run = self.waiter(registration, provisional(self.inserted));
+        let mut queue = self.roster.queue().clone();
+        queue.push(&run);
+        (queue, run)
+    }
+
+    /// Its priority may put it before everybody else, and it may fit where they do not.
+    fn would_start(&self, queue: &Queue, run: &Execution) -> bool {
+        let is_first = queue.first(self.now).is_some_and(|first| first.run_id == run.run_id);
+        is_first && self.gate().is_open() && self.location.fits(run.factor())
+    }
+
     /// Fills in how many would go first and when it would start if it waited: for as long as it
     /// says, or, where it would not wait, for as long as anybody may.
     fn look_ahead(&self, registration: &Registration, room: &mut Room) {
@@ -34,16 +61,15 @@ impl Batch {
             0 => Registration::LONGEST_WAIT_SECONDS,
             seconds => seconds,
         };
-        let mut later = self.clone();
-        later.enqueue(&Registration { wait_seconds, ..registration.clone() }, Cause::Queue);
-        let run_id = provisional(later.inserted - 1);
-        let Some(run) = later.roster.get(run_id) else { return };
-        if run.status == Status::Queued {
-            room.ahead = later.roster.queue().ahead_of(run, self.now);
-            room.estimated_start = later.estimate_starts().get(&run_id).copied();
-        } else {
+        let (queue, run) = self.lined_up(&Registration { wait_seconds, ..registration.clone() });
+        if self.would_start(&queue, &run) {
             // It only has to wait to go before those who do.
             room.estimated_start = Some(self.now);
+        } else {
+            room.ahead = queue.ahead_of(&run, self.now);
+            let holders = self.roster.holders().map_or(&[][..], |holders| holders.first(usize::MAX));
+            let starts = estimate_starts(&self.location, &self.registry, holders, queue, self.now);
+            room.estimated_start = starts.get(&run.run_id).copied();
         }
     }
 
@@ -52,6 +78,6 @@ impl Batch {
         let largest = self.location.largest_fitting()?;
         let details = Details { factor: Some(largest), ..Details::clone(&registration.details) };
         let registration = Registration { details: Arc::new(details), ..registration.clone() };
-        matches!(self.clone().register(&registration).answer, Answer::Registered(_)).then_some(largest)
+        self.cause(&registration).is_none().then_some(largest)
     }
 }
