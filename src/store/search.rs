@@ -22,7 +22,7 @@ pub const MOST_LOOKED_AT: usize = 5_000;
 pub const LONGEST_TERM_CHARACTERS: i32 = 400;
 /// Events are numbered nearly in the order of their times: a decision is dated before it is
 /// numbered, and clocks are set. By no more than this may an earlier one have a later time.
-pub const MOST_EVENT_DISORDER: SignedDuration = SignedDuration::from_mins(1);
+pub const MOST_EVENT_DISORDER: SignedDuration = SignedDuration::from_hours(1);
 
 /// The status that the newest executions are looked at in, as there is an index for it.
 pub const fn status_with_order(status: Option<Status>) -> Option<Status> {
