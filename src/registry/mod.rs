@@ -9,6 +9,7 @@ mod expectations;
 mod gate;
 mod heartbeat;
 mod lanes;
+mod line;
 mod locations;
 mod plan;
 mod register;
@@ -16,6 +17,7 @@ mod tail;
 mod token;
 mod watch;
 mod watchers;
+mod worker;
 
 use std::sync::Arc;
 

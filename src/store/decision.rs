@@ -1,6 +1,6 @@
 //! What the rule has decided for one location, on its way into the database.
 
-use super::{Decided, Known, Lane};
+use super::{Batch, Decided, Known, Lane};
 use crate::domain::admission::{Outcomes, Plan};
 use crate::domain::answer::Answer;
 use crate::domain::event::Event;
@@ -28,13 +28,18 @@ impl<'batch> Decision<'batch> {
     }
 }
 
-/// Remembers what is saved now, and gives what is to be answered.
-pub fn conclude(decisions: Vec<Decision<'_>>, known: &Known) -> Decided {
-    let mut decided = Decided { answers: Vec::with_capacity(decisions.len()), changed: Vec::new() };
-    for Decision { plan, run_ids, answers, .. } in decisions {
-        decided.changed.extend(plan.updated.iter().map(|run| run.run_id));
-        decided.answers.push(answers);
-        known.rosters.remember(plan.location.clone(), plan.into_roster(&run_ids));
+/// Remembers what is saved now, and gives what is to be answered. The decisions are in the order
+/// of the batch's lanes, some of which may have none.
+pub fn conclude(batch: &Batch, decisions: Vec<Decision<'_>>, known: &Known) -> Decided {
+    let mut decided = Decided { answers: Vec::with_capacity(batch.lanes.len()), changed: Vec::new() };
+    let mut decisions = decisions.into_iter().peekable();
+    for lane in &batch.lanes {
+        let decision = decisions.next_if(|decision| std::ptr::eq(decision.lane, lane));
+        decided.answers.push(decision.map(|Decision { plan, run_ids, answers, .. }| {
+            decided.changed.extend(plan.updated.iter().map(|run| run.run_id));
+            known.rosters.remember(plan.location.clone(), plan.into_roster(&run_ids));
+            answers
+        }));
     }
     decided
 }

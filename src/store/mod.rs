@@ -62,8 +62,9 @@ impl Batch {
 /// What came of a batch.
 #[derive(Clone, Debug)]
 pub struct Decided {
-    /// For each lane, in the order of its commands.
-    pub answers: Vec<Vec<Answer>>,
+    /// For each lane, in the order of its commands; nothing for a lane whose location others hold
+    /// just now, and of which nothing was done.
+    pub answers: Vec<Option<Vec<Answer>>>,
     /// The executions that were there before and were written.
     pub changed: Vec<RunId>,
 }
@@ -101,7 +102,8 @@ pub trait Store: Send + Sync {
 
     /// Locks the locations, asks [`decide`](crate::domain::admission::decide) for each, saves the plans with
     /// their events, and commits all or nothing. A location that is not there yet has the default capacity, and
-    /// is only kept if something starts at it or its capacity is set.
+    /// is only kept if something starts at it or its capacity is set. A lane alone waits for its location, and so
+    /// do all lanes of a retry; several lanes are left undecided where they would have to wait for long.
     async fn decide(&self, batch: &Batch) -> Result<Decided, StoreError>;
 
     /// How many batches are worth deciding at the same time: few, since whoever waits meanwhile

@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::on_both_databases;
+use crate::support::database::{Engine, TestDatabase};
 use crate::support::details;
 use crate::support::server::PATIENCE;
 
@@ -222,5 +223,38 @@ on_both_databases! {
             };
             assert!(matches!(execution.status, Status::Ended(_)), "{:?}", execution.status);
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_holds_up_one_location_holds_up_nobody_at_others() {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let registry = Arc::new(Registry::new(database.store(Clock::Real).await));
+    let names: Vec<String> = (0..40).map(|number| format!("place-{number}")).collect();
+    for name in &names {
+        started(registry.register(plain(Some(name), "0.1")).await.expect("an answer"));
+    }
+    // More locations than there are workers, of which most are held.
+    let holder = database.connect().await;
+    let (held, free) = names.split_at(4);
+    holder.batch_execute("BEGIN").await.expect("a transaction");
+    for name in held {
+        let lock = format!("SELECT FROM perfreg_locations WHERE name = '{name}' FOR UPDATE");
+        holder.batch_execute(&lock).await.expect("a lock");
+    }
+    let register = |name: &String| {
+        let (registry, name) = (Arc::clone(&registry), name.clone());
+        tokio::spawn(async move { registry.register(plain(Some(&name), "0.1")).await })
+    };
+    let waiting: Vec<_> = held.iter().map(register).collect();
+    for _ in 0..5 {
+        for task in free.iter().map(register).collect::<Vec<_>>() {
+            started(task.await.expect("no panic").expect("an answer"));
+        }
+    }
+    assert!(waiting.iter().all(|task| !task.is_finished()), "they are held");
+    holder.batch_execute("COMMIT").await.expect("the locks are given back");
+    for task in waiting {
+        started(task.await.expect("no panic").expect("an answer"));
     }
 }

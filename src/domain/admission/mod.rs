@@ -114,7 +114,8 @@ impl Snapshot {
     /// nothing if it need not know or the roster says so already.
     #[must_use]
     pub fn lacks_holders(&self, commands: &[Command], now: Timestamp) -> Option<usize> {
-        let count = MOST_HOLDERS_NAMED + commands.len();
+        // Of those that are known, the commands may end some, and so may the time.
+        let count = MOST_HOLDERS_NAMED + commands.len() + self.roster.due(now).len();
         let are_known = self.roster.holders().is_some_and(|holders| holders.are_enough_for(count));
         // So that they last for a while.
         (!are_known && self.may_show_room(commands, now)).then_some(2 * count)

@@ -34,22 +34,23 @@ pub async fn decide(client: &Object, batch: &Batch, clock: &Clock, known: &Known
     let silent = |_| StoreError::Unavailable(format!("no answer within {ANSWER_TIMEOUT:?}"));
     let deciding = decide_lanes(client, batch, clock, known);
     let Undecided { decisions, unused, now } = timeout(ANSWER_TIMEOUT, deciding).await.map_err(silent)??;
+    // Also where the first location is held by others, and so nothing is decided.
     if decisions.iter().any(|decision| decision.plan.changes_anything()) {
         let inserted: Vec<&Execution> = decisions.iter().flat_map(|decision| &decision.plan.inserted).collect();
         let profiles = known.profiles.of(&inserted);
-        save(client, &decisions, &profiles, &unused, now).await?;
+        save(client, &decisions, &profiles, unused, now).await?;
         known.profiles.remember(&profiles.unknown);
     } else {
         timeout(ANSWER_TIMEOUT, client.batch_execute("ROLLBACK")).await.map_err(silent)?.map_err(classify)?;
     }
-    Ok(conclude(decisions, known))
+    Ok(conclude(batch, decisions, known))
 }
 
 /// What is to be saved, if anything is.
 struct Undecided<'batch> {
     decisions: Vec<Decision<'batch>>,
-    /// The rows that were made for this batch and that it does not need.
-    unused: Vec<&'batch str>,
+    /// The row that was made for this batch and that it does not need.
+    unused: Option<&'batch str>,
     now: Timestamp,
 }
 
@@ -59,31 +60,40 @@ async fn decide_lanes<'batch>(
     clock: &Clock,
     known: &Known,
 ) -> Result<Undecided<'batch>, StoreError> {
-    let mut locked = lock(client, batch, clock, known).await?;
-    let (now, is_new, mut run_ids) = (locked.now, locked.is_new.clone(), std::mem::take(&mut locked.run_ids));
-    let snapshots = snapshots(client, batch, locked, known).await?;
-    let lanes = batch.lanes.iter().zip(snapshots);
-    let plans: Vec<Plan> = lanes.map(|(lane, snapshot)| ask_rule(snapshot, &lane.commands, now)).collect();
+    let Some(mut locked) = lock(client, batch, clock, known).await? else {
+        return Ok(Undecided { decisions: Vec::new(), unused: None, now: Timestamp::UNIX_EPOCH });
+    };
+    let (lanes, now, made) = (locked.lanes.clone(), locked.now, locked.made);
+    let mut run_ids = std::mem::take(&mut locked.run_ids);
+    let snapshots = snapshots(client, locked, batch.is_retry, known).await?;
+    let plans: Vec<Plan> =
+        lanes.iter().zip(snapshots).map(|(lane, snapshot)| ask_rule(snapshot, &lane.commands, now)).collect();
     let inserted: usize = plans.iter().map(|plan| plan.inserted.len()).sum();
     run_ids.extend(write::draw_run_ids(client, inserted.saturating_sub(run_ids.len())).await?);
     let decide = |(lane, plan): (&'batch Lane, Plan)| {
         let run_ids = run_ids.drain(..plan.inserted.len()).collect();
         Decision::new(lane, plan, run_ids)
     };
-    let decisions: Vec<Decision> = batch.lanes.iter().zip(plans).map(decide).collect();
-    let unused = decisions.iter().zip(is_new).filter(|(decision, is_new)| *is_new && !decision.plan.changes_location());
-    let unused = unused.map(|(decision, _)| name(decision.lane)).collect();
+    let decisions: Vec<Decision> = lanes.into_iter().zip(plans).map(decide).collect();
+    let is_unused = |made: &&str| {
+        decisions.iter().any(|decision| name(decision.lane) == *made && !decision.plan.changes_location())
+    };
+    let unused = made.filter(is_unused);
     Ok(Undecided { decisions, unused, now })
 }
 
 /// What the rule has to see, for each lane.
-async fn snapshots(client: &Object, batch: &Batch, locked: Locked, known: &Known) -> Result<Vec<Snapshot>, StoreError> {
-    let Locked { locations, registry, now, mut named, .. } = locked;
+async fn snapshots(
+    client: &Object,
+    locked: Locked<'_>,
+    is_retry: bool,
+    known: &Known,
+) -> Result<Vec<Snapshot>, StoreError> {
+    let Locked { lanes, locations, registry, now, mut named, .. } = locked;
     let rosters: Vec<Option<Roster>> = locations.iter().map(|location| known.rosters.take(location)).collect();
     let unread: Vec<&Location> =
         locations.iter().zip(&rosters).filter(|(_, roster)| roster.is_none()).map(|(location, _)| location).collect();
-    let not_read: Vec<i64> = batch
-        .lanes
+    let not_read: Vec<i64> = lanes
         .iter()
         .zip(&rosters)
         .flat_map(|(lane, roster)| lane.commands.iter().filter_map(Command::run_id).map(move |run_id| (run_id, roster)))
@@ -92,16 +102,16 @@ async fn snapshots(client: &Object, batch: &Batch, locked: Locked, known: &Known
         })
         .map(|(run_id, _)| run_id.0)
         .collect();
-    let before = registered_before(batch);
+    let before = if is_retry { registered(&lanes) } else { Vec::new() };
     let (mut present, more, mut saved, first_answers) = try_join!(
         reading::present(client, &unread),
         reading::by_run_id(client, &not_read),
         reading::by_id(client, &before),
-        idempotency::find(client, batch.lanes.iter().flat_map(|lane| &lane.commands), now),
+        idempotency::find(client, lanes.iter().flat_map(|lane| &lane.commands), now),
     )?;
     named.extend(more);
-    let mut snapshots = Vec::with_capacity(batch.lanes.len());
-    for ((lane, location), roster) in batch.lanes.iter().zip(locations).zip(rosters) {
+    let mut snapshots = Vec::with_capacity(lanes.len());
+    for ((lane, location), roster) in lanes.iter().zip(locations).zip(rosters) {
         let roster = roster.unwrap_or_else(|| Roster::new(present.remove(&location.name).unwrap_or_default()));
         let keys = lane.commands.iter().filter_map(Command::key);
         snapshots.push(Snapshot {
@@ -112,18 +122,17 @@ async fn snapshots(client: &Object, batch: &Batch, locked: Locked, known: &Known
             roster,
         });
     }
-    add_holders(client, batch, &mut snapshots, now).await?;
+    add_holders(client, &lanes, &mut snapshots, now).await?;
     Ok(snapshots)
 }
 
-/// The registrations that an earlier attempt may have saved.
-fn registered_before(batch: &Batch) -> Vec<Uuid> {
-    let commands = batch.lanes.iter().flat_map(|lane| &lane.commands).filter(|_| batch.is_retry);
+/// The ids of the registrations.
+fn registered(lanes: &[&Lane]) -> Vec<Uuid> {
     let id = |command: &Command| match command {
         Command::Register(registration) => Some(registration.id),
         _ => None,
     };
-    commands.filter_map(id).collect()
+    lanes.iter().flat_map(|lane| &lane.commands).filter_map(id).collect()
 }
 
 /// Takes out the executions that the lane's commands name.
@@ -141,11 +150,11 @@ fn named_by(
 
 async fn add_holders(
     client: &Object,
-    batch: &Batch,
+    lanes: &[&Lane],
     snapshots: &mut [Snapshot],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let lacking = batch.lanes.iter().zip(snapshots).filter_map(|(lane, snapshot)| {
+    let lacking = lanes.iter().zip(snapshots).filter_map(|(lane, snapshot)| {
         let count = snapshot.lacks_holders(&lane.commands, now)?;
         Some(async move {
             let holders = reading::holders(client, &snapshot.location, count).await?;
@@ -161,7 +170,7 @@ async fn save(
     client: &Object,
     decisions: &[Decision<'_>],
     profiles: &Profiles,
-    unused: &[&str],
+    unused: Option<&str>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let updated: Vec<&Execution> = decisions.iter().flat_map(|decision| &decision.plan.updated).collect();
@@ -179,7 +188,7 @@ async fn save(
             events::insert_all(client, decisions, now),
             idempotency::insert(client, &first_answers, now),
             write::save_locations(client, decisions),
-            write::remove_locations(client, unused),
+            write::remove_location(client, unused),
         )
     };
     // From the commit on no answer means that nobody knows whether it was saved.

@@ -27,7 +27,12 @@ pub struct Connections {
 }
 
 impl Connections {
-    pub fn new(url: &str, most_connections: usize) -> Result<Self, StoreError> {
+    /// `on_connect` is called whenever a connection is made.
+    pub fn new(
+        url: &str,
+        most_connections: usize,
+        on_connect: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Self, StoreError> {
         let (url, tls_options) = TlsOptions::take_from(url)?;
         let unusable =
             |error: tokio_postgres::Error| StoreError::Unsuitable(format!("the database URL is wrong: {error}"));
@@ -54,6 +59,10 @@ impl Connections {
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(POOL_TIMEOUT))
             .create_timeout(Some(CONNECT_TIMEOUT * 2))
+            .post_create(Hook::sync_fn(move |_, _| {
+                on_connect();
+                Ok(())
+            }))
             .post_create(Hook::async_fn(|client, _| Box::pin(set_up(client))))
             .build()
             .map_err(|error| StoreError::Unsuitable(error.to_string()))?;

@@ -14,7 +14,11 @@ pub fn classify(error: Error) -> StoreError {
     };
     let (code, reason) = (database_error.code(), database_error.message().to_owned());
     match code {
-        &SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED => StoreError::Conflict(reason),
+        // Of statements that are sent together, those behind one that failed say that it has.
+        &SqlState::T_R_SERIALIZATION_FAILURE
+        | &SqlState::T_R_DEADLOCK_DETECTED
+        | &SqlState::LOCK_NOT_AVAILABLE
+        | &SqlState::IN_FAILED_SQL_TRANSACTION => StoreError::Conflict(reason),
         &SqlState::DISK_FULL => StoreError::Full(reason),
         &SqlState::READ_ONLY_SQL_TRANSACTION => {
             StoreError::Unavailable("the server only reads; it was demoted or is still recovering".to_owned())

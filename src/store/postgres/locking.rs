@@ -1,10 +1,12 @@
 //! Locks the rows of the locations that a batch is about.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use deadpool_postgres::Object;
+use futures_util::TryFutureExt;
 use jiff::Timestamp;
 use tokio::try_join;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 use super::error::classify;
@@ -17,12 +19,20 @@ use crate::domain::gate::Gate;
 use crate::domain::location::{Location, row_name};
 use crate::store::{Batch, Known, Lane, StoreError};
 
+/// For how long a transaction of several locations waits for the first of them.
+const PATIENCE: &str = "100ms";
+/// A server that stops in the middle of a transaction, such as a machine that is paused, gives up
+/// its locks after this.
+const LONGEST_SILENCE: &str = "5s";
+
 /// What was read under the locks.
-pub struct Locked {
-    /// For each lane.
+pub struct Locked<'batch> {
+    /// Whose locations are locked, in the order of the batch.
+    pub lanes: Vec<&'batch Lane>,
+    /// For each of these lanes.
     pub locations: Vec<Location>,
-    /// For each lane, whether its row was made for this batch.
-    pub is_new: Vec<bool>,
+    /// The row that was made for this batch.
+    pub made: Option<&'batch str>,
     pub registry: Gate,
     pub now: Timestamp,
     /// Numbers for what will probably start.
@@ -31,53 +41,90 @@ pub struct Locked {
     pub named: HashMap<RunId, Execution>,
 }
 
-/// Begins a transaction, locks the rows, of which it makes those that are missing, and reads the
-/// time after that: a time from before a long wait would be stale.
-pub async fn lock(client: &Object, batch: &Batch, clock: &Clock, known: &Known) -> Result<Locked, StoreError> {
+/// Begins a transaction, locks the rows and reads the time after that: a time from before a long
+/// wait would be stale.
+///
+/// It waits for the first row only, which is made if it is not there, and holds no other while it
+/// waits; of the others it takes those that are free. So no two transactions wait for each other
+/// in a circle, and who holds one location holds up nobody at others.
+///
+/// Nothing is locked if the first is held by others for longer than a moment.
+pub async fn lock<'batch>(
+    client: &Object,
+    batch: &'batch Batch,
+    clock: &Clock,
+    known: &Known,
+) -> Result<Option<Locked<'batch>>, StoreError> {
     let names: Vec<&str> = batch.lanes.iter().map(name).collect();
-    // What is read after the lock must see what was committed while we waited for it, which only
-    // READ COMMITTED promises, whatever the database's default.
-    let begin = async { client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await.map_err(classify) };
+    let (first, others) = names.split_first().ok_or_else(|| StoreError::Broken("a batch has a lane".to_owned()))?;
     let wanted = probably_unknown(batch, known);
     let starts = batch.lanes.iter().map(|lane| known.rosters.probable_starts(lane)).sum();
-    // Numbers are drawn under the locks, so that at each location they only grow.
-    let lock_and_read = after(begin, client, &names, clock, &wanted);
-    let (((), mut under_lock), run_ids) = try_join!(biased; lock_and_read, write::draw_run_ids(client, starts))?;
-    let missing: Vec<&str> = names.iter().copied().filter(|name| !under_lock.rows.contains_key(*name)).collect();
-    let mut made = HashSet::new();
-    if !missing.is_empty() {
-        (made, under_lock) = after(make(client, &missing), client, &names, clock, &wanted).await?;
-    }
-    let UnderLock { mut rows, gate_and_time: (registry, now), runs } = under_lock;
-    let gone = || StoreError::Conflict("a location's row went away while it was locked".to_owned());
-    let is_new = names.iter().map(|name| made.contains(*name)).collect();
-    let locations = names.iter().map(|name| rows.remove(*name).ok_or_else(gone)).collect::<Result<_, _>>()?;
-    Ok(Locked { locations, is_new, registry, now, run_ids, named: runs })
-}
-
-struct UnderLock {
-    rows: HashMap<String, Location>,
-    gate_and_time: (Gate, Timestamp),
-    runs: HashMap<RunId, Execution>,
-}
-
-/// Does the first, locks the rows and reads under the locks. All is sent together and in this
-/// order; the server takes up each when the one before is done.
-async fn after<T>(
-    first: impl Future<Output = Result<T, StoreError>>,
-    client: &Object,
-    names: &[&str],
-    clock: &Clock,
-    run_ids: &[i64],
-) -> Result<(T, UnderLock), StoreError> {
-    let (done, rows, gate_and_time, runs) = try_join!(
+    // All is sent together and in this order; the server takes up each when the one before is done.
+    let locked = try_join!(
         biased;
-        first,
-        rows(client, names),
-        gate_and_time(client, clock),
-        reading::by_run_id(client, run_ids),
-    )?;
-    Ok((done, UnderLock { rows, gate_and_time, runs }))
+        begin(client, !others.is_empty() && !batch.is_retry).map_err(Obstacle::Failed),
+        row(client, first),
+        rows(client, others, batch.is_retry).map_err(Obstacle::Failed),
+        gate_and_time(client, clock).map_err(Obstacle::Failed),
+        reading::by_run_id(client, &wanted).map_err(Obstacle::Failed),
+        write::draw_run_ids(client, starts).map_err(Obstacle::Failed),
+    );
+    let ((), found, mut rows, (mut registry, mut now), runs, run_ids) = match locked {
+        Ok(locked) => locked,
+        Err(Obstacle::Held) => return Ok(None),
+        Err(Obstacle::Failed(error)) => return Err(error),
+    };
+    let mut made = None;
+    let found = if let Some(row) = found {
+        row
+    } else {
+        let again = make_and_lock(client, first, clock).await?;
+        (registry, now) = again.gate_and_time;
+        made = again.is_ours.then_some(*first);
+        again.location
+    };
+    rows.insert((*first).to_owned(), found);
+    let (lanes, locations) = batch.lanes.iter().filter_map(|lane| Some((lane, rows.remove(name(lane))?))).unzip();
+    Ok(Some(Locked { lanes, locations, made, registry, now, run_ids, named: runs }))
+}
+
+/// Why the rows are not locked.
+enum Obstacle {
+    /// Others hold the first for longer than a moment.
+    Held,
+    Failed(StoreError),
+}
+
+struct New {
+    is_ours: bool,
+    location: Location,
+    gate_and_time: (Gate, Timestamp),
+}
+
+async fn make_and_lock(client: &Object, name: &str, clock: &Clock) -> Result<New, StoreError> {
+    let gone = || StoreError::Conflict("a location's row went away while it was locked".to_owned());
+    let made = try_join!(
+        biased;
+        make(client, name).map_err(Obstacle::Failed),
+        row(client, name),
+        gate_and_time(client, clock).map_err(Obstacle::Failed),
+    );
+    let (is_ours, row, gate_and_time) = made.map_err(|obstacle| match obstacle {
+        Obstacle::Held => gone(),
+        Obstacle::Failed(error) => error,
+    })?;
+    Ok(New { is_ours, location: row.ok_or_else(gone)?, gate_and_time })
+}
+
+/// What is read after the lock must see what was committed while we waited for it, which only READ
+/// COMMITTED promises, whatever the database's default.
+async fn begin(client: &Object, is_impatient: bool) -> Result<(), StoreError> {
+    let patience = if is_impatient { PATIENCE } else { "0" };
+    let sql = format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '{patience}';
+         SET LOCAL idle_in_transaction_session_timeout = '{LONGEST_SILENCE}'"
+    );
+    client.batch_execute(&sql).await.map_err(classify)
 }
 
 pub fn name(lane: &Lane) -> &str {
@@ -95,10 +142,24 @@ fn probably_unknown(batch: &Batch, known: &Known) -> Vec<i64> {
         .collect()
 }
 
-/// In one order on all servers, so that no two wait for each other in a circle.
-async fn rows(client: &Object, names: &[&str]) -> Result<HashMap<String, Location>, StoreError> {
+async fn row(client: &Object, name: &str) -> Result<Option<Location>, Obstacle> {
+    let sql = format!("SELECT {} FROM perfreg_locations WHERE name = $1 FOR UPDATE", rows::LOCATION_COLUMNS);
+    let held = |error: tokio_postgres::Error| match error.code() {
+        Some(&SqlState::LOCK_NOT_AVAILABLE) => Obstacle::Held,
+        _ => Obstacle::Failed(classify(error)),
+    };
+    let found = client.query_typed_opt(&sql, &[(&name, Type::TEXT)]).await.map_err(held)?;
+    found.as_ref().map(rows::location).transpose().map_err(Obstacle::Failed)
+}
+
+/// Those that are free, or, if it has to be all, all in one order on all servers.
+async fn rows(client: &Object, names: &[&str], all: bool) -> Result<HashMap<String, Location>, StoreError> {
+    if names.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let skip = if all { "" } else { "SKIP LOCKED" };
     let sql = format!(
-        "SELECT {} FROM perfreg_locations WHERE name = ANY($1) ORDER BY name FOR UPDATE",
+        "SELECT {} FROM perfreg_locations WHERE name = ANY($1) ORDER BY name FOR UPDATE {skip}",
         rows::LOCATION_COLUMNS
     );
     let found = client.query_typed(&sql, &[(&names, Type::TEXT_ARRAY)]).await.map_err(classify)?;
@@ -115,17 +176,17 @@ async fn gate_and_time(client: &Object, clock: &Clock) -> Result<(Gate, Timestam
     Ok((rows::gate(&row)?, now))
 }
 
-/// Makes rows and names those that it made. One that another server makes at the same time is
-/// waited for, and is that server's.
-async fn make(client: &Object, names: &[&str]) -> Result<HashSet<String>, StoreError> {
+/// Says whether it made the row. One that another server makes at the same time is waited for, and
+/// is that server's.
+async fn make(client: &Object, name: &str) -> Result<bool, StoreError> {
     let capacity = Location::DEFAULT_CAPACITY.millionths();
     let made = client
-        .query_typed(
+        .execute_typed(
             "INSERT INTO perfreg_locations (name, capacity_millionths, used_millionths, running, fence)
-             SELECT name, $2, 0, 0, 0 FROM unnest($1) AS new (name) ORDER BY name ON CONFLICT DO NOTHING RETURNING name",
-            &[(&names, Type::TEXT_ARRAY), (&capacity, Type::INT8)],
+             VALUES ($1, $2, 0, 0, 0) ON CONFLICT DO NOTHING",
+            &[(&name, Type::TEXT), (&capacity, Type::INT8)],
         )
         .await
         .map_err(classify)?;
-    made.iter().map(|row| get(row, 0)).collect()
+    Ok(made > 0)
 }

@@ -19,7 +19,7 @@ mod search;
 mod tls;
 mod write;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -37,7 +37,7 @@ use connection::Connections;
 pub struct PostgresStore {
     connections: Connections,
     clock: Clock,
-    known: Known,
+    known: Arc<Known>,
     prepared: OnceLock<()>,
 }
 
@@ -45,12 +45,11 @@ impl PostgresStore {
     /// # Errors
     /// If the URL or the certificate file it names cannot be used.
     pub fn open(url: &str, most_connections: usize, clock: Clock) -> Result<Self, StoreError> {
-        Ok(Self {
-            connections: Connections::new(url, most_connections)?,
-            clock,
-            known: Known::default(),
-            prepared: OnceLock::new(),
-        })
+        let known = Arc::new(Known::default());
+        // A server that was failed over to may lack what was remembered of the one before.
+        let forget = Arc::clone(&known);
+        let connections = Connections::new(url, most_connections, move || forget.forget())?;
+        Ok(Self { connections, clock, known, prepared: OnceLock::new() })
     }
 
     /// A real clock is the database's own, which the statements read.

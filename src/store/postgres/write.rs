@@ -217,12 +217,10 @@ pub async fn save_locations(client: &Client, decisions: &[Decision<'_>]) -> Resu
         .map_err(classify)
 }
 
-/// Forgets locations that were only asked for.
-pub async fn remove_locations(client: &Client, names: &[&str]) -> Result<(), StoreError> {
-    if names.is_empty() {
-        return Ok(());
-    }
+/// Forgets a location that was only asked for.
+pub async fn remove_location(client: &Client, name: Option<&str>) -> Result<(), StoreError> {
+    let Some(name) = name else { return Ok(()) };
     // One that was ever changed has another version.
-    let sql = "DELETE FROM perfreg_locations WHERE name = ANY($1) AND version = 0";
-    client.execute_typed(sql, &[(&names, Type::TEXT_ARRAY)]).await.map(|_| ()).map_err(classify)
+    let sql = "DELETE FROM perfreg_locations WHERE name = $1 AND version = 0";
+    client.execute_typed(sql, &[(&name, Type::TEXT)]).await.map(|_| ()).map_err(classify)
 }

@@ -42,7 +42,7 @@ pub fn decide(connection: &mut Connection, batch: &Batch, clock: &Clock, known: 
             known.profiles.remember(unknown);
         }
     }
-    Ok(conclude(decisions, known))
+    Ok(conclude(batch, decisions, known))
 }
 
 /// Gives the profiles as well that it had to write.

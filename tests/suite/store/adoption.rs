@@ -125,7 +125,7 @@ async fn a_location_above_its_capacity_admits_nothing_until_it_drains() {
     let end = |run_id| Command::Complete { run_id: RunId(run_id), outcome: Outcome::Success, token: None };
     let commands = vec![register(), end(1), register(), end(2), register()];
     let batch = Batch::of(Some(LocationName::new("k8s")), commands);
-    let answers = store.decide(&batch).await.expect("a decision").answers.remove(0);
+    let answers = store.decide(&batch).await.expect("a decision").answers.remove(0).expect("decided");
     assert!(matches!(&answers[0], Answer::Refused(refusal) if refusal.room.running_factor.to_string() == "1.5"));
     assert!(matches!(answers[2], Answer::Registered(_)), "0.7 and 0.1 stay below 1");
     assert!(matches!(answers[4], Answer::Registered(_)));

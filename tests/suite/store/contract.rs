@@ -4,9 +4,10 @@ use jiff::SignedDuration;
 use perfreg::clock::{Clock, SimulatedClock};
 use perfreg::domain::admission::{Command, MOST_HOLDERS_NAMED};
 use perfreg::domain::answer::{Answer, Refusal};
-use perfreg::domain::execution::{Details, Execution, Outcome, RunId, Status};
+use perfreg::domain::execution::{Details, Execution, Outcome, Registration, RunId, Status};
 use perfreg::domain::factor::Factor;
 use perfreg::domain::history::{Cursor, Filter};
+use perfreg::domain::lease::TokenHash;
 use perfreg::domain::location::{Location, LocationName};
 use perfreg::store::{Batch, Store};
 
@@ -35,7 +36,7 @@ fn set_capacity(capacity: &str) -> Command {
 
 pub async fn decide(store: &dyn Store, location: Option<&str>, commands: Vec<Command>) -> Vec<Answer> {
     let batch = Batch::of(location.map(LocationName::new), commands);
-    store.decide(&batch).await.expect("a decision").answers.remove(0)
+    store.decide(&batch).await.expect("a decision").answers.remove(0).expect("a lane alone is decided")
 }
 
 /// Starts a test with these details at its location.
@@ -155,6 +156,25 @@ on_both_databases! {
         assert_eq!(refused.room.blocking[0].run_id, large.run_id);
         let others: Vec<i64> = refused.room.blocking[1..].iter().map(|holder| holder.run_id.0).collect();
         assert!(others.is_sorted());
+    }
+
+    async fn a_refusal_names_those_who_run_though_many_were_lost_at_once(database: &TestDatabase) {
+        let clock = clock();
+        let store = database.store(Clock::Simulated(clock.clone())).await;
+        let leased = |factor, seconds| {
+            let lease = Some((seconds, TokenHash("secret".to_owned())));
+            Command::Register(Registration { lease, ..registration(details(Some("here"), factor)) })
+        };
+        decide(store.as_ref(), Some("here"), vec![set_capacity("1000")]).await;
+        decide(store.as_ref(), Some("here"), (0..250).map(|_| leased("1.1", 60)).collect()).await;
+        decide(store.as_ref(), Some("here"), (0..250).map(|_| leased("1", 3_600)).collect()).await;
+        for (largest, running) in [("1.1", 500), ("1", 250)] {
+            let answers = decide(store.as_ref(), Some("here"), vec![register(details(Some("here"), "900"))]).await;
+            let room = &refusal(&answers[0]).room;
+            assert_eq!((room.running, room.blocking.len()), (running, 100));
+            assert!(room.blocking.iter().all(|holder| holder.factor == factor(largest)));
+            clock.advance(SignedDuration::from_secs(1_000));
+        }
     }
 
     async fn a_batch_is_decided_in_its_order_and_numbered_in_it(database: &TestDatabase) {

@@ -116,7 +116,7 @@ on_both_databases! {
                 // Another location's transaction may come between; then the batch is tried again.
                 loop {
                     match store.decide(&batch).await {
-                        Ok(mut decided) => return decided.answers.remove(0).remove(0),
+                        Ok(mut decided) => return decided.answers.remove(0).expect("decided").remove(0),
                         Err(_) => batch.is_retry = true,
                     }
                 }

@@ -70,7 +70,7 @@ async fn stricter_default_isolation_admits_no_more() {
         tokio::spawn(async move {
             let command = Command::Register(registration(details(Some("here"), "0.3")));
             let batch = Batch::of(Some(LocationName::new("here")), vec![command]);
-            store.decide(&batch).await.expect("a decision").answers.remove(0).remove(0)
+            store.decide(&batch).await.expect("a decision").answers.remove(0).expect("decided").remove(0)
         })
     });
     let mut admitted = 0;

@@ -1,0 +1,162 @@
+//! Who waits for a decision, location by location.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::RegistryError;
+use crate::domain::admission::Command;
+use crate::domain::answer::Answer;
+use crate::domain::location::LocationName;
+
+/// Commands in one transaction.
+const MOST_PER_BATCH: usize = 256;
+/// Workers that have stepped aside. Each holds a connection to the database, of which others need
+/// some.
+const MOST_ASIDE: usize = 4;
+
+pub type Location = Option<LocationName>;
+
+pub struct Waiting {
+    pub command: Command,
+    pub caller: Caller,
+}
+
+/// Who gets the answer, and takes up a place until then.
+pub struct Caller {
+    answer: oneshot::Sender<Result<Answer, RegistryError>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Caller {
+    pub const fn new(answer: oneshot::Sender<Result<Answer, RegistryError>>, place: OwnedSemaphorePermit) -> Self {
+        Self { answer, _place: place }
+    }
+
+    pub fn tell(self, answer: Result<Answer, RegistryError>) {
+        // Whoever asked may be gone; what was decided stays decided.
+        let _ = self.answer.send(answer);
+    }
+}
+
+pub struct Line {
+    /// Those of a location that is in here and not in `ready` are being decided, or wait for that.
+    queues: HashMap<Location, VecDeque<Waiting>>,
+    /// The locations that a worker may take up, the longest waiting first. So each is in one
+    /// transaction of this server at a time.
+    ready: VecDeque<Location>,
+    /// How many workers there may be, and how many there are.
+    most_workers: usize,
+    workers: usize,
+    /// How many more wait for something that takes long.
+    aside: usize,
+}
+
+impl Line {
+    pub fn new(most_workers: usize) -> Self {
+        Self { queues: HashMap::new(), ready: VecDeque::new(), most_workers, workers: 0, aside: 0 }
+    }
+
+    pub fn add(&mut self, location: Location, waiting: Waiting) {
+        if let Some(queue) = self.queues.get_mut(&location) {
+            queue.push_back(waiting);
+        } else {
+            self.queues.insert(location.clone(), VecDeque::from([waiting]));
+            self.ready.push_back(location);
+        }
+    }
+
+    /// Whether another worker has something to do, which is then counted.
+    pub fn needs_worker(&mut self) -> bool {
+        let needs_worker = !self.ready.is_empty() && self.workers < self.most_workers;
+        self.workers += usize::from(needs_worker);
+        needs_worker
+    }
+
+    /// A worker ends.
+    pub fn leave(&mut self, is_aside: bool) {
+        if is_aside { self.aside -= 1 } else { self.workers -= 1 }
+    }
+
+    /// Makes way for another worker, since this one waits for something that takes long.
+    pub fn step_aside(&mut self) -> bool {
+        let may = self.aside < MOST_ASIDE;
+        if may {
+            self.workers -= 1;
+            self.aside += 1;
+        }
+        may
+    }
+
+    /// Comes back, unless there are enough workers by now.
+    pub fn come_back(&mut self) -> bool {
+        let may = self.workers < self.most_workers;
+        if may {
+            self.aside -= 1;
+            self.workers += 1;
+        }
+        may
+    }
+
+    /// Takes what has queued up, location by location. A key for the same request at two of them is
+    /// decided in two transactions, one of which sees the other.
+    pub fn take(&mut self) -> Vec<(Location, Vec<Waiting>)> {
+        let mut batch = Vec::new();
+        let mut keys = HashSet::new();
+        let mut room = MOST_PER_BATCH;
+        while room > 0
+            && let Some(location) = self.ready.pop_front()
+        {
+            let Some(queue) = self.queues.get_mut(&location) else { continue };
+            let count = queue.len().min(room);
+            let here: HashSet<String> = queue.iter().take(count).filter_map(key).collect();
+            if !keys.is_disjoint(&here) {
+                self.ready.push_front(location);
+                break;
+            }
+            keys.extend(here);
+            room -= count;
+            batch.push((location, queue.drain(..count).collect()));
+        }
+        batch
+    }
+
+    /// Takes what has queued up at one location that was not given back.
+    pub fn take_alone(&mut self, location: Location) -> Vec<(Location, Vec<Waiting>)> {
+        let Some(queue) = self.queues.get_mut(&location) else { return Vec::new() };
+        let waiting = queue.drain(..queue.len().min(MOST_PER_BATCH)).collect();
+        vec![(location, waiting)]
+    }
+
+    /// Puts those back in front who were not decided.
+    pub fn put_back(&mut self, location: &Location, waiting: Vec<Waiting>) {
+        let queue = self.queues.entry(location.clone()).or_default();
+        for one in waiting.into_iter().rev() {
+            queue.push_front(one);
+        }
+    }
+
+    /// Whoever waits at these locations is next, at those that were not decided before all others.
+    pub fn give_back(&mut self, locations: Vec<(Location, bool)>) {
+        let (decided, undecided): (Vec<_>, Vec<_>) = locations.into_iter().partition(|(_, was_decided)| *was_decided);
+        for (location, _) in undecided.into_iter().rev() {
+            self.ready.push_front(location);
+        }
+        for (location, _) in decided {
+            if self.queues.get(&location).is_some_and(VecDeque::is_empty) {
+                self.queues.remove(&location);
+            } else {
+                self.ready.push_back(location);
+            }
+        }
+    }
+
+    /// Lets go of a location, and of all who wait there.
+    pub fn forget(&mut self, location: &Location) {
+        self.queues.remove(location);
+    }
+}
+
+fn key(waiting: &Waiting) -> Option<String> {
+    waiting.command.key().map(|key| key.hash.clone())
+}
