@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use tokio::task::JoinSet;
+use tokio::sync::mpsc;
+use tokio::task::{JoinSet, yield_now};
 
 use super::{Registry, RegistryError};
 use crate::domain::execution::{Execution, RunId};
@@ -17,6 +18,8 @@ const READ_AT_FIRST: usize = 250;
 /// Then as many as these bytes, by the page before, between these bounds.
 const BYTES_AT_ONCE: usize = 512 * 1024;
 const FEWEST_AT_ONCE: usize = 32;
+/// How many pages of a list of any length are read before they are asked for.
+const PAGES_AHEAD: usize = 2;
 
 impl Registry {
     /// # Errors
@@ -38,12 +41,14 @@ impl Registry {
         read_page(&self.store, filter, after, limit.min(MOST_PER_PAGE)).await
     }
 
-    /// All executions from `after` on, a page at a time, the next one read while the one before is
+    /// All executions from `after` on, a page at a time, the next ones read while the one before is
     /// sent: constant memory, and no connection is held while a slow reader takes its time.
     #[must_use]
     pub fn all_executions(&self, filter: Filter, after: Option<Cursor>) -> ExecutionPages {
-        let (store, filter) = (Arc::clone(&self.store), Arc::new(filter));
-        ExecutionPages { store, filter, after, is_over: false, limit: READ_AT_FIRST, ahead: JoinSet::new() }
+        let (sender, pages) = mpsc::channel(PAGES_AHEAD);
+        let mut reading = JoinSet::new();
+        reading.spawn(read_all(Arc::clone(&self.store), filter, after, sender));
+        ExecutionPages { pages, reading }
     }
 
     /// Whether the database answers and can be written to.
@@ -56,14 +61,9 @@ impl Registry {
 }
 
 pub struct ExecutionPages {
-    store: Arc<dyn Store>,
-    filter: Arc<Filter>,
-    /// The end of the page before.
-    after: Option<Cursor>,
-    is_over: bool,
-    limit: usize,
-    /// The next page, being read; ends with this.
-    ahead: JoinSet<Result<Page, RegistryError>>,
+    pages: mpsc::Receiver<Result<Vec<Execution>, RegistryError>>,
+    /// The task that reads them; ends with this.
+    reading: JoinSet<()>,
 }
 
 impl ExecutionPages {
@@ -72,21 +72,33 @@ impl ExecutionPages {
     /// # Errors
     /// If the database did not answer.
     pub async fn next(&mut self) -> Result<Option<Vec<Execution>>, RegistryError> {
-        if self.is_over {
-            return Ok(None);
+        if let Some(page) = self.pages.recv().await {
+            // What now has room to read on waits for this task to pause; no other thread takes it over.
+            yield_now().await;
+            return page.map(Some);
         }
-        let page = match self.ahead.join_next().await {
-            Some(read) => read.map_err(|error| RegistryError::Broken(error.to_string()))?,
-            None => read_page(&self.store, &self.filter, self.after, self.limit).await,
-        }?;
-        self.after = page.next;
-        self.is_over = page.next.is_none();
-        if !self.is_over {
-            self.limit = next_limit(&page.executions);
-            let (store, filter, limit) = (Arc::clone(&self.store), Arc::clone(&self.filter), self.limit);
-            self.ahead.spawn(async move { read_page(&store, &filter, page.next, limit).await });
+        // A list cut short must not look whole.
+        let ended = self.reading.join_next().await.transpose();
+        ended.map(|_| None).map_err(|error| RegistryError::Broken(error.to_string()))
+    }
+}
+
+/// Reads as far ahead as there is room, up to the last page or the first error.
+async fn read_all(
+    store: Arc<dyn Store>,
+    filter: Filter,
+    mut after: Option<Cursor>,
+    pages: mpsc::Sender<Result<Vec<Execution>, RegistryError>>,
+) {
+    let mut limit = READ_AT_FIRST;
+    while let Ok(room) = pages.reserve().await {
+        let page = read_page(&store, &filter, after, limit).await;
+        after = page.as_ref().ok().and_then(|page| page.next);
+        limit = page.as_ref().map_or(limit, |page| next_limit(&page.executions));
+        room.send(page.map(|page| page.executions));
+        if after.is_none() {
+            break;
         }
-        Ok(Some(page.executions))
     }
 }
 

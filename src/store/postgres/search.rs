@@ -1,6 +1,7 @@
 //! Finds a page of a list in PostgreSQL; [`crate::store::search`] says how.
 
 use deadpool_postgres::Object;
+use futures_util::TryStreamExt;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
@@ -27,7 +28,8 @@ impl<'filter> Search<'filter> {
         Self { filter, span: filter.span(after), most }
     }
 
-    /// Every way out is the answer of one statement, so that it was true at one moment.
+    /// Every way out is the answer of one statement, so that it was true at one moment; but for a
+    /// profile that is saved after they were asked for, which the next list shows.
     pub async fn find(&self, client: &Object) -> Result<Vec<Execution>, StoreError> {
         let has_patterns = self.filter.narrowing_patterns().next().is_some();
         if has_patterns {
@@ -216,6 +218,7 @@ pub fn found_by_profiles(profiles: &str, statuses: &[Status], span: &str, condit
 }
 
 async fn executions(client: &Object, sql: &str, all: &Conditions) -> Result<Vec<Execution>, StoreError> {
-    let found = client.query_typed(sql, &all.parameters()).await.map_err(classify)?;
-    found.iter().map(rows::execution).collect()
+    let found = client.query_typed_raw(sql, all.parameters()).await.map_err(classify)?;
+    // Each is read while the database still sends the next.
+    found.map_err(classify).and_then(async |row| rows::execution(&row)).try_collect().await
 }
