@@ -214,15 +214,50 @@ fn insert_executions(
 }
 
 fn update_executions(transaction: &Transaction<'_>, updated: &[Execution]) -> rusqlite::Result<()> {
-    let mut update = transaction.prepare_cached(
-        "UPDATE test_executions
-            SET status = ?2, start_time = ?3, end_time = ?4, heard_at = ?5, lease_expires_at = ?6, suspect = ?7, fence = ?8,
-                stop_reason = ?9, stop_by = ?10, stop_at = ?11, end_reason = ?12, version = ?13
-          WHERE run_id = ?1",
-    )?;
     for run in updated {
-        let (lease, stop) = (run.lease.as_ref(), run.stop.as_ref());
-        update.execute(params![
+        if run.end_time.is_some() || !renew(transaction, run)? {
+            update(transaction, run)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes what a heartbeat changes, if nothing else has changed: SQLite writes the entries of every
+/// index anew that has a column which is set, even to what it was. Says whether that was all.
+fn renew(transaction: &Transaction<'_>, run: &Execution) -> rusqlite::Result<bool> {
+    let (lease, stop) = (run.lease.as_ref(), run.stop.as_ref());
+    let mut renew = transaction.prepare_cached(
+        "UPDATE test_executions SET heard_at = ?2, lease_expires_at = ?3, suspect = ?4, version = ?5
+          WHERE run_id = ?1 AND status = ?6 AND start_time = ?7 AND end_time IS NULL AND fence IS ?8 AND stop_reason IS ?9
+            AND stop_by IS ?10 AND stop_at IS ?11 AND end_reason IS ?12",
+    )?;
+    let count = renew.execute(params![
+        run.run_id.0,
+        run.place.as_ref().map(|place| timestamp_text(place.heard_at)),
+        lease.and_then(|lease| lease.expires_at).map(timestamp_text),
+        lease.is_some_and(|lease| lease.suspect),
+        run.version,
+        run.status.as_str(),
+        timestamp_text(run.start_time),
+        run.fence,
+        stop.map(|stop| &stop.reason),
+        stop.and_then(|stop| stop.by.as_ref()),
+        stop.map(|stop| timestamp_text(stop.at)),
+        run.end_reason.map(EndReason::as_str),
+    ])?;
+    Ok(count == 1)
+}
+
+fn update(transaction: &Transaction<'_>, run: &Execution) -> rusqlite::Result<usize> {
+    let (lease, stop) = (run.lease.as_ref(), run.stop.as_ref());
+    transaction
+        .prepare_cached(
+            "UPDATE test_executions
+                SET status = ?2, start_time = ?3, end_time = ?4, heard_at = ?5, lease_expires_at = ?6, suspect = ?7, fence = ?8,
+                    stop_reason = ?9, stop_by = ?10, stop_at = ?11, end_reason = ?12, version = ?13
+              WHERE run_id = ?1",
+        )?
+        .execute(params![
             run.run_id.0,
             run.status.as_str(),
             timestamp_text(run.start_time),
@@ -236,9 +271,7 @@ fn update_executions(transaction: &Transaction<'_>, updated: &[Execution]) -> ru
             stop.map(|stop| timestamp_text(stop.at)),
             run.end_reason.map(EndReason::as_str),
             run.version,
-        ])?;
-    }
-    Ok(())
+        ])
 }
 
 fn insert_profiles(transaction: &Transaction<'_>, unknown: &Unknown) -> rusqlite::Result<()> {
