@@ -160,3 +160,84 @@ impl Line {
 fn key(waiting: &Waiting) -> Option<String> {
     waiting.command.key().map(|key| key.hash.clone())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Semaphore;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::execution::{Details, Registration};
+    use crate::domain::idempotency::IdempotencyKey;
+    use crate::domain::queue::Priority;
+
+    fn waiting(command: Command) -> Waiting {
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().expect("a place");
+        Waiting { command, caller: Caller::new(oneshot::channel().0, place) }
+    }
+
+    fn keyed(key: &str) -> Waiting {
+        let text = || "x".to_owned();
+        let details = Details {
+            repo: text(),
+            lac: text(),
+            stream: text(),
+            test: text(),
+            kind: text(),
+            environment: text(),
+            triggered_by: text(),
+            factor: None,
+            dashboard_url: None,
+            location: None,
+            extra: "{}".to_owned(),
+        };
+        waiting(Command::Register(Registration {
+            id: Uuid::nil(),
+            details: Arc::new(details),
+            priority: Priority::DEFAULT,
+            wait_seconds: 0,
+            lease: None,
+            expected_seconds: None,
+            key: Some(IdempotencyKey { hash: key.to_owned(), request_hash: text(), salt: text() }),
+        }))
+    }
+
+    fn place(name: &str) -> LocationName {
+        LocationName::new(name)
+    }
+
+    fn taken(batch: &[(Location, Vec<Waiting>)]) -> Vec<(&str, usize)> {
+        batch
+            .iter()
+            .map(|(location, waiting)| (location.as_ref().map_or("", |name| name.as_str()), waiting.len()))
+            .collect()
+    }
+
+    #[test]
+    fn one_key_at_two_locations_is_taken_in_two_batches() {
+        let mut line = Line::new(2);
+        for (name, key) in [("a", "one"), ("a", "one"), ("b", "two"), ("c", "one"), ("d", "three")] {
+            line.add(Some(place(name)), keyed(key));
+        }
+        assert_eq!(taken(&line.take()), [("a", 2), ("b", 1)]);
+        assert_eq!(taken(&line.take()), [("c", 1), ("d", 1)]);
+    }
+
+    #[test]
+    fn whoever_was_not_decided_comes_before_all_others() {
+        let mut line = Line::new(2);
+        for name in ["a", "b", "c"] {
+            line.add(Some(place(name)), waiting(Command::Sweep));
+        }
+        let [_, (held, here), (other, there)] = line.take().try_into().ok().expect("three locations");
+        line.add(Some(place("a")), waiting(Command::Sweep));
+        line.add(Some(place("b")), waiting(Command::Sweep));
+        line.add(Some(place("d")), waiting(Command::Sweep));
+        line.put_back(&held, here);
+        line.put_back(&other, there);
+        line.give_back(vec![(Some(place("a")), true), (held, false), (other, false)]);
+        assert_eq!(taken(&line.take()), [("b", 2), ("c", 1), ("d", 1), ("a", 1)]);
+    }
+}
