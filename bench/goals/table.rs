@@ -142,7 +142,7 @@ fn machine(sizes: &Sizes) -> Result<String> {
     let cores = processors.lines().filter(|line| line.starts_with("processor")).count();
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
     Ok(format!(
-        "{cores} cores of {}, Linux {}, PostgreSQL {}, SQLite {}; {} rounds of {} s.",
+        "{cores} cores of {}, Linux {}, PostgreSQL {}, SQLite {}; rounds in the last run: {}, of {} s.",
         model.unwrap_or_else(|| "an unknown processor".to_owned()),
         kernel.trim(),
         database::postgres_version()?,

@@ -175,9 +175,9 @@ async fn save(
 ) -> Result<(), StoreError> {
     let updated: Vec<&Execution> = decisions.iter().flat_map(|decision| &decision.plan.updated).collect();
     let first_answers = idempotency::first_answers(decisions);
-    // Sent together, so that the server has the next while it does the one before; so each sends one
-    // statement at the most, which must not come after the commit. Of the errors the
-    // first tells why; those after it only say that the transaction has failed.
+    // Sent together, so that the server has the next while it does the one before. Each sends one
+    // statement at the most, since a second would come after the commit. Of the errors the first
+    // tells why; those after it only say that the transaction has failed.
     let writes = async {
         try_join!(
             biased;
