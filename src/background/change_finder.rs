@@ -5,19 +5,17 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::PAUSE_AFTER_FAILURE;
+use super::{PAUSE_AFTER_FAILURE, pause_after};
 use crate::registry::Registry;
 
 /// How late a watcher learns of another replica's change at the most, while asking is quick.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
-/// Asking takes at most one part in so many of the time.
-const SHARE_OF_TIME: u32 = 10;
 
 pub async fn run(registry: Arc<Registry>) {
     loop {
         let asked = Instant::now();
         let pause = match registry.find_changes().await {
-            Ok(()) => SHORTEST_PAUSE.max(asked.elapsed() * SHARE_OF_TIME),
+            Ok(()) => pause_after(asked.elapsed(), SHORTEST_PAUSE),
             Err(error) => {
                 tracing::debug!("changes could not be looked for: {error}");
                 PAUSE_AFTER_FAILURE
