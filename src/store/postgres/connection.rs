@@ -101,7 +101,7 @@ impl Connections {
 
     async fn get(&self) -> Result<Object, StoreError> {
         self.pool.get().await.map_err(|error| match error {
-            PoolError::Backend(error) => match classify(error) {
+            PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => match classify(error) {
                 StoreError::Unavailable(reason) => {
                     StoreError::Unavailable(format!("cannot reach PostgreSQL at {}: {reason}", self.address))
                 }

@@ -23,6 +23,8 @@ pub fn classify(error: Error) -> StoreError {
         &SqlState::READ_ONLY_SQL_TRANSACTION => {
             StoreError::Unavailable("the server only reads; it was demoted or is still recovering".to_owned())
         }
+        // It gave up on us while one of us was frozen.
+        &SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => StoreError::Unavailable(reason),
         &SqlState::INVALID_CATALOG_NAME
         | &SqlState::INVALID_PASSWORD
         | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION
