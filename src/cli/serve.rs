@@ -16,7 +16,7 @@ use tracing_subscriber::EnvFilter;
 use super::descriptors;
 use crate::background;
 use crate::clock::Clock;
-use crate::config::database::{DatabaseConfig, DatabaseUrl};
+use crate::config::database::{DatabaseConfig, DatabaseUrl, Durability};
 use crate::config::server::ServerConfig;
 use crate::http::{Server, router};
 use crate::registry::Registry;
@@ -39,6 +39,17 @@ pub struct Serve {
     #[arg(long, env = "PERFREG_DATABASE_CONNECTIONS", default_value_t = 16, value_name = "COUNT",
           value_parser = clap::value_parser!(u16).range(2..=1000))]
     database_connections: u16,
+    /// What an answer promises: local is what the database is set to; with standby a synchronous standby of
+    /// PostgreSQL has it, and without one nothing is taken on.
+    #[arg(
+        long,
+        env = "PERFREG_DURABILITY",
+        value_enum,
+        default_value_t,
+        value_name = "WHERE",
+        hide_possible_values = true
+    )]
+    durability: Durability,
     /// Seconds that requests which have begun may take after SIGTERM.
     #[arg(long, env = "PERFREG_STOP_GRACE_SECONDS", default_value_t = 20, value_name = "SECONDS")]
     stop_grace_seconds: u64,
@@ -66,8 +77,11 @@ impl Serve {
         start_log(&self.log)?;
         let listen = resolve(&self.listen).await?;
         let config = ServerConfig { listen, stop_grace: Duration::from_secs(self.stop_grace_seconds) };
-        let database =
-            DatabaseConfig { url: database_url(self.database)?, connections: self.database_connections.into() };
+        let database = DatabaseConfig {
+            url: database_url(self.database)?,
+            connections: self.database_connections.into(),
+            durability: self.durability,
+        };
         let most_connections = descriptors::most_connections(database.connections);
         let server = Server::bind(config.listen, most_connections, config.stop_grace)
             .await

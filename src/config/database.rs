@@ -4,11 +4,24 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::ValueEnum;
+
 #[derive(Clone, Debug)]
 pub struct DatabaseConfig {
     pub url: DatabaseUrl,
     /// The most connections one server keeps to PostgreSQL.
     pub connections: usize,
+    pub durability: Durability,
+}
+
+/// What an acknowledgement promises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Durability {
+    /// What the database is set to.
+    #[default]
+    Local,
+    /// A synchronous standby of PostgreSQL has it; without one nothing is acknowledged.
+    Standby,
 }
 
 /// Where the executions are kept. Printing it never shows a password.

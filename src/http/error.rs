@@ -136,6 +136,12 @@ fn unanswered(error: &RegistryError) -> (Problem, StatusCode) {
         RegistryError::Unavailable(_) => {
             ("unavailable", unavailable, "The database does not answer; nothing was changed. Try again in a moment.")
         }
+        RegistryError::NoStandby(_) => (
+            "no-standby",
+            unavailable,
+            "The database's synchronous standby is not there, and nothing is acknowledged without it; nothing was \
+             changed. Try again in a moment.",
+        ),
         RegistryError::Full(_) => (
             "disk-full",
             unavailable,
@@ -158,6 +164,8 @@ fn unanswered(error: &RegistryError) -> (Problem, StatusCode) {
     };
     if status == StatusCode::INTERNAL_SERVER_ERROR {
         tracing::error!("{error}");
+    } else if kind == "no-standby" {
+        tracing::debug!("{error}");
     } else {
         tracing::warn!("{error}");
     }

@@ -7,6 +7,9 @@ pub enum RegistryError {
     /// The database does not answer; nothing was changed.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
+    /// The database's standby, without which nothing is acknowledged, is not there; nothing was changed.
+    #[error("{0}")]
+    NoStandby(String),
     /// The disk under the database is full; nothing was changed.
     #[error("the disk under the database is full: {0}")]
     Full(String),
@@ -28,6 +31,7 @@ impl From<StoreError> for RegistryError {
                 Self::Unavailable(reason)
             }
             StoreError::CommitUnknown(reason) => Self::OutcomeUnknown(reason),
+            StoreError::NoStandby(reason) => Self::NoStandby(reason),
             StoreError::Full(reason) => Self::Full(reason),
             StoreError::Broken(reason) => Self::Broken(reason),
         }

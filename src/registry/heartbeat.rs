@@ -17,6 +17,13 @@ pub enum Beaten {
 }
 
 impl Registry {
+    /// Whether a start that is only read may still be lost with the database's primary, so that it is told to
+    /// nobody before another beat was saved behind it.
+    #[must_use]
+    pub fn must_confirm_starts(&self) -> bool {
+        self.store.waits_for_standby()
+    }
+
     /// Takes a beat.
     ///
     /// # Errors

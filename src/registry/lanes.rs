@@ -119,7 +119,12 @@ impl Lanes {
             };
             let location = batch.lanes.first().and_then(|lane| lane.location.as_ref()).map(LocationName::as_str);
             let locations = batch.lanes.len();
-            tracing::warn!(location, locations, "a batch was not decided: {error}");
+            if matches!(error, StoreError::NoStandby(_)) {
+                // Which was said when it went away.
+                tracing::debug!(location, locations, "a batch was not decided: {error}");
+            } else {
+                tracing::warn!(location, locations, "a batch was not decided: {error}");
+            }
             unknown |= matches!(error, StoreError::CommitUnknown(_));
             let temporary =
                 matches!(error, StoreError::Unavailable(_) | StoreError::Conflict(_) | StoreError::CommitUnknown(_));

@@ -12,6 +12,9 @@ pub enum StoreError {
     /// The connection broke during the commit; it may or may not have happened.
     #[error("the outcome of a commit is unknown: {0}")]
     CommitUnknown(String),
+    /// Nothing may be acknowledged without a standby, and there is none; nothing was changed.
+    #[error("{0}")]
+    NoStandby(String),
     /// The disk under the database is full; nothing was changed.
     #[error("the disk under the database is full: {0}")]
     Full(String),

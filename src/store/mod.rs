@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::Clock;
-use crate::config::database::{DatabaseConfig, DatabaseUrl};
+use crate::config::database::{DatabaseConfig, DatabaseUrl, Durability};
 use crate::domain::admission::Command;
 use crate::domain::answer::Answer;
 use crate::domain::estimate::Alike;
@@ -110,6 +110,11 @@ pub trait Store: Send + Sync {
     /// shares the next transaction.
     fn transactions_at_once(&self) -> usize;
 
+    /// Whether a commit waits for a standby, so that what is there to be read may not be on it yet.
+    fn waits_for_standby(&self) -> bool {
+        false
+    }
+
     async fn execution(&self, run_id: RunId) -> Result<Option<Execution>, StoreError>;
 
     /// Up to `limit` executions after `after`, newest first, ties by run_id.
@@ -178,7 +183,14 @@ pub trait Store: Send + Sync {
 /// If the configuration itself cannot be used, such as a certificate file that is not there.
 pub fn open(config: &DatabaseConfig, clock: Clock) -> Result<Arc<dyn Store>, StoreError> {
     Ok(match &config.url {
+        DatabaseUrl::Sqlite(_) if config.durability == Durability::Standby => {
+            return Err(StoreError::Unsuitable(
+                "SQLite has no standby; leave --durability at local, or give --database a postgresql:// URL".to_owned(),
+            ));
+        }
         DatabaseUrl::Sqlite(path) => Arc::new(sqlite::SqliteStore::new(path, clock)),
-        DatabaseUrl::Postgres(url) => Arc::new(postgres::PostgresStore::open(url, config.connections, clock)?),
+        DatabaseUrl::Postgres(url) => {
+            Arc::new(postgres::PostgresStore::open(url, config.connections, config.durability, clock)?)
+        }
     })
 }

@@ -84,6 +84,13 @@ impl Command {
         }
     }
 
+    /// Whether its answer has to stay true whatever becomes of the server that gave it: that of every
+    /// command but a look at how things stand and a sweep, which nobody relies on.
+    #[must_use]
+    pub const fn is_promised(&self) -> bool {
+        !matches!(self, Self::Plan(_) | Self::Sweep)
+    }
+
     /// What makes it the same request if it comes again.
     #[must_use]
     pub fn key(&self) -> Option<&IdempotencyKey> {

@@ -50,13 +50,16 @@ pub async fn heartbeat(
     if let Beaten::Alive(execution, _) = &beaten
         && seconds > 0
     {
+        let may_start = execution.status == Status::Queued;
         let patience = longest_hold(execution).min(Duration::from_secs(seconds.unsigned_abs()));
         let until = version.map_or(Until::News(execution.status), Until::NotVersion);
         match registry.watch(run_id, Some(until), patience).await? {
             Some(execution) if execution.end_reason.is_some() => {
                 beaten = Beaten::Over(Arc::unwrap_or_clone(execution));
             }
-            Some(execution) if execution.status != Status::Queued => return Ok(heard(&execution, None)),
+            Some(execution) if execution.status != Status::Queued && !(may_start && registry.must_confirm_starts()) => {
+                return Ok(heard(&execution, None));
+            }
             // Its place may have become a better one while it was held.
             _ => beaten = registry.heartbeat(run_id, &token).await?,
         }

@@ -13,11 +13,13 @@ use tokio::try_join;
 use uuid::Uuid;
 
 use super::connection::ANSWER_TIMEOUT;
-use super::error::{classify, classify_commit};
+use super::error::classify;
 use super::events;
 use super::idempotency;
 use super::locking::{Locked, lock, name};
 use super::reading;
+use super::standby::Standby;
+use super::transaction::commit;
 use super::write;
 use crate::clock::Clock;
 use crate::domain::admission::{Command, Plan, Snapshot, decide as ask_rule};
@@ -30,17 +32,26 @@ use crate::store::known_profiles::Profiles;
 use crate::store::{Batch, Decided, Known, Lane, StoreError};
 
 /// A connection on which this fails is in the middle of a transaction and must be closed.
-pub async fn decide(client: &Object, batch: &Batch, clock: &Clock, known: &Known) -> Result<Decided, StoreError> {
+pub async fn decide(
+    client: &Object,
+    batch: &Batch,
+    clock: &Clock,
+    known: &Known,
+    standby: &Standby,
+) -> Result<Decided, StoreError> {
     let silent = |_| StoreError::Unavailable(format!("no answer within {ANSWER_TIMEOUT:?}"));
-    let deciding = decide_lanes(client, batch, clock, known);
+    let deciding = decide_lanes(client, batch, clock, known, standby);
     let Undecided { decisions, unused, now } = timeout(ANSWER_TIMEOUT, deciding).await.map_err(silent)??;
-    // Also where the first location is held by others, and so nothing is decided.
-    if decisions.iter().any(|decision| decision.plan.changes_anything()) {
+    // Whoever is promised what an earlier transaction has saved waits for a commit as well: one whose answer was
+    // lost may be here and not yet on the standby, and this one, which has locked a row, is there no sooner.
+    let promises = |lane: &Lane| lane.commands.iter().any(Command::is_promised);
+    if decisions.iter().any(|decision| decision.plan.changes_anything() || promises(decision.lane)) {
         let inserted: Vec<&Execution> = decisions.iter().flat_map(|decision| &decision.plan.inserted).collect();
         let profiles = known.profiles.of(&inserted);
-        save(client, &decisions, &profiles, unused, now).await?;
+        save(client, &decisions, &profiles, unused, now, standby).await?;
         known.profiles.remember(&profiles.unknown);
     } else {
+        // Also where the first location is held by others, and so nothing is decided.
         timeout(ANSWER_TIMEOUT, client.batch_execute("ROLLBACK")).await.map_err(silent)?.map_err(classify)?;
     }
     Ok(conclude(batch, decisions, known))
@@ -59,8 +70,9 @@ async fn decide_lanes<'batch>(
     batch: &'batch Batch,
     clock: &Clock,
     known: &Known,
+    standby: &Standby,
 ) -> Result<Undecided<'batch>, StoreError> {
-    let Some(mut locked) = lock(client, batch, clock, known).await? else {
+    let Some(mut locked) = lock(client, batch, clock, known, standby).await? else {
         return Ok(Undecided { decisions: Vec::new(), unused: None, now: Timestamp::UNIX_EPOCH });
     };
     let (lanes, now, made) = (locked.lanes.clone(), locked.now, locked.made);
@@ -172,6 +184,7 @@ async fn save(
     profiles: &Profiles,
     unused: Option<&str>,
     now: Timestamp,
+    standby: &Standby,
 ) -> Result<(), StoreError> {
     let updated: Vec<&Execution> = decisions.iter().flat_map(|decision| &decision.plan.updated).collect();
     let first_answers = idempotency::first_answers(decisions);
@@ -191,18 +204,14 @@ async fn save(
             write::remove_location(client, unused),
         )
     };
-    // From the commit on no answer means that nobody knows whether it was saved.
-    let unknown = |_| StoreError::CommitUnknown(format!("no answer to a commit within {ANSWER_TIMEOUT:?}"));
-    let commit = async { client.batch_execute("COMMIT").await.map_err(classify_commit) };
     if updated.is_empty() && first_answers.is_empty() {
         // Nothing has to be looked at before the commit, which after an error only rolls back.
-        let saving = async { try_join!(biased; writes, commit) };
-        return match timeout(ANSWER_TIMEOUT, saving).await.map_err(unknown)? {
+        return match try_join!(biased; writes, commit(client, standby)) {
             Err(StoreError::Unavailable(reason)) => Err(StoreError::CommitUnknown(reason)),
             result => result.map(|_| ()),
         };
     }
     let silent = |_| StoreError::Unavailable(format!("no answer within {ANSWER_TIMEOUT:?}"));
     timeout(ANSWER_TIMEOUT, writes).await.map_err(silent)??;
-    timeout(ANSWER_TIMEOUT, commit).await.map_err(unknown)?
+    commit(client, standby).await
 }

@@ -10,6 +10,7 @@ use scopeguard::ScopeGuard;
 use tokio_postgres::Config;
 use tokio_postgres::config::TargetSessionAttrs;
 
+use super::driver::Driver;
 use super::error::classify;
 use super::tls::{self, TlsOptions};
 use crate::store::StoreError;
@@ -49,9 +50,9 @@ impl Connections {
         }
         config.connect_timeout(CONNECT_TIMEOUT).tcp_user_timeout(ANSWER_TIMEOUT).application_name("perfreg");
         config.keepalives_idle(ANSWER_TIMEOUT);
-        let manager = Manager::from_config(
+        let manager = Manager::from_connect(
             config.clone(),
-            tls::connector(&tls_options)?,
+            Driver(tls::connector(&tls_options)?),
             ManagerConfig { recycling_method: RecyclingMethod::Fast },
         );
         let pool = Pool::builder(manager)

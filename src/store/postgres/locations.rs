@@ -2,11 +2,16 @@
 
 use deadpool_postgres::Object;
 use jiff::Timestamp;
+use tokio::time::timeout;
+use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
-use super::error::{classify, classify_commit};
+use super::connection::ANSWER_TIMEOUT;
+use super::error::classify;
 use super::events;
 use super::rows;
+use super::standby::{IS_SET, Standby};
+use super::transaction::{LONGEST_LOCK_WAIT, begin, commit};
 use crate::domain::admission::{registry_opened, registry_set};
 use crate::domain::gate::Gate;
 use crate::domain::location::{Location, LocationName, NOWHERE, of_row, row_name};
@@ -48,15 +53,33 @@ pub async fn registry(client: &Object) -> Result<Gate, StoreError> {
     rows::gate(&client.query_typed_one(&sql, &[]).await.map_err(classify)?)
 }
 
-/// `now` is a simulated time; a real one is the database's.
-pub async fn set_registry(client: &mut Object, gate: &Gate, now: Option<Timestamp>) -> Result<(), StoreError> {
-    let transaction = client.transaction().await.map_err(classify)?;
+/// `now` is a simulated time; a real one is the database's. A connection on which this fails is in the
+/// middle of a transaction and must be closed.
+pub async fn set_registry(
+    client: &Client,
+    gate: &Gate,
+    now: Option<Timestamp>,
+    standby: &Standby,
+) -> Result<(), StoreError> {
+    in_time(save_registry(client, gate, now, standby)).await?;
+    commit(client, standby).await
+}
+
+async fn save_registry(
+    client: &Client,
+    gate: &Gate,
+    now: Option<Timestamp>,
+    standby: &Standby,
+) -> Result<(), StoreError> {
+    begin(client, LONGEST_LOCK_WAIT, standby).await?;
     // Waits for every decision under way, which may have read the old gate, and holds up those
     // that follow until they can read the new one. A decision locks its location first.
-    transaction.batch_execute("LOCK TABLE perfreg_locations IN EXCLUSIVE MODE").await.map_err(classify)?;
-    let clock = transaction.query_typed_one("SELECT clock_timestamp()", &[]).await.map_err(classify)?;
-    let now = now.map_or_else(|| rows::get(&clock, 0), Ok)?;
-    transaction
+    client.batch_execute("LOCK TABLE perfreg_locations IN EXCLUSIVE MODE").await.map_err(classify)?;
+    let sql = format!("SELECT clock_timestamp(), {IS_SET}");
+    let row = client.query_typed_one(&sql, &[]).await.map_err(classify)?;
+    standby.note(rows::get(&row, 1)?)?;
+    let now = now.map_or_else(|| rows::get(&row, 0), Ok)?;
+    client
         .execute_typed(
             "UPDATE perfreg_registry SET state = $1, state_reason = $2, state_by = $3, state_until = $4 WHERE id = 1",
             &[
@@ -68,19 +91,28 @@ pub async fn set_registry(client: &mut Object, gate: &Gate, now: Option<Timestam
         )
         .await
         .map_err(classify)?;
-    events::insert(transaction.client(), &[(&registry_set(gate), None)], now).await?;
-    transaction.commit().await.map_err(classify_commit)
+    events::insert(client, &[(&registry_set(gate), None)], now).await
 }
 
 /// Opens the registry's gate if its time has come. No decision waits for that: each looks at the
-/// time itself.
-pub async fn open_registry(client: &mut Object, now: Option<Timestamp>) -> Result<bool, StoreError> {
+/// time itself. A connection on which this fails must be closed.
+pub async fn open_registry(client: &Client, now: Option<Timestamp>, standby: &Standby) -> Result<bool, StoreError> {
+    let opened = in_time(save_opening(client, now, standby)).await?;
+    if let Some(opened) = opened {
+        commit(client, standby).await?;
+        return Ok(opened);
+    }
+    Ok(false)
+}
+
+/// Gives nothing where no transaction was begun, and else whether there was a gate to open.
+async fn save_opening(client: &Client, now: Option<Timestamp>, standby: &Standby) -> Result<Option<bool>, StoreError> {
     let is_due = "SELECT coalesce($1, clock_timestamp()) FROM perfreg_registry
                    WHERE id = 1 AND state_until <= coalesce($1, clock_timestamp())";
     let due = client.query_typed_opt(is_due, &[(&now, Type::TIMESTAMPTZ)]).await.map_err(classify)?;
-    let Some(now) = due.map(|row| rows::get::<Timestamp>(&row, 0)).transpose()? else { return Ok(false) };
-    let transaction = client.transaction().await.map_err(classify)?;
-    let opened = transaction
+    let Some(now) = due.map(|row| rows::get::<Timestamp>(&row, 0)).transpose()? else { return Ok(None) };
+    begin(client, LONGEST_LOCK_WAIT, standby).await?;
+    let opened = client
         .execute_typed(
             "UPDATE perfreg_registry SET state = 'open', state_reason = NULL, state_by = NULL, state_until = NULL
               WHERE id = 1 AND state_until <= $1",
@@ -89,10 +121,15 @@ pub async fn open_registry(client: &mut Object, now: Option<Timestamp>) -> Resul
         .await
         .map_err(classify)?;
     if opened > 0 {
-        events::insert(transaction.client(), &[(&registry_opened(), None)], now).await?;
+        events::insert(client, &[(&registry_opened(), None)], now).await?;
     }
-    transaction.commit().await.map_err(classify_commit)?;
-    Ok(opened > 0)
+    Ok(Some(opened > 0))
+}
+
+/// What comes before a commit has changed nothing if there is no answer.
+async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let silent = |_| StoreError::Unavailable(format!("no answer within {ANSWER_TIMEOUT:?}"));
+    timeout(ANSWER_TIMEOUT, work).await.map_err(silent)?
 }
 
 /// Fails on a server that only reads.

@@ -12,6 +12,8 @@ use tokio_postgres::types::Type;
 use super::error::classify;
 use super::reading;
 use super::rows::{self, get};
+use super::standby::{IS_SET, Standby};
+use super::transaction::{LONGEST_LOCK_WAIT, begin};
 use super::write;
 use crate::clock::Clock;
 use crate::domain::execution::{Execution, RunId};
@@ -21,9 +23,6 @@ use crate::store::{Batch, Known, Lane, StoreError};
 
 /// For how long a transaction of several locations waits for the first of them.
 const PATIENCE: &str = "100ms";
-/// A server that stops in the middle of a transaction, such as a machine that is paused, gives up
-/// its locks after this.
-const LONGEST_SILENCE: &str = "5s";
 
 /// What was read under the locks.
 pub struct Locked<'batch> {
@@ -54,31 +53,37 @@ pub async fn lock<'batch>(
     batch: &'batch Batch,
     clock: &Clock,
     known: &Known,
+    standby: &Standby,
 ) -> Result<Option<Locked<'batch>>, StoreError> {
     let names: Vec<&str> = batch.lanes.iter().map(name).collect();
     let (first, others) = names.split_first().ok_or_else(|| StoreError::Broken("a batch has a lane".to_owned()))?;
     let wanted = probably_unknown(batch, known);
     let starts = batch.lanes.iter().map(|lane| known.rosters.probable_starts(lane)).sum();
+    let patience = if others.is_empty() || batch.is_retry { None } else { Some(PATIENCE) };
     // All is sent together and in this order; the server takes up each when the one before is done.
     let locked = try_join!(
         biased;
-        begin(client, !others.is_empty() && !batch.is_retry).map_err(Obstacle::Failed),
+        begin(client, patience.unwrap_or(LONGEST_LOCK_WAIT), standby).map_err(Obstacle::Failed),
         row(client, first),
         rows(client, others, batch.is_retry).map_err(Obstacle::Failed),
-        gate_and_time(client, clock).map_err(Obstacle::Failed),
+        gate_and_time(client, clock, standby).map_err(Obstacle::Failed),
         reading::by_run_id(client, &wanted).map_err(Obstacle::Failed),
         write::draw_run_ids(client, starts).map_err(Obstacle::Failed),
     );
     let ((), found, mut rows, (mut registry, mut now), runs, run_ids) = match locked {
         Ok(locked) => locked,
-        Err(Obstacle::Held) => return Ok(None),
-        Err(Obstacle::Failed(error)) => return Err(error),
+        Err(Obstacle::Held) if patience.is_some() => return Ok(None),
+        Err(obstacle) => return Err(obstacle.into_error(first)),
     };
     let mut made = None;
     let found = if let Some(row) = found {
         row
     } else {
-        let again = make_and_lock(client, first, clock).await?;
+        let again = match make_and_lock(client, first, clock, standby).await {
+            Ok(again) => again,
+            Err(Obstacle::Held) if patience.is_some() => return Ok(None),
+            Err(obstacle) => return Err(obstacle.into_error(first)),
+        };
         (registry, now) = again.gate_and_time;
         made = again.is_ours.then_some(*first);
         again.location
@@ -95,36 +100,31 @@ enum Obstacle {
     Failed(StoreError),
 }
 
+impl Obstacle {
+    /// For whoever has waited for as long as anybody does.
+    fn into_error(self, name: &str) -> StoreError {
+        match self {
+            Self::Held => StoreError::Unavailable(format!("others hold the location {name:?} for too long")),
+            Self::Failed(error) => error,
+        }
+    }
+}
+
 struct New {
     is_ours: bool,
     location: Location,
     gate_and_time: (Gate, Timestamp),
 }
 
-async fn make_and_lock(client: &Object, name: &str, clock: &Clock) -> Result<New, StoreError> {
-    let gone = || StoreError::Conflict("a location's row went away while it was locked".to_owned());
-    let made = try_join!(
+async fn make_and_lock(client: &Object, name: &str, clock: &Clock, standby: &Standby) -> Result<New, Obstacle> {
+    let (is_ours, row, gate_and_time) = try_join!(
         biased;
-        make(client, name).map_err(Obstacle::Failed),
+        make(client, name),
         row(client, name),
-        gate_and_time(client, clock).map_err(Obstacle::Failed),
-    );
-    let (is_ours, row, gate_and_time) = made.map_err(|obstacle| match obstacle {
-        Obstacle::Held => gone(),
-        Obstacle::Failed(error) => error,
-    })?;
-    Ok(New { is_ours, location: row.ok_or_else(gone)?, gate_and_time })
-}
-
-/// What is read after the lock must see what was committed while we waited for it, which only READ
-/// COMMITTED promises, whatever the database's default.
-async fn begin(client: &Object, is_impatient: bool) -> Result<(), StoreError> {
-    let patience = if is_impatient { PATIENCE } else { "0" };
-    let sql = format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '{patience}';
-         SET LOCAL idle_in_transaction_session_timeout = '{LONGEST_SILENCE}'"
-    );
-    client.batch_execute(&sql).await.map_err(classify)
+        gate_and_time(client, clock, standby).map_err(Obstacle::Failed),
+    )?;
+    let gone = || StoreError::Conflict("a location's row went away while it was locked".to_owned());
+    Ok(New { is_ours, location: row.ok_or_else(|| Obstacle::Failed(gone()))?, gate_and_time })
 }
 
 pub fn name(lane: &Lane) -> &str {
@@ -142,13 +142,16 @@ fn probably_unknown(batch: &Batch, known: &Known) -> Vec<i64> {
         .collect()
 }
 
-async fn row(client: &Object, name: &str) -> Result<Option<Location>, Obstacle> {
-    let sql = format!("SELECT {} FROM perfreg_locations WHERE name = $1 FOR UPDATE", rows::LOCATION_COLUMNS);
-    let held = |error: tokio_postgres::Error| match error.code() {
+fn obstacle(error: tokio_postgres::Error) -> Obstacle {
+    match error.code() {
         Some(&SqlState::LOCK_NOT_AVAILABLE) => Obstacle::Held,
         _ => Obstacle::Failed(classify(error)),
-    };
-    let found = client.query_typed_opt(&sql, &[(&name, Type::TEXT)]).await.map_err(held)?;
+    }
+}
+
+async fn row(client: &Object, name: &str) -> Result<Option<Location>, Obstacle> {
+    let sql = format!("SELECT {} FROM perfreg_locations WHERE name = $1 FOR UPDATE", rows::LOCATION_COLUMNS);
+    let found = client.query_typed_opt(&sql, &[(&name, Type::TEXT)]).await.map_err(obstacle)?;
     found.as_ref().map(rows::location).transpose().map_err(Obstacle::Failed)
 }
 
@@ -166,9 +169,10 @@ async fn rows(client: &Object, names: &[&str], all: bool) -> Result<HashMap<Stri
     found.iter().map(|row| Ok((get(row, 0)?, rows::location(row)?))).collect()
 }
 
-async fn gate_and_time(client: &Object, clock: &Clock) -> Result<(Gate, Timestamp), StoreError> {
-    let sql = format!("SELECT {}, clock_timestamp() FROM perfreg_registry WHERE id = 1", rows::GATE_COLUMNS);
+async fn gate_and_time(client: &Object, clock: &Clock, standby: &Standby) -> Result<(Gate, Timestamp), StoreError> {
+    let sql = format!("SELECT {}, clock_timestamp(), {IS_SET} FROM perfreg_registry WHERE id = 1", rows::GATE_COLUMNS);
     let row = client.query_typed_one(&sql, &[]).await.map_err(classify)?;
+    standby.note(get(&row, 5)?)?;
     let now = match clock {
         Clock::Real => get(&row, 4)?,
         Clock::Simulated(clock) => clock.now(),
@@ -178,7 +182,7 @@ async fn gate_and_time(client: &Object, clock: &Clock) -> Result<(Gate, Timestam
 
 /// Says whether it made the row. One that another server makes at the same time is waited for, and
 /// is that server's.
-async fn make(client: &Object, name: &str) -> Result<bool, StoreError> {
+async fn make(client: &Object, name: &str) -> Result<bool, Obstacle> {
     let capacity = Location::DEFAULT_CAPACITY.millionths();
     let made = client
         .execute_typed(
@@ -187,6 +191,6 @@ async fn make(client: &Object, name: &str) -> Result<bool, StoreError> {
             &[(&name, Type::TEXT), (&capacity, Type::INT8)],
         )
         .await
-        .map_err(classify)?;
+        .map_err(obstacle)?;
     Ok(made > 0)
 }

@@ -5,6 +5,7 @@ mod adopt;
 mod columns;
 mod conditions;
 mod connection;
+mod driver;
 mod error;
 mod events;
 mod executions;
@@ -16,7 +17,9 @@ mod profiles;
 mod reading;
 mod rows;
 mod search;
+mod standby;
 mod tls;
+mod transaction;
 mod write;
 
 use std::sync::{Arc, OnceLock};
@@ -26,6 +29,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Batch, Decided, Known, SettledEvents, Store, StoreError};
 use crate::clock::Clock;
+use crate::config::database::Durability;
 use crate::domain::estimate::Alike;
 use crate::domain::event::{EventFilter, EventId, Order, SavedEvent};
 use crate::domain::execution::{Execution, RunId};
@@ -33,9 +37,11 @@ use crate::domain::gate::Gate;
 use crate::domain::history::{Cursor, Filter, Page};
 use crate::domain::location::{Location, LocationName};
 use connection::Connections;
+use standby::Standby;
 
 pub struct PostgresStore {
-    connections: Connections,
+    connections: Arc<Connections>,
+    standby: Arc<Standby>,
     clock: Clock,
     known: Arc<Known>,
     prepared: OnceLock<()>,
@@ -44,12 +50,13 @@ pub struct PostgresStore {
 impl PostgresStore {
     /// # Errors
     /// If the URL or the certificate file it names cannot be used.
-    pub fn open(url: &str, most_connections: usize, clock: Clock) -> Result<Self, StoreError> {
+    pub fn open(url: &str, most_connections: usize, durability: Durability, clock: Clock) -> Result<Self, StoreError> {
         let known = Arc::new(Known::default());
         // A server that was failed over to may lack what was remembered of the one before.
         let forget = Arc::clone(&known);
         let connections = Connections::new(url, most_connections, move || forget.forget())?;
-        Ok(Self { connections, clock, known, prepared: OnceLock::new() })
+        let (connections, standby) = (Arc::new(connections), Arc::new(Standby::new(durability)));
+        Ok(Self { connections, standby, clock, known, prepared: OnceLock::new() })
     }
 
     /// A real clock is the database's own, which the statements read.
@@ -63,7 +70,13 @@ impl PostgresStore {
     fn ready(&self) -> Result<&Connections, StoreError> {
         let not_yet =
             || StoreError::Unavailable("the database has not answered yet since this server started".to_owned());
-        self.prepared.get().map(|()| &self.connections).ok_or_else(not_yet)
+        self.prepared.get().map(|()| &*self.connections).ok_or_else(not_yet)
+    }
+
+    /// As [`Self::ready`], for what is not even begun without the standby that it would have to wait for.
+    fn ready_to_write(&self) -> Result<&Connections, StoreError> {
+        let connections = self.ready()?;
+        self.standby.check().map(|()| connections)
     }
 }
 
@@ -71,13 +84,20 @@ impl PostgresStore {
 impl Store for PostgresStore {
     async fn prepare(&self) -> Result<(), StoreError> {
         self.connections.run_without_limit(async |client| migrate::migrate(client).await).await?;
-        self.prepared.get_or_init(|| ());
+        if self.standby.is_required() {
+            self.connections.run(async |client| self.standby.look(client).await).await?;
+        }
+        if self.prepared.set(()).is_ok() && self.standby.is_required() {
+            tokio::spawn(standby::watch(Arc::downgrade(&self.connections), Arc::downgrade(&self.standby)));
+        }
         Ok(())
     }
 
     async fn decide(&self, batch: &Batch) -> Result<Decided, StoreError> {
-        self.ready()?
-            .run_without_limit(async |client| admission::decide(client, batch, &self.clock, &self.known).await)
+        self.ready_to_write()?
+            .run_without_limit(async |client| {
+                admission::decide(client, batch, &self.clock, &self.known, &self.standby).await
+            })
             .await
             .inspect_err(|_| self.known.forget())
     }
@@ -85,6 +105,10 @@ impl Store for PostgresStore {
     /// While one waits for the disk, the other can be prepared.
     fn transactions_at_once(&self) -> usize {
         2
+    }
+
+    fn waits_for_standby(&self) -> bool {
+        self.standby.is_set()
     }
 
     async fn execution(&self, run_id: RunId) -> Result<Option<Execution>, StoreError> {
@@ -106,12 +130,16 @@ impl Store for PostgresStore {
 
     async fn set_registry(&self, gate: &Gate) -> Result<(), StoreError> {
         let now = self.simulated_now();
-        self.ready()?.run(async |client| locations::set_registry(client, gate, now).await).await
+        self.ready_to_write()?
+            .run_without_limit(async |client| locations::set_registry(client, gate, now, &self.standby).await)
+            .await
     }
 
     async fn open_registry(&self) -> Result<bool, StoreError> {
         let now = self.simulated_now();
-        self.ready()?.run(async |client| locations::open_registry(client, now).await).await
+        self.ready_to_write()?
+            .run_without_limit(async |client| locations::open_registry(client, now, &self.standby).await)
+            .await
     }
 
     async fn location_versions(
@@ -145,11 +173,11 @@ impl Store for PostgresStore {
     }
 
     async fn forget_events(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        self.ready()?.run(async |client| events::forget(client, before, limit).await).await
+        self.ready_to_write()?.run(async |client| events::forget(client, before, limit).await).await
     }
 
     async fn forget_first_answers(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        self.ready()?.run(async |client| idempotency::forget(client, before, limit).await).await
+        self.ready_to_write()?.run(async |client| idempotency::forget(client, before, limit).await).await
     }
 
     async fn durations(&self, alike: &Alike) -> Result<Vec<SignedDuration>, StoreError> {
@@ -161,6 +189,7 @@ impl Store for PostgresStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.ready()?.run(async |client| locations::check_writable(client).await).await
+        self.ready()?.run(async |client| locations::check_writable(client).await).await?;
+        self.standby.check()
     }
 }

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use perfreg::clock::Clock;
-use perfreg::config::database::{DatabaseConfig, DatabaseUrl};
+use perfreg::config::database::{DatabaseConfig, DatabaseUrl, Durability};
 use perfreg::domain::execution::Details;
 use perfreg::domain::factor::Factor;
 use perfreg::domain::history::{Filter, Pattern, SearchField};
@@ -16,7 +16,11 @@ use crate::support::database::{Engine, TestDatabase};
 use crate::support::{details, registration};
 
 async fn open(url: &str) -> Result<(), StoreError> {
-    let config = DatabaseConfig { url: DatabaseUrl::from_str(url).expect("a database URL"), connections: 2 };
+    let config = DatabaseConfig {
+        url: DatabaseUrl::from_str(url).expect("a database URL"),
+        connections: 2,
+        durability: Durability::Local,
+    };
     store::open(&config, Clock::Real)?.prepare().await
 }
 
@@ -27,8 +31,12 @@ fn authority() -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_verified_tls_connection_is_encrypted_and_a_wrong_authority_is_refused() {
     let database = TestDatabase::new(Engine::Postgres).await;
-    let url = format!("{}?sslmode=verify-full&sslrootcert={}", database.url, authority());
-    let config = DatabaseConfig { url: DatabaseUrl::from_str(&url).expect("a database URL"), connections: 2 };
+    let url = format!("{}?sslmode=verify-full&sslrootcert={}", database.direct_url, authority());
+    let config = DatabaseConfig {
+        url: DatabaseUrl::from_str(&url).expect("a database URL"),
+        connections: 2,
+        durability: Durability::Local,
+    };
     let store = store::open(&config, Clock::Real).expect("a usable configuration");
     store.prepare().await.expect("a connection");
     let encrypted = "SELECT count(*) FILTER (WHERE ssl), count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
@@ -36,21 +44,21 @@ async fn a_verified_tls_connection_is_encrypted_and_a_wrong_authority_is_refused
     let row = database.connect().await.query_one(encrypted, &[]).await.expect("an answer");
     assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (1, 1));
 
-    let error = open(&format!("{}?sslmode=verify-full", database.url)).await.expect_err("an unknown authority");
+    let error = open(&format!("{}?sslmode=verify-full", database.direct_url)).await.expect_err("an unknown authority");
     assert!(error.to_string().contains("UnknownIssuer"), "{error}");
-    open(&format!("{}?sslmode=require", database.url)).await.expect("encrypted, not verified");
-    open(&format!("{}?sslmode=disable", database.url)).await.expect("not encrypted");
+    open(&format!("{}?sslmode=require", database.direct_url)).await.expect("encrypted, not verified");
+    open(&format!("{}?sslmode=disable", database.direct_url)).await.expect("not encrypted");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_will_not_do_is_told_in_a_sentence() {
     let database = TestDatabase::new(Engine::Postgres).await;
-    let (server, _) = database.url.rsplit_once('/').expect("a database");
+    let (server, _) = database.direct_url.rsplit_once('/').expect("a database");
     for (url, reason) in [
         (format!("{server}/nowhere"), "database \"nowhere\" does not exist"),
-        (database.url.replace("postgres@", "nobody@"), "role \"nobody\" does not exist"),
-        (format!("{}?sslmode=verify-full&sslrootcert=/nowhere.pem", database.url), "sslrootcert=/nowhere.pem"),
-        (format!("{}?nonsense=1", database.url), "the database URL is wrong"),
+        (database.direct_url.replace("postgres@", "nobody@"), "role \"nobody\" does not exist"),
+        (format!("{}?sslmode=verify-full&sslrootcert=/nowhere.pem", database.direct_url), "sslrootcert=/nowhere.pem"),
+        (format!("{}?nonsense=1", database.direct_url), "the database URL is wrong"),
     ] {
         let error = open(&url).await.expect_err("unusable");
         assert!(matches!(&error, StoreError::Unsuitable(text) if text.contains(reason)), "{url}: {error}");
@@ -110,7 +118,11 @@ async fn a_user_who_may_not_create_extensions_finds_the_same() {
         .await
         .expect("a role");
     let limited = database.url.replace("postgres@", &format!("{role}@"));
-    let config = DatabaseConfig { url: DatabaseUrl::from_str(&limited).expect("a database URL"), connections: 2 };
+    let config = DatabaseConfig {
+        url: DatabaseUrl::from_str(&limited).expect("a database URL"),
+        connections: 2,
+        durability: Durability::Local,
+    };
     let has_trigrams = "SELECT to_regclass('perfreg_terms_trigrams') IS NOT NULL";
     let filter = Filter { patterns: vec![(SearchField::Stream, Pattern::new("%ai%in%"))], ..Filter::default() };
     for is_allowed in [false, true] {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use perfreg::clock::Clock;
-use perfreg::config::database::{DatabaseConfig, DatabaseUrl};
+use perfreg::config::database::{DatabaseConfig, DatabaseUrl, Durability};
 use perfreg::store::{self, Store};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
@@ -19,6 +19,8 @@ pub enum Engine {
 /// An empty database, dropped with the test.
 pub struct TestDatabase {
     pub url: String,
+    /// The same database's, but for a pooler that may stand before it.
+    pub direct_url: String,
     _directory: Option<TempDir>,
 }
 
@@ -28,22 +30,29 @@ impl TestDatabase {
             Engine::Sqlite => {
                 let directory = TempDir::new().expect("a temporary directory");
                 let url = format!("sqlite:{}", directory.path().join("perfreg.db").display());
-                Self { url, _directory: Some(directory) }
+                Self { direct_url: url.clone(), url, _directory: Some(directory) }
             }
             Engine::Postgres => {
                 static NEXT: AtomicU32 = AtomicU32::new(0);
                 let name = format!("test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-                let server = postgres_url();
+                let (server, direct) = (postgres_url(), direct_postgres_url());
                 let statement = format!("CREATE DATABASE {name} TEMPLATE template0");
-                connect(&server).await.batch_execute(&statement).await.expect("a new database");
-                let (address, _) = server.rsplit_once('/').expect("the URL names a database");
-                Self { url: format!("{address}/{name}"), _directory: None }
+                connect(&direct).await.batch_execute(&statement).await.expect("a new database");
+                let named = |server: &str| {
+                    let (address, _) = server.rsplit_once('/').expect("the URL names a database");
+                    format!("{address}/{name}")
+                };
+                Self { url: named(&server), direct_url: named(&direct), _directory: None }
             }
         }
     }
 
     pub fn config(&self) -> DatabaseConfig {
-        DatabaseConfig { url: DatabaseUrl::from_str(&self.url).expect("a database URL"), connections: 8 }
+        DatabaseConfig {
+            url: DatabaseUrl::from_str(&self.url).expect("a database URL"),
+            connections: 8,
+            durability: Durability::Local,
+        }
     }
 
     /// The database as this program opens it.
@@ -55,7 +64,7 @@ impl TestDatabase {
 
     /// The PostgreSQL database as somebody else sees it.
     pub async fn connect(&self) -> Client {
-        connect(&self.url).await
+        connect(&self.direct_url).await
     }
 
     /// The SQLite file as somebody else sees it.
@@ -80,6 +89,11 @@ pub fn postgres_url() -> String {
         "PERFREG_TEST_POSTGRES_URL is not set: run ./test, which starts a PostgreSQL for the tests, or set it to the URL \
          of one whose user may create databases",
     )
+}
+
+/// The same server's, if a pooler stands before it.
+pub fn direct_postgres_url() -> String {
+    std::env::var("PERFREG_TEST_POSTGRES_DIRECT_URL").unwrap_or_else(|_| postgres_url())
 }
 
 async fn connect(url: &str) -> Client {

@@ -1,5 +1,6 @@
 //! What the tests share: databases, servers, and clients.
 
+pub mod cluster;
 pub mod database;
 pub mod http;
 pub mod proxy;

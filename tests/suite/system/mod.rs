@@ -6,5 +6,6 @@ mod evidence;
 mod memory;
 mod outage;
 mod race;
+mod standby;
 mod stop;
 mod waiters;

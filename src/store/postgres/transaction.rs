@@ -1,0 +1,48 @@
+//! How a transaction that somebody is answered for begins and ends.
+
+use futures_util::TryFutureExt;
+use tokio::time::timeout;
+use tokio::try_join;
+use tokio_postgres::Client;
+
+use super::connection::ANSWER_TIMEOUT;
+use super::error::{classify, classify_commit};
+use super::standby::Standby;
+use crate::store::StoreError;
+
+/// A server that stops in the middle of a transaction, such as a machine that is paused, gives up
+/// its locks after this.
+const LONGEST_SILENCE: &str = "5s";
+/// Whoever waits for a lock gives up by itself before it is given up, since a server process that waits
+/// does not notice that nobody listens any more, and those would pile up behind a lock that is held for long.
+pub const LONGEST_LOCK_WAIT: &str = "9s";
+/// Whatever the role's default, a commit waits for the standby; where it waits for more, it still does.
+const WAIT_FOR_STANDBY: &str = "; SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+                                     WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true)";
+
+/// Waits for locks for so long at the most.
+///
+/// What is read after a lock must see what was committed while we waited for it, which only READ
+/// COMMITTED promises, whatever the database's default. A warning at the commit must reach us.
+pub async fn begin(client: &Client, lock_timeout: &str, standby: &Standby) -> Result<(), StoreError> {
+    let wait = if standby.is_required() { WAIT_FOR_STANDBY } else { "" };
+    let sql = format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '{lock_timeout}';
+         SET LOCAL idle_in_transaction_session_timeout = '{LONGEST_SILENCE}'; SET LOCAL client_min_messages = warning{wait}"
+    );
+    client.batch_execute(&sql).await.map_err(classify)
+}
+
+/// From here on no answer means that nobody knows whether it was saved.
+pub async fn commit(client: &Client, standby: &Standby) -> Result<(), StoreError> {
+    let committing = async {
+        let commit = client.batch_execute("COMMIT").map_err(classify_commit);
+        if standby.is_required() {
+            try_join!(biased; commit, standby.check_after_commit(client)).map(|_| ())
+        } else {
+            commit.await
+        }
+    };
+    let unknown = |_| StoreError::CommitUnknown(format!("no answer to a commit within {ANSWER_TIMEOUT:?}"));
+    timeout(ANSWER_TIMEOUT, committing).await.map_err(unknown)?
+}
