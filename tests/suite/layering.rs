@@ -119,6 +119,39 @@ fn the_check_itself_sees_imports_and_inline_paths() {
     assert!(!names("/// Not axum.", "axum"));
 }
 
+/// What must not decide anything, since poolers and other engines lack it; `docs/distributed.md` says more.
+const NOT_FOR_CORRECTNESS: &[&str] =
+    &["LISTEN", "UNLISTEN", "NOTIFY", "PG_NOTIFY", "PG_ADVISORY", "PG_TRY_ADVISORY", "SERIALIZABLE"];
+/// Servers that start at the same time take turns.
+const ADVISORY_LOCK: (&str, &str) = ("postgres/migrate.rs", "PG_ADVISORY");
+
+#[test]
+fn no_statement_rests_on_listening_advisory_locks_or_serializability() {
+    let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/postgres");
+    let mut broken = Vec::new();
+    let mut locks = 0;
+    for file in [files(&source().join("store/postgres")), files(&migrations)].concat() {
+        for line in statements(&file) {
+            for word in NOT_FOR_CORRECTNESS.iter().filter(|word| line.contains(&format!(" {word}"))) {
+                if file.ends_with(ADVISORY_LOCK.0) && *word == ADVISORY_LOCK.1 {
+                    locks += 1;
+                } else {
+                    broken.push(format!("{} uses {word}: {line}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    assert_eq!(locks, 1, "migrations take the one advisory lock");
+}
+
+/// The lines that are no comments, in capitals, with a space before each word.
+fn statements(file: &Path) -> Vec<String> {
+    let is_code = |line: &&str| !line.trim_start().starts_with("//") && !line.trim_start().starts_with("--");
+    let spaced = |line: &str| line.replace(|character: char| !character.is_alphanumeric() && character != '_', " ");
+    code(file).lines().filter(is_code).map(|line| format!(" {}", spaced(line).to_uppercase())).collect()
+}
+
 #[test]
 fn files_stay_short() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
