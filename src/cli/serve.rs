@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use jiff::SignedDuration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing_subscriber::EnvFilter;
 
 use super::descriptors;
@@ -20,10 +20,11 @@ use crate::config::database::{DatabaseConfig, DatabaseUrl, Durability};
 use crate::config::server::ServerConfig;
 use crate::http::{Server, router};
 use crate::registry::Registry;
-use crate::store::{self, Store, StoreError};
+use crate::store::{self, Claim, Store, StoreError};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const WAIT_FOR_ANOTHER_SERVER: Duration = Duration::from_secs(5);
 
 /// Run the registry's server.
 #[derive(Args)]
@@ -102,10 +103,10 @@ impl Serve {
         // database; every other call is a 503 until then.
         let serving = server.run(app);
         tokio::pin!(serving);
-        tokio::select! {
-            prepared = prepare(store.as_ref()) => prepared?,
+        let _claim = tokio::select! {
+            prepared = prepare(&database, store.as_ref()) => prepared?,
             () = &mut serving => return Ok(()),
-        }
+        };
         background::start(&registry, SignedDuration::from_hours(i64::from(self.keep_events_days) * 24));
         announce(address, &database.url);
         serving.await;
@@ -148,17 +149,37 @@ fn cannot_listen(address: SocketAddr) -> String {
     format!("cannot listen on {address}; stop what listens there or give another address with --listen")
 }
 
-/// Waits for a database that is away; gives up on one that will not do.
-async fn prepare(store: &dyn Store) -> anyhow::Result<()> {
+/// Waits for a database that is away; gives up on one that will not do. Whoever serves holds the claim.
+async fn prepare(database: &DatabaseConfig, store: &dyn Store) -> anyhow::Result<Option<Claim>> {
+    let claim = claim(database).await?;
     let mut pause = FIRST_PAUSE;
     loop {
         match store.prepare().await {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(claim),
             Err(error @ (StoreError::Unsuitable(_) | StoreError::Broken(_))) => bail!("{error}"),
             Err(error) => tracing::warn!("waiting for the database: {error}; trying again in {pause:?}"),
         }
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Waits a moment for a server before this one that is about to end.
+async fn claim(database: &DatabaseConfig) -> anyhow::Result<Option<Claim>> {
+    let give_up = Instant::now() + WAIT_FOR_ANOTHER_SERVER;
+    let mut said = false;
+    loop {
+        match store::claim(database) {
+            Ok(claim) => return Ok(claim),
+            Err(StoreError::Unavailable(reason)) if Instant::now() < give_up => {
+                if !said {
+                    tracing::warn!("{reason}; waiting up to {WAIT_FOR_ANOTHER_SERVER:?} for it to end");
+                }
+                said = true;
+                sleep(FIRST_PAUSE).await;
+            }
+            Err(error) => bail!("{error}"),
+        }
     }
 }
 

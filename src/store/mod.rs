@@ -33,6 +33,7 @@ use known_rosters::KnownRosters;
 pub use error::StoreError;
 pub use known_profiles::profile_id;
 pub use migration::Migrations;
+pub use sqlite::Claim;
 
 /// Commands for one location, in their order.
 #[derive(Clone, Debug)]
@@ -193,4 +194,17 @@ pub fn open(config: &DatabaseConfig, clock: Clock) -> Result<Arc<dyn Store>, Sto
             Arc::new(postgres::PostgresStore::open(url, config.connections, config.durability, clock)?)
         }
     })
+}
+
+/// Makes this process the only one that serves the file; PostgreSQL is shared, and there is nothing to claim.
+///
+/// It is the server's and not the store's, so that a test may open a file a second time and look.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] while another process has it.
+pub fn claim(config: &DatabaseConfig) -> Result<Option<Claim>, StoreError> {
+    match &config.url {
+        DatabaseUrl::Sqlite(path) => Claim::on(path).map(Some),
+        DatabaseUrl::Postgres(_) => Ok(None),
+    }
 }

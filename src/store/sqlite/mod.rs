@@ -1,6 +1,7 @@
 //! SQLite: one file, one writer thread, a few readers.
 
 mod admission;
+mod claim;
 mod connection;
 mod events;
 mod executions;
@@ -28,6 +29,8 @@ use crate::domain::gate::Gate;
 use crate::domain::history::{Cursor, Filter, Page};
 use crate::domain::location::{Location, LocationName};
 use connection::{Readers, Writer};
+
+pub use claim::Claim;
 
 pub struct SqliteStore {
     path: PathBuf,

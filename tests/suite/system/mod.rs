@@ -4,6 +4,7 @@ mod connections;
 mod crash;
 mod evidence;
 mod memory;
+mod one_file;
 mod outage;
 mod race;
 mod standby;
