@@ -2,6 +2,7 @@
 
 mod connections;
 mod crash;
+mod disk_full;
 mod evidence;
 mod memory;
 mod one_file;
