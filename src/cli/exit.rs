@@ -22,7 +22,7 @@ run exits with the code of its command, or as its --help says.";
 
 const WRONG_COMMAND_LINE: u8 = 2;
 const REFUSED_FOR_GOOD: u8 = 65;
-const UNREACHABLE: u8 = 69;
+pub const UNREACHABLE: u8 = 69;
 const REFUSED_FOR_NOW: u8 = 75;
 pub const WAITED_IN_VAIN: u8 = 76;
 pub const STOPPED: u8 = 79;

@@ -1,8 +1,11 @@
-//! The command line: `serve`, and thin clients of a server.
+//! The command line: `serve`, thin clients of a server, and what is done to its database.
 
 mod ask;
+mod backup;
 mod cancel;
 mod complete;
+mod copying;
+mod database;
 mod descriptors;
 mod duration;
 mod events;
@@ -52,6 +55,7 @@ enum Command {
     Events(events::Events),
     Locations(locations::Locations),
     Registry(registry::Registry),
+    Backup(backup::Backup),
     #[command(hide = true)]
     Guard(run::guard::Guard),
 }
@@ -102,6 +106,7 @@ pub fn main() -> ExitCode {
             Command::Serve(command) => return command.run().await,
             Command::Run(command) => return command.run().await,
             Command::Guard(command) => return command.run().await,
+            Command::Backup(command) => return command.run().await,
             Command::Register(command) => return command.run().await,
             Command::Plan(command) => return command.run().await,
             Command::Wait(command) => return command.run().await,

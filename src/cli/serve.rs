@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep};
 use tracing_subscriber::EnvFilter;
 
+use super::database::Database;
 use super::descriptors;
 use crate::background;
 use crate::clock::Clock;
@@ -32,10 +33,8 @@ pub struct Serve {
     /// Address to listen on; 0.0.0.0:8000 listens on every interface.
     #[arg(long, env = "PERFREG_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
     listen: String,
-    /// sqlite:FILE or postgresql://USER:PASSWORD@HOST/DATABASE [env: PERFREG_DATABASE_URL, else
-    /// DATABASE_URL] [default: sqlite:perfreg.db].
-    #[arg(long, value_name = "URL")]
-    database: Option<String>,
+    #[command(flatten)]
+    database: Database,
     /// Most connections to PostgreSQL.
     #[arg(long, env = "PERFREG_DATABASE_CONNECTIONS", default_value_t = 16, value_name = "COUNT",
           value_parser = clap::value_parser!(u16).range(2..=1000))]
@@ -79,7 +78,7 @@ impl Serve {
         let listen = resolve(&self.listen).await?;
         let config = ServerConfig { listen, stop_grace: Duration::from_secs(self.stop_grace_seconds) };
         let database = DatabaseConfig {
-            url: database_url(self.database)?,
+            url: self.database.url()?,
             connections: self.database_connections.into(),
             durability: self.durability,
         };
@@ -126,18 +125,6 @@ fn start_log(filter: &str) -> anyhow::Result<()> {
         .log_internal_errors(false)
         .init();
     Ok(())
-}
-
-/// Read by hand: clap would repeat a wrong URL, and with it its password.
-fn database_url(option: Option<String>) -> anyhow::Result<DatabaseUrl> {
-    let variable = |name: &'static str| std::env::var(name).ok().map(|url| (name, url));
-    let given = option.map(|url| ("--database", url)).or_else(|| {
-        ["PERFREG_DATABASE_URL", "DATABASE_URL"].into_iter().filter_map(variable).find(|(_, url)| !url.is_empty())
-    });
-    match given {
-        Some((name, url)) => url.parse().with_context(|| format!("{name} is wrong")),
-        None => Ok(DatabaseUrl::Sqlite("perfreg.db".into())),
-    }
 }
 
 async fn resolve(listen: &str) -> anyhow::Result<SocketAddr> {
@@ -206,7 +193,7 @@ Register a test:
     );
 }
 
-async fn wait_for_stop_signal() {
+pub async fn wait_for_stop_signal() {
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         tracing::error!("cannot listen for signals; only SIGKILL will stop this server");

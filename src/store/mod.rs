@@ -33,7 +33,7 @@ use known_rosters::KnownRosters;
 pub use error::StoreError;
 pub use known_profiles::profile_id;
 pub use migration::Migrations;
-pub use sqlite::Claim;
+pub use sqlite::{Claim, Contents, Progress, backup};
 
 /// Commands for one location, in their order.
 #[derive(Clone, Debug)]

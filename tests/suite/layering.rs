@@ -55,8 +55,10 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("config", &["axum", "tokio", "crate::"]),
     ("cli", &["rusqlite", "tokio_postgres", "crate::domain"]),
 ];
-/// Only `serve` builds the server; the other commands are clients like any other.
-const ONLY_IN_SERVE: &[&str] = &["crate::store", "crate::registry", "crate::http"];
+/// Only `serve` builds the server, and only those that copy a database open one; the other commands are clients like any
+/// other.
+const OPEN_A_DATABASE: [&str; 4] = ["serve.rs", "backup.rs", "restore.rs", "copying.rs"];
+const ONLY_THERE: &[&str] = &["crate::store", "crate::registry", "crate::http"];
 
 fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
@@ -102,9 +104,11 @@ fn imports_point_inwards_only() {
     // Grouped, a path could hide from the check above.
     let grouped = files(&source()).into_iter().filter(|file| names(&code(file), "crate::{"));
     broken.extend(grouped.map(|file| format!("{} groups imports after crate::", file.display())));
-    for file in files(&source().join("cli")).iter().filter(|file| !file.ends_with("serve.rs")) {
+    for file in
+        files(&source().join("cli")).iter().filter(|file| !OPEN_A_DATABASE.iter().any(|name| file.ends_with(name)))
+    {
         let code = code(file);
-        let named = ONLY_IN_SERVE.iter().filter(|name| names(&code, name));
+        let named = ONLY_THERE.iter().filter(|name| names(&code, name));
         broken.extend(named.map(|name| format!("{} names {name}", file.display())));
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));

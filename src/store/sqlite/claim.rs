@@ -59,7 +59,8 @@ fn canonical(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-fn folder(path: &Path) -> &Path {
+/// The folder that this file is in.
+pub fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

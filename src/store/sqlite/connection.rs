@@ -13,7 +13,7 @@ use tokio::task;
 use crate::store::StoreError;
 
 /// How long to wait for another process that holds the file, such as a backup.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const MOST_WRITES_WAITING: usize = 1_024;
 const READERS: usize = 4;
 
@@ -106,7 +106,7 @@ pub fn unsuitable(path: &Path, error: &rusqlite::Error) -> StoreError {
 }
 
 /// What SQLite says, without the statement it says it of.
-fn message(error: &rusqlite::Error) -> String {
+pub fn message(error: &rusqlite::Error) -> String {
     match error {
         rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
         rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),

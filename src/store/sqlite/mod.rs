@@ -1,6 +1,7 @@
 //! SQLite: one file, one writer thread, a few readers.
 
 mod admission;
+mod backup;
 mod claim;
 mod connection;
 mod events;
@@ -30,6 +31,7 @@ use crate::domain::history::{Cursor, Filter, Page};
 use crate::domain::location::{Location, LocationName};
 use connection::{Readers, Writer};
 
+pub use backup::{Contents, Progress, backup};
 pub use claim::Claim;
 
 pub struct SqliteStore {

@@ -190,6 +190,12 @@ pub fn duration(row: &Row<'_>) -> Result<Option<SignedDuration>> {
     Ok(end.map(|end| end.duration_since(start)))
 }
 
+/// A run_id and a time.
+pub fn run_id_and_time(row: &Row<'_>) -> Result<(i64, Timestamp)> {
+    let mut columns = Columns::of(row);
+    Ok((columns.next()?, columns.time()?))
+}
+
 /// RFC 3339 in UTC with six fractional digits, always as long, so that text sorts as time does.
 pub fn timestamp_text(time: Timestamp) -> String {
     format!("{time:.6}")

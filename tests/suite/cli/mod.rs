@@ -267,6 +267,7 @@ fn every_help_is_as_reviewed() {
         &["locations", "set", "--help"],
         &["registry", "--help"],
         &["registry", "set", "--help"],
+        &["backup", "--help"],
     ] {
         let (code, help, _) = run(arguments);
         assert_eq!(code, 0);

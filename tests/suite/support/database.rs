@@ -1,5 +1,6 @@
 //! A database for each test: a file of its own, or a PostgreSQL database of its own.
 
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -47,6 +48,17 @@ impl TestDatabase {
         }
     }
 
+    /// The SQLite file at this path, which stays.
+    pub fn at(path: &Path) -> Self {
+        let url = format!("sqlite:{}", path.display());
+        Self { direct_url: url.clone(), url, _directory: None }
+    }
+
+    /// The SQLite file.
+    pub fn path(&self) -> &Path {
+        Path::new(self.url.strip_prefix("sqlite:").expect("a SQLite database"))
+    }
+
     pub fn config(&self) -> DatabaseConfig {
         DatabaseConfig {
             url: DatabaseUrl::from_str(&self.url).expect("a database URL"),
@@ -69,8 +81,7 @@ impl TestDatabase {
 
     /// The SQLite file as somebody else sees it.
     pub fn open_file(&self) -> rusqlite::Connection {
-        let path = self.url.strip_prefix("sqlite:").expect("a SQLite database");
-        rusqlite::Connection::open(path).expect("a database file")
+        rusqlite::Connection::open(self.path()).expect("a database file")
     }
 }
 

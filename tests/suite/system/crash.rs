@@ -18,7 +18,7 @@ const CLIENTS: usize = 16;
 const ANSWERS_BEFORE_A_KILL: usize = 60;
 
 /// Registers and completes until there is no answer; what was answered is kept.
-async fn client(http: Http, stop: Arc<AtomicBool>, runs: Arc<Mutex<Vec<Admitted>>>) {
+pub async fn client(http: Http, stop: Arc<AtomicBool>, runs: Arc<Mutex<Vec<Admitted>>>) {
     let mut number = 0;
     while !stop.load(Ordering::Relaxed) {
         number += 1;

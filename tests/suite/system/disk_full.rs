@@ -62,7 +62,7 @@ impl SmallDisk {
     /// What lies on the disk, as another server would find it after a crash.
     async fn saved(&self) -> (Saved, TestDatabase) {
         let copy = TestDatabase::new(Engine::Sqlite).await;
-        let to = copy.url.trim_start_matches("sqlite:");
+        let to = copy.path().display();
         for suffix in ["", "-wal"] {
             let from = self.path.join(format!("perfreg.db{suffix}"));
             fs::copy(from, format!("{to}{suffix}")).expect("room elsewhere");

@@ -1,5 +1,6 @@
 //! Whole systems: several servers, crashes, outages, and large data.
 
+mod backup;
 mod connections;
 mod crash;
 mod disk_full;

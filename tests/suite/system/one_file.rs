@@ -27,7 +27,7 @@ async fn the_second_server_on_a_file_says_no_and_the_first_goes_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_server_on_a_file_waits_a_moment_for_the_one_before_to_end() {
     let database = TestDatabase::new(Engine::Sqlite).await;
-    let lock = format!("{}.lock", database.url.trim_start_matches("sqlite:"));
+    let lock = format!("{}.lock", database.path().display());
     for signal in ["TERM", "KILL"] {
         let mut first = TestServer::start(&database.url);
         let mut second = perfreg()
