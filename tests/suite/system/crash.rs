@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::evidence::{Admitted, Saved};
 use crate::on_both_databases;
+use crate::support::database::{Engine, TestDatabase};
 use crate::support::http::{Http, example};
 use crate::support::server::{PATIENCE, TestServer};
 
@@ -76,4 +77,55 @@ on_both_databases! {
         saved.assert_sums();
         assert!(runs.iter().any(|run| run.acknowledged_status.is_some()));
     }
+}
+
+/// How often the server of a SQLite file is killed; [`KILLS_VARIABLE`] asks for more.
+const KILLS_ON_SQLITE: usize = 24;
+const KILLS_VARIABLE: &str = "PERFREG_TEST_KILLS";
+/// A kill comes at any moment up to this after the server has begun to answer.
+const LONGEST_LIFE_MICROSECONDS: u64 = 120_000;
+
+fn integrity(database: &TestDatabase) -> String {
+    let file = database.open_file();
+    file.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("an answer")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sqlite_file_survives_one_sigkill_after_another_under_load() {
+    let kills = std::env::var(KILLS_VARIABLE).map_or(KILLS_ON_SQLITE, |kills| kills.parse().expect("a number"));
+    let database = TestDatabase::new(Engine::Sqlite).await;
+    let runs = Arc::new(Mutex::new(Vec::new()));
+    let begun = Instant::now();
+    let mut random = 1_u64;
+    for kill in 0..kills {
+        let mut server = TestServer::start(&database.url);
+        let stop = Arc::new(AtomicBool::new(false));
+        let clients: Vec<_> =
+            (0..CLIENTS).map(|_| tokio::spawn(client(server.http(), Arc::clone(&stop), Arc::clone(&runs)))).collect();
+        // Spread evenly, and the same in each run of the test.
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        tokio::time::sleep(Duration::from_micros((random >> 33) % LONGEST_LIFE_MICROSECONDS)).await;
+        server.kill();
+        stop.store(true, Ordering::Relaxed);
+        for client in clients {
+            client.await.expect("no client saw a contradiction");
+        }
+        // Whoever looks mends the file first; mostly that is left to the next server.
+        if kill % 4 == 3 {
+            assert_eq!(integrity(&database), "ok", "after {} kills", kill + 1);
+        }
+    }
+    assert_eq!(integrity(&database), "ok");
+    let runs = runs.lock().expect("no panic").clone();
+    let saved = Saved::read(&database).await;
+    saved.assert_holds(&runs);
+    saved.assert_sums();
+    let ends = runs.iter().filter(|run| run.acknowledged_status.is_some()).count();
+    println!(
+        "{kills} kills in {} s: {} registrations and {ends} ends acknowledged, {} executions saved",
+        begun.elapsed().as_secs(),
+        runs.len(),
+        saved.executions.len()
+    );
+    assert!(ends > 0 && runs.len() >= kills, "hardly anything was acknowledged");
 }
