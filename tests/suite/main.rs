@@ -6,6 +6,7 @@ mod http;
 mod layering;
 mod registry;
 mod run;
+mod simulation;
 mod store;
 mod support;
 mod system;

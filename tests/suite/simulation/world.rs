@@ -1,0 +1,239 @@
+//! Replicas above one database, in a time that passes at once.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use perfreg::domain::execution::{Execution, Status};
+use perfreg::domain::gate::Gate;
+use perfreg::domain::location::LocationName;
+use perfreg::registry::{Cancellation, Registry, RegistryError};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use super::chance::Chance;
+use super::connection::Connection;
+use super::database::Database;
+use super::evidence::Evidence;
+use super::trace::{Trace, Who};
+
+pub const REPLICAS: usize = 3;
+/// How often something may go wrong on a way before it goes well, while there is no outage.
+const MOST_FAILURES_IN_A_ROW: u32 = 3;
+/// The longest outage of a replica's way to the database.
+pub const LONGEST_OUTAGE: Duration = Duration::from_secs(5);
+/// Every promise about the end is kept well before this many rounds of a minute.
+const ROUNDS_TO_THE_END: usize = 6;
+
+/// One life of a replica, from its start until it is killed.
+pub struct Life {
+    over: watch::Sender<bool>,
+    cut_off_until: Mutex<Instant>,
+    failures: AtomicU32,
+}
+
+impl Life {
+    fn begin() -> Arc<Self> {
+        let cut_off_until = Mutex::new(Instant::now());
+        Arc::new(Self { over: watch::Sender::new(false), cut_off_until, failures: AtomicU32::new(0) })
+    }
+
+    pub fn is_over(&self) -> bool {
+        *self.over.borrow()
+    }
+
+    async fn ended(&self) {
+        // The sender lives as long as this.
+        let _ = self.over.subscribe().wait_for(|over| *over).await;
+    }
+
+    pub fn is_cut_off(&self) -> bool {
+        *self.cut_off_until.lock().unwrap_or_else(PoisonError::into_inner) > Instant::now()
+    }
+
+    /// Whether what is about to fail may; told of everything that happens.
+    pub fn may_fail(&self, fails: bool) -> bool {
+        let failures = if fails { self.failures.load(Ordering::Relaxed) + 1 } else { 0 };
+        let may = failures <= MOST_FAILURES_IN_A_ROW || self.is_cut_off();
+        self.failures.store(if may { failures } else { 0 }, Ordering::Relaxed);
+        may
+    }
+}
+
+struct Replica {
+    registry: Arc<Registry>,
+    life: Arc<Life>,
+}
+
+pub struct World {
+    pub trace: Arc<Trace>,
+    pub evidence: Mutex<Evidence>,
+    pub chance: Chance,
+    database: Mutex<Database>,
+    replicas: Mutex<Vec<Replica>>,
+    calm: AtomicBool,
+}
+
+impl World {
+    pub fn begin(seed: u64) -> Arc<Self> {
+        let trace = Arc::new(Trace::begin());
+        let world = Arc::new(Self {
+            evidence: Mutex::default(),
+            chance: Chance::of_seed(seed),
+            database: Mutex::new(Database::new(Arc::clone(&trace))),
+            replicas: Mutex::default(),
+            calm: AtomicBool::new(false),
+            trace,
+        });
+        for number in 0..REPLICAS {
+            let replica = world.start(number);
+            world.replicas().push(replica);
+        }
+        world
+    }
+
+    fn start(self: &Arc<Self>, number: usize) -> Replica {
+        let life = Life::begin();
+        let (world, chance) = (Arc::clone(self), self.chance.fork());
+        let connection = Connection { world, replica: number, life: Arc::clone(&life), chance };
+        let registry = Arc::new(Registry::new(Arc::new(connection)));
+        // What goes wrong here is tried again the next time.
+        repeat(&life, Duration::from_millis(700), {
+            let registry = Arc::clone(&registry);
+            move || {
+                let registry = Arc::clone(&registry);
+                async move { registry.find_changes().await }
+            }
+        });
+        repeat(&life, Duration::from_millis(2_000 + 300 * number as u64), {
+            let registry = Arc::clone(&registry);
+            move || {
+                let registry = Arc::clone(&registry);
+                async move { registry.sweep(false).await }
+            }
+        });
+        Replica { registry, life }
+    }
+
+    fn replicas(&self) -> MutexGuard<'_, Vec<Replica>> {
+        self.replicas.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn database(&self) -> MutexGuard<'_, Database> {
+        self.database.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn evidence(&self) -> MutexGuard<'_, Evidence> {
+        self.evidence.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether nothing goes wrong any more.
+    pub fn is_calm(&self) -> bool {
+        self.calm.load(Ordering::Relaxed)
+    }
+
+    /// The database's clock.
+    pub fn now(&self) -> Timestamp {
+        let milliseconds = i64::try_from(self.trace.milliseconds()).expect("minutes");
+        Timestamp::from_second(1_790_000_000).expect("in range") + SignedDuration::from_millis(milliseconds)
+    }
+
+    /// Asks a replica; nothing if it died before it had answered.
+    pub async fn ask<T, F: Future<Output = T>>(
+        &self,
+        number: usize,
+        call: impl FnOnce(Arc<Registry>) -> F,
+    ) -> Option<T> {
+        let (registry, life) = {
+            let replica = &self.replicas()[number];
+            (Arc::clone(&replica.registry), Arc::clone(&replica.life))
+        };
+        tokio::select! {
+            // A random order would not come from the seed.
+            biased;
+            () = life.ended() => None,
+            answer = call(registry) => Some(answer),
+        }
+    }
+
+    /// Kills replicas, and cuts them off from their database, until it is calm.
+    pub async fn make_trouble(self: Arc<Self>) {
+        let chance = self.chance.fork();
+        loop {
+            sleep(Duration::from_millis(chance.within(500..=15_000).into())).await;
+            if self.is_calm() {
+                return;
+            }
+            let number = chance.pick(&[0, 1, 2]);
+            if chance.happens(50) {
+                self.trace.note(Who::World, "kills replica", number as i64);
+                self.replicas()[number].life.over.send_replace(true);
+                sleep(Duration::from_millis(chance.within(1..=3_000).into())).await;
+                self.restart(number);
+            } else {
+                let outage = LONGEST_OUTAGE.mul_f64(f64::from(chance.within(1..=100)) / 100.0);
+                self.trace.note(Who::World, "cuts off replica", number as i64);
+                let life = Arc::clone(&self.replicas()[number].life);
+                *life.cut_off_until.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + outage;
+            }
+        }
+    }
+
+    fn restart(self: &Arc<Self>, number: usize) {
+        let replica = self.start(number);
+        self.replicas()[number] = replica;
+    }
+
+    /// Nothing goes wrong any more, and everybody has gone: whatever is left has to end, by itself
+    /// or, where nobody would end it, by hand.
+    pub async fn come_to_rest(self: &Arc<Self>) {
+        self.calm.store(true, Ordering::Relaxed);
+        for number in 0..REPLICAS {
+            if self.replicas()[number].life.is_over() {
+                self.restart(number);
+            }
+        }
+        let result = self.try_to_rest().await;
+        self.trace.check(result.is_ok(), || format!("without any trouble, {result:?}"));
+        self.evidence().judge(&self.database(), &self.trace);
+    }
+
+    async fn try_to_rest(&self) -> Result<(), RegistryError> {
+        let registry = Arc::clone(&self.replicas()[0].registry);
+        // What is still under way arrives first.
+        sleep(LONGEST_OUTAGE * 2).await;
+        registry.set_gate(Gate::OPEN).await?;
+        let names: Vec<String> = self.database().locations.keys().filter(|name| !name.is_empty()).cloned().collect();
+        for name in names {
+            registry.set_location(LocationName::new(&name), None, Some(Gate::OPEN), None).await?;
+        }
+        for _ in 0..ROUNDS_TO_THE_END {
+            sleep(Duration::from_secs(61)).await;
+            let alone = |run: &&Execution| run.status == Status::Running && run.lease.is_none();
+            let alone: Vec<_> = self.database().executions.values().filter(alone).map(|run| run.run_id).collect();
+            for run_id in alone {
+                registry.cancel(run_id, Cancellation::default()).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Does something again and again for as long as a replica lives.
+fn repeat<F: Future<Output = Result<(), RegistryError>> + Send>(
+    life: &Arc<Life>,
+    pause: Duration,
+    mut act: impl FnMut() -> F + Send + 'static,
+) where
+    F: 'static,
+{
+    let life = Arc::clone(life);
+    tokio::spawn(async move {
+        while !life.is_over() {
+            sleep(pause).await;
+            let _ = act().await;
+        }
+    });
+}
