@@ -146,6 +146,8 @@ impl Database {
         let fits = location.name.is_none() || used < location.capacity;
         let over = || format!("{used} runs at {name:?}, whose capacity is {}", location.capacity);
         self.trace.check(started.is_empty() || sets || fits, over);
+        let is_open = self.registry.at(now).is_open() && location.gate.at(now).is_open();
+        self.trace.check(started.is_empty() || sets || is_open, || format!("a closed gate let runs start at {name:?}"));
         let highest = before.iter().filter_map(|run| run.fence).max().unwrap_or_default();
         let fences: Vec<i64> = started.iter().filter_map(|run| run.fence).collect();
         let grow = fences.iter().zip(highest + 1..).all(|(fence, next)| *fence == next);

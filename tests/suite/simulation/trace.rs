@@ -15,7 +15,7 @@ pub enum Who {
 }
 
 /// One thing that happened. Ids and secrets are drawn from outside the seed, and so are left out.
-#[derive(Clone, Copy, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Entry {
     at_ms: u128,
     who: Who,

@@ -10,7 +10,7 @@ use perfreg::domain::execution::{Execution, Status};
 use perfreg::domain::gate::Gate;
 use perfreg::domain::location::LocationName;
 use perfreg::registry::{Cancellation, Registry, RegistryError};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 use super::chance::Chance;
@@ -23,13 +23,19 @@ pub const REPLICAS: usize = 3;
 /// How often something may go wrong on a way before it goes well, while there is no outage.
 const MOST_FAILURES_IN_A_ROW: u32 = 3;
 /// The longest outage of a replica's way to the database.
-pub const LONGEST_OUTAGE: Duration = Duration::from_secs(5);
+const LONGEST_OUTAGE: Duration = Duration::from_secs(5);
+/// How long a replica does not look for changes that others made.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
+/// Each replica looks so often before it sweeps, so that one after the other does.
+const LOOKS_PER_SWEEP: usize = REPLICAS;
 /// Every promise about the end is kept well before this many rounds of a minute.
 const ROUNDS_TO_THE_END: usize = 6;
 
 /// One life of a replica, from its start until it is killed.
 pub struct Life {
-    over: watch::Sender<bool>,
+    over: AtomicBool,
+    /// Wakes in the order of waiting, which a watch channel does not.
+    killed: Notify,
     cut_off_until: Mutex<Instant>,
     failures: AtomicU32,
 }
@@ -37,16 +43,24 @@ pub struct Life {
 impl Life {
     fn begin() -> Arc<Self> {
         let cut_off_until = Mutex::new(Instant::now());
-        Arc::new(Self { over: watch::Sender::new(false), cut_off_until, failures: AtomicU32::new(0) })
+        let (over, failures) = (AtomicBool::new(false), AtomicU32::new(0));
+        Arc::new(Self { over, killed: Notify::new(), cut_off_until, failures })
     }
 
     pub fn is_over(&self) -> bool {
-        *self.over.borrow()
+        self.over.load(Ordering::Relaxed)
     }
 
     async fn ended(&self) {
-        // The sender lives as long as this.
-        let _ = self.over.subscribe().wait_for(|over| *over).await;
+        let killed = self.killed.notified();
+        if !self.is_over() {
+            killed.await;
+        }
+    }
+
+    fn kill(&self) {
+        self.over.store(true, Ordering::Relaxed);
+        self.killed.notify_waiters();
     }
 
     pub fn is_cut_off(&self) -> bool {
@@ -99,22 +113,22 @@ impl World {
         let (world, chance) = (Arc::clone(self), self.chance.fork());
         let connection = Connection { world, replica: number, life: Arc::clone(&life), chance };
         let registry = Arc::new(Registry::new(Arc::new(connection)));
-        // What goes wrong here is tried again the next time.
-        repeat(&life, Duration::from_millis(700), {
-            let registry = Arc::clone(&registry);
-            move || {
-                let registry = Arc::clone(&registry);
-                async move { registry.find_changes().await }
-            }
-        });
-        repeat(&life, Duration::from_millis(2_000 + 300 * number as u64), {
-            let registry = Arc::clone(&registry);
-            move || {
-                let registry = Arc::clone(&registry);
-                async move { registry.sweep(false).await }
-            }
-        });
+        tokio::spawn(Arc::clone(self).tend(number, Arc::clone(&registry), Arc::clone(&life)));
         Replica { registry, life }
+    }
+
+    /// What a replica does without being asked, for as long as it lives. What goes wrong is tried again the next time.
+    async fn tend(self: Arc<Self>, number: usize, registry: Arc<Registry>, life: Arc<Life>) {
+        for turn in number.. {
+            sleep(BETWEEN_LOOKS).await;
+            if life.is_over() || self.is_calm() {
+                return;
+            }
+            let _ = registry.find_changes().await;
+            if turn % LOOKS_PER_SWEEP == 0 {
+                let _ = registry.sweep(false).await;
+            }
+        }
     }
 
     fn replicas(&self) -> MutexGuard<'_, Vec<Replica>> {
@@ -169,7 +183,7 @@ impl World {
             let number = chance.pick(&[0, 1, 2]);
             if chance.happens(50) {
                 self.trace.note(Who::World, "kills replica", number as i64);
-                self.replicas()[number].life.over.send_replace(true);
+                self.replicas()[number].life.kill();
                 sleep(Duration::from_millis(chance.within(1..=3_000).into())).await;
                 self.restart(number);
             } else {
@@ -216,24 +230,8 @@ impl World {
             for run_id in alone {
                 registry.cancel(run_id, Cancellation::default()).await?;
             }
+            registry.sweep(false).await?;
         }
         Ok(())
     }
-}
-
-/// Does something again and again for as long as a replica lives.
-fn repeat<F: Future<Output = Result<(), RegistryError>> + Send>(
-    life: &Arc<Life>,
-    pause: Duration,
-    mut act: impl FnMut() -> F + Send + 'static,
-) where
-    F: 'static,
-{
-    let life = Arc::clone(life);
-    tokio::spawn(async move {
-        while !life.is_over() {
-            sleep(pause).await;
-            let _ = act().await;
-        }
-    });
 }
