@@ -6,6 +6,7 @@ use std::sync::Arc;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;
 use perfreg::domain::admission::{Command, MOST_WAITING, Snapshot, decide};
+use perfreg::domain::continuity::Continuity;
 use perfreg::domain::execution::{Details, Outcome, Registration, RunId};
 use perfreg::domain::factor::Factor;
 use perfreg::domain::gate::Gate;
@@ -49,7 +50,8 @@ fn register(factor: &str, wait_seconds: u32) -> Command {
 }
 
 fn snapshot(location: Location, roster: Roster) -> Snapshot {
-    Snapshot { location, registry: Gate::OPEN, roster, named: Vec::new(), first_answers: Vec::new() }
+    let continuity = Continuity { pulse_at: Some(NOW), ..Continuity::default() };
+    Snapshot { location, registry: Gate::OPEN, continuity, roster, named: Vec::new(), first_answers: Vec::new() }
 }
 
 fn empty() -> Snapshot {

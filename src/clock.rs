@@ -24,6 +24,15 @@ impl Clock {
             Self::Simulated(clock) => clock.now(),
         }
     }
+
+    /// The time if it is simulated; a real one is read by PostgreSQL itself.
+    #[must_use]
+    pub fn simulated_now(&self) -> Option<Timestamp> {
+        match self {
+            Self::Real => None,
+            Self::Simulated(clock) => Some(clock.now()),
+        }
+    }
 }
 
 #[must_use]

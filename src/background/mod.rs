@@ -3,6 +3,7 @@
 mod change_finder;
 mod cleaner;
 mod event_finder;
+mod pulse;
 mod sweeper;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use crate::registry::Registry;
 
 /// Starts everything; it ends with the process.
 pub fn start(registry: &Arc<Registry>, keep_events_for: SignedDuration) {
+    tokio::spawn(pulse::run(Arc::clone(registry)));
     tokio::spawn(sweeper::run(Arc::clone(registry)));
     tokio::spawn(change_finder::run(Arc::clone(registry)));
     tokio::spawn(event_finder::run(Arc::clone(registry)));

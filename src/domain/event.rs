@@ -39,10 +39,12 @@ pub enum EventKind {
     RegistrySet,
     /// The gate of the whole registry opened by itself.
     RegistryOpened,
+    /// The registry was away, and silence counts from now.
+    Resumed,
 }
 
 impl EventKind {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Queued,
         Self::Started,
         Self::Refused,
@@ -56,6 +58,7 @@ impl EventKind {
         Self::LocationOpened,
         Self::RegistrySet,
         Self::RegistryOpened,
+        Self::Resumed,
     ];
 
     /// The word that the API and the databases use.
@@ -75,6 +78,7 @@ impl EventKind {
             Self::LocationOpened => "location_opened",
             Self::RegistrySet => "registry_set",
             Self::RegistryOpened => "registry_opened",
+            Self::Resumed => "resumed",
         }
     }
 }
@@ -82,7 +86,7 @@ impl EventKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "must be one of queued, started, refused, suspect, recovered, stop_requested, ended, late_word, word_refused, \
-     location_set, location_opened, registry_set, registry_opened, or several of them with commas between"
+     location_set, location_opened, registry_set, registry_opened, resumed, or several of them with commas between"
 )]
 pub struct UnknownEventKind;
 

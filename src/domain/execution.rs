@@ -271,6 +271,30 @@ impl Execution {
         }
     }
 
+    /// When its runner was last heard of, if that says whether it lives.
+    #[must_use]
+    pub fn heard_at(&self) -> Option<Timestamp> {
+        match self.status {
+            Status::Queued => self.place.as_ref().map(|place| place.heard_at),
+            Status::Running => self.lease.as_ref().and_then(Lease::heard_at),
+            Status::Ended(_) => None,
+        }
+    }
+
+    /// As it is if the silence of its runner counts from `heard_at`.
+    #[must_use]
+    pub fn counted_from(&self, heard_at: Timestamp) -> Self {
+        match self.status {
+            Status::Queued => {
+                Self { place: self.place.clone().map(|place| Place { heard_at, ..place }), ..self.clone() }
+            }
+            Status::Running => {
+                Self { lease: self.lease.as_ref().map(|lease| lease.counted_from(heard_at)), ..self.clone() }
+            }
+            Status::Ended(_) => self.clone(),
+        }
+    }
+
     /// Ends it. A clock that was set back never makes it end before its start.
     ///
     /// # Errors

@@ -54,6 +54,19 @@ impl Lease {
         }
     }
 
+    /// When its runner was last heard of; there is none before the start.
+    #[must_use]
+    pub fn heard_at(&self) -> Option<Timestamp> {
+        self.expires_at.map(|expires_at| expires_at - self.length())
+    }
+
+    /// The lease of a runner whose silence counts from `heard_at`. It was not heard of, so that one
+    /// that was suspect stays so.
+    #[must_use]
+    pub fn counted_from(&self, heard_at: Timestamp) -> Self {
+        Self { suspect: self.suspect, ..self.renewed(heard_at) }
+    }
+
     /// When its condition changes next, if no beat comes.
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {

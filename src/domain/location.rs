@@ -57,7 +57,7 @@ pub struct Location {
     pub used: Factor,
     /// How many executions run here.
     pub running: i64,
-    /// Grows by one with every start here.
+    /// Grows with every start here.
     pub fence: i64,
     /// How many executions wait for it.
     pub waiting: i64,
@@ -91,6 +91,12 @@ impl Location {
             version: 0,
             next_due: None,
         }
+    }
+
+    /// The fence of the next start here.
+    #[must_use]
+    pub fn next_fence(&self, floor: i64) -> i64 {
+        (self.fence + 1).max(floor)
     }
 
     /// What is not in use. A factor fits only if it is smaller than this.

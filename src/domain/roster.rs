@@ -32,6 +32,8 @@ pub struct Roster {
     /// Those who run there, with a lease or without; nothing if they are not known.
     holders: Option<Holders>,
     estimate: Option<Estimate>,
+    /// The last return of the registry after which everybody was looked at.
+    looked_at_after: Option<Timestamp>,
 }
 
 /// When each of those who wait will probably start, and what that was reckoned from.
@@ -92,6 +94,17 @@ impl Roster {
         let mut due: Vec<RunId> = self.due.range(..=(now, RunId(i64::MAX))).map(|(_, run_id)| *run_id).collect();
         due.sort_unstable();
         due
+    }
+
+    /// Everybody, by run_id, the first time that this is asked after a return of the registry.
+    pub fn all_after(&mut self, resumed_at: Option<Timestamp>) -> Vec<RunId> {
+        if self.looked_at_after == resumed_at {
+            return Vec::new();
+        }
+        self.looked_at_after = resumed_at;
+        let mut all: Vec<RunId> = self.due.iter().map(|(_, run_id)| *run_id).collect();
+        all.sort_unstable();
+        all
     }
 
     /// When something next runs out for somebody.

@@ -12,6 +12,7 @@ mod lanes;
 mod line;
 mod locations;
 mod plan;
+mod pulse;
 mod register;
 mod tail;
 mod token;
@@ -19,7 +20,9 @@ mod watch;
 mod watchers;
 mod worker;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
 
 use crate::store::Store;
 use expectations::Expectations;
@@ -44,6 +47,8 @@ pub struct Registry {
     watchers: Arc<Watchers>,
     tail: Tail,
     expectations: Expectations,
+    /// The last return of the registry after which everybody was looked at.
+    looked_at_after: Mutex<Option<Timestamp>>,
 }
 
 impl Registry {
@@ -52,6 +57,6 @@ impl Registry {
         let watchers = Arc::<Watchers>::default();
         let lanes = Lanes::new(Arc::clone(&store), Arc::clone(&watchers));
         let (tail, expectations) = (Tail::new(Arc::clone(&store)), Expectations::new(Arc::clone(&store)));
-        Self { store, lanes, watchers, tail, expectations }
+        Self { store, lanes, watchers, tail, expectations, looked_at_after: Mutex::default() }
     }
 }

@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::config::database::{DatabaseConfig, DatabaseUrl, Durability};
 use crate::domain::admission::Command;
 use crate::domain::answer::Answer;
+use crate::domain::continuity::Pulse;
 use crate::domain::estimate::Alike;
 use crate::domain::event::{EventFilter, EventId, Order, SavedEvent};
 use crate::domain::execution::{Execution, RunId};
@@ -130,6 +131,9 @@ pub trait Store: Send + Sync {
 
     /// Decisions that lock their location after this see the new gate. It is an event.
     async fn set_registry(&self, gate: &Gate) -> Result<(), StoreError>;
+
+    /// Writes down that the registry is there, if that is due, and says how it stands with that.
+    async fn pulse(&self) -> Result<Pulse, StoreError>;
 
     /// Opens the gate of the whole registry if the time that it named has come; says whether it has.
     async fn open_registry(&self) -> Result<bool, StoreError>;

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use futures_util::future::{join, join_all};
 use jiff::{SignedDuration, Timestamp};
 use perfreg::clock::Clock;
+use perfreg::domain::continuity::Pulse;
 use perfreg::domain::estimate::Alike;
 use perfreg::domain::event::{EventFilter, EventId, Order, SavedEvent};
 use perfreg::domain::execution::{Execution, RunId, Status};
@@ -80,6 +81,10 @@ impl Store for LosesAnswers {
 
     async fn set_registry(&self, gate: &Gate) -> Result<(), StoreError> {
         self.store.set_registry(gate).await
+    }
+
+    async fn pulse(&self) -> Result<Pulse, StoreError> {
+        self.store.pulse().await
     }
 
     async fn open_registry(&self) -> Result<bool, StoreError> {

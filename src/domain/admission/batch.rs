@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{MOST_HOLDERS_NAMED, Noted, Plan, Snapshot, Verdict, provisional_index};
 use crate::domain::answer::{Answer, Holder, Room};
+use crate::domain::continuity::Continuity;
 use crate::domain::event::{EventKind, Fact};
 use crate::domain::execution::{EndReason, Execution, Outcome, RunId, Status, Stop};
 use crate::domain::factor::Factor;
@@ -21,6 +22,7 @@ pub struct Batch {
     pub now: Timestamp,
     pub location: Location,
     pub registry: Gate,
+    continuity: Continuity,
     /// Everybody who waits or runs with a lease, and whom the commands name.
     pub roster: Roster,
     /// The executions that were named, by their own id, to find registrations that an earlier
@@ -48,6 +50,7 @@ impl Batch {
             now,
             location: snapshot.location,
             registry: snapshot.registry.at(now),
+            continuity: snapshot.continuity,
             roster,
             ids,
             first_answers: snapshot.first_answers.into_iter().map(first_answer).collect(),
@@ -67,6 +70,7 @@ impl Batch {
             self.roster.forget_estimate();
             self.note(EventKind::LocationOpened, None, None, Vec::new());
         }
+        self.forgive_silence();
         let due = self.roster.due(self.now);
         self.drop_waiters(&due);
         self.judge_leases(&due);
@@ -74,15 +78,42 @@ impl Batch {
         self.start_waiters();
     }
 
+    /// Counts the silence of those from when the registry was back whom it could not hear, and of
+    /// those who were heard at times that have not come yet, since the clock was set back.
+    fn forgive_silence(&mut self) {
+        if !self.continuity.is_unbroken(self.now) {
+            return;
+        }
+        let mut silent = self.roster.all_after(self.continuity.resumed_at);
+        silent.retain(|run_id| self.roster.get(*run_id).and_then(Execution::heard_at).is_some_and(|at| at > self.now));
+        silent.extend(self.roster.due(self.now));
+        for run in silent.into_iter().filter_map(|run_id| self.roster.get(run_id).cloned()).collect::<Vec<_>>() {
+            let forgiven = run.heard_at().and_then(|heard_at| self.continuity.forgives(heard_at, self.now));
+            if let Some(heard_at) = forgiven {
+                self.put(run.counted_from(heard_at));
+            }
+        }
+    }
+
     fn drop_waiters(&mut self, due: &[RunId]) {
         for run_id in due {
-            if let Some((_, reason)) = self.roster.get(*run_id).and_then(due_end) {
-                self.end(*run_id, Outcome::Cancelled, Some(reason), None);
+            let reason = self.roster.get(*run_id).and_then(|run| match due_end(run)? {
+                // How long it wants to wait is its own word, whoever could hear it.
+                (_, EndReason::NotHeard) if !self.continuity.is_unbroken(self.now) => {
+                    run.place.as_ref().filter(|place| place.until <= self.now).map(|_| EndReason::WaitTimeout)
+                }
+                (_, reason) => Some(reason),
+            });
+            if reason.is_some() {
+                self.end(*run_id, Outcome::Cancelled, reason, None);
             }
         }
     }
 
     fn judge_leases(&mut self, due: &[RunId]) {
+        if !self.continuity.is_unbroken(self.now) {
+            return;
+        }
         for run_id in due.iter().copied() {
             let Some(run) = self.roster.get(run_id).filter(|run| run.status == Status::Running) else { continue };
             let Some(lease) = &run.lease else { continue };
@@ -131,10 +162,14 @@ impl Batch {
             && self.location.fits(first.factor)
             && let Some(first) = self.roster.get(first.run_id)
         {
-            self.location.fence += 1;
+            self.location.fence = self.next_fence();
             let started = first.start(self.now, self.location.fence);
             self.run(started);
         }
+    }
+
+    pub fn next_fence(&self) -> i64 {
+        self.location.next_fence(self.continuity.fence_floor)
     }
 
     /// Of the location's gate and the registry's, the one that holds more back.

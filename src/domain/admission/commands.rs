@@ -87,7 +87,7 @@ impl Batch {
 
     fn start(&mut self, registration: &Registration) -> Verdict {
         let run_id = self.next_run_id();
-        self.location.fence += 1;
+        self.location.fence = self.next_fence();
         let run = Execution::started(registration, run_id, self.now, self.location.fence);
         self.run(run.clone());
         // Where everything is stopped nothing starts, so it cannot have been asked to stop yet.

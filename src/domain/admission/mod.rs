@@ -10,6 +10,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::answer::{Answer, Holder};
+use super::continuity::Continuity;
 use super::event::Event;
 use super::execution::{Execution, Outcome, Registration, RunId};
 use super::factor::Factor;
@@ -21,6 +22,8 @@ use super::roster::Roster;
 
 mod batch;
 mod commands;
+#[cfg(test)]
+mod continuity_tests;
 mod events;
 #[cfg(test)]
 mod events_tests;
@@ -107,6 +110,8 @@ pub struct Snapshot {
     pub location: Location,
     /// The gate of the whole registry.
     pub registry: Gate,
+    /// Whether the registry was there all the time.
+    pub continuity: Continuity,
     /// Everybody who waits here, and who runs here with a lease.
     pub roster: Roster,
     /// The executions that the commands name, by run_id or by the id of a registration that an

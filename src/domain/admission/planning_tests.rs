@@ -21,6 +21,7 @@ fn estimate(answer: &Answer) -> Option<Timestamp> {
 }
 
 fn planned(rows: &mut Rows, registration: Registration, now: Timestamp) -> Planned {
+    rows.continuity.pulse_at = Some(now);
     let before = rows.clone();
     let answer = rows.apply_at(&[Command::Plan(registration)], now).remove(0);
     assert_eq!(*rows, before, "a plan changes nothing");

@@ -19,6 +19,7 @@ use super::*;
 pub struct Rows {
     pub location: Location,
     pub registry: Gate,
+    pub continuity: Continuity,
     pub executions: Vec<Execution>,
     pub events: Vec<Event>,
     pub first_answers: Vec<FirstAnswer>,
@@ -27,7 +28,14 @@ pub struct Rows {
 impl Rows {
     pub fn new(name: Option<&str>) -> Self {
         let location = Location::unused(name.map(LocationName::new));
-        Self { location, registry: Gate::OPEN, executions: Vec::new(), events: Vec::new(), first_answers: Vec::new() }
+        Self {
+            location,
+            registry: Gate::OPEN,
+            continuity: Continuity::default(),
+            executions: Vec::new(),
+            events: Vec::new(),
+            first_answers: Vec::new(),
+        }
     }
 
     pub fn snapshot(&self) -> Snapshot {
@@ -36,6 +44,7 @@ impl Rows {
         Snapshot {
             location: self.location.clone(),
             registry: self.registry.clone(),
+            continuity: self.continuity,
             roster,
             named: self.executions.clone(),
             first_answers: self.first_answers.clone(),
@@ -50,7 +59,13 @@ impl Rows {
         self.executions.iter().filter(|run| run.status == Status::Queued)
     }
 
+    /// Decides at a registry that was never away.
     pub fn apply_at(&mut self, commands: &[Command], now: Timestamp) -> Vec<Answer> {
+        self.continuity.pulse_at = Some(now);
+        self.decide(commands, now)
+    }
+
+    pub fn decide(&mut self, commands: &[Command], now: Timestamp) -> Vec<Answer> {
         let mut plan = decide(self.snapshot(), commands, now);
         let next = self.executions.len();
         let run_ids: Vec<RunId> = (next + 1..=next + plan.inserted.len()).map(|id| RunId(id as i64)).collect();

@@ -13,15 +13,16 @@ use tokio::try_join;
 use uuid::Uuid;
 
 use super::connection::ANSWER_TIMEOUT;
+use super::context::Context;
 use super::error::classify;
 use super::events;
 use super::idempotency;
-use super::locking::{Locked, lock, name};
+use super::locking::{Lock, Locked, lock, name};
 use super::reading;
 use super::standby::Standby;
+use super::timeline;
 use super::transaction::commit;
 use super::write;
-use crate::clock::Clock;
 use crate::domain::admission::{Command, Plan, Snapshot, decide as ask_rule};
 use crate::domain::execution::{Execution, RunId};
 use crate::domain::holders::Holders;
@@ -32,15 +33,10 @@ use crate::store::known_profiles::Profiles;
 use crate::store::{Batch, Decided, Known, Lane, StoreError};
 
 /// A connection on which this fails is in the middle of a transaction and must be closed.
-pub async fn decide(
-    client: &Object,
-    batch: &Batch,
-    clock: &Clock,
-    known: &Known,
-    standby: &Standby,
-) -> Result<Decided, StoreError> {
+pub async fn decide(client: &mut Object, batch: &Batch, context: &Context<'_>) -> Result<Decided, StoreError> {
+    let Context { known, standby, .. } = *context;
     let silent = |_| StoreError::Unavailable(format!("no answer within {ANSWER_TIMEOUT:?}"));
-    let deciding = decide_lanes(client, batch, clock, known, standby);
+    let deciding = decide_where_it_is(client, batch, context);
     let Undecided { decisions, unused, now } = timeout(ANSWER_TIMEOUT, deciding).await.map_err(silent)??;
     // Whoever is promised what an earlier transaction has saved waits for a commit as well: one whose answer was
     // lost may be here and not yet on the standby, and this one, which has locked a row, is there no sooner.
@@ -65,19 +61,36 @@ struct Undecided<'batch> {
     now: Timestamp,
 }
 
+/// Decides on the timeline that there is, which is entered first if it is a new one.
+async fn decide_where_it_is<'batch>(
+    client: &mut Object,
+    batch: &'batch Batch,
+    context: &Context<'_>,
+) -> Result<Undecided<'batch>, StoreError> {
+    let new_timeline = match lock(client, batch, context).await? {
+        Lock::Promoted(timeline) => timeline,
+        locked => return decide_lanes(client, batch, context.known, locked).await,
+    };
+    client.batch_execute("ROLLBACK").await.map_err(classify)?;
+    timeline::enter(client, new_timeline, context.clock.simulated_now()).await?;
+    let locked = lock(client, batch, context).await?;
+    decide_lanes(client, batch, context.known, locked).await
+}
+
 async fn decide_lanes<'batch>(
     client: &Object,
     batch: &'batch Batch,
-    clock: &Clock,
     known: &Known,
-    standby: &Standby,
+    locked: Lock<'batch>,
 ) -> Result<Undecided<'batch>, StoreError> {
-    let Some(mut locked) = lock(client, batch, clock, known, standby).await? else {
-        return Ok(Undecided { decisions: Vec::new(), unused: None, now: Timestamp::UNIX_EPOCH });
+    let mut locked = match locked {
+        Lock::Locked(locked) => locked,
+        Lock::Held => return Ok(Undecided { decisions: Vec::new(), unused: None, now: Timestamp::UNIX_EPOCH }),
+        Lock::Promoted(_) => return Err(StoreError::Conflict("another server has taken over again".to_owned())),
     };
     let (lanes, now, made) = (locked.lanes.clone(), locked.now, locked.made);
     let mut run_ids = std::mem::take(&mut locked.run_ids);
-    let snapshots = snapshots(client, locked, batch.is_retry, known).await?;
+    let snapshots = snapshots(client, *locked, batch.is_retry, known).await?;
     let plans: Vec<Plan> =
         lanes.iter().zip(snapshots).map(|(lane, snapshot)| ask_rule(snapshot, &lane.commands, now)).collect();
     let inserted: usize = plans.iter().map(|plan| plan.inserted.len()).sum();
@@ -101,7 +114,7 @@ async fn snapshots(
     is_retry: bool,
     known: &Known,
 ) -> Result<Vec<Snapshot>, StoreError> {
-    let Locked { lanes, locations, registry, now, mut named, .. } = locked;
+    let Locked { lanes, locations, registry, continuity, now, mut named, .. } = locked;
     let rosters: Vec<Option<Roster>> = locations.iter().map(|location| known.rosters.take(location)).collect();
     let unread: Vec<&Location> =
         locations.iter().zip(&rosters).filter(|(_, roster)| roster.is_none()).map(|(location, _)| location).collect();
@@ -130,6 +143,7 @@ async fn snapshots(
             named: named_by(lane, &mut named, &mut saved),
             first_answers: keys.filter_map(|key| first_answers.get(&key.hash).cloned()).collect(),
             registry: registry.clone(),
+            continuity,
             location,
             roster,
         });

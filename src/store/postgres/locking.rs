@@ -9,13 +9,15 @@ use tokio::try_join;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
+use super::context::Context;
 use super::error::classify;
 use super::reading;
 use super::rows::{self, get};
-use super::standby::{IS_SET, Standby};
+use super::standby::IS_SET;
 use super::transaction::{LONGEST_LOCK_WAIT, begin};
 use super::write;
 use crate::clock::Clock;
+use crate::domain::continuity::Continuity;
 use crate::domain::execution::{Execution, RunId};
 use crate::domain::gate::Gate;
 use crate::domain::location::{Location, row_name};
@@ -33,11 +35,21 @@ pub struct Locked<'batch> {
     /// The row that was made for this batch.
     pub made: Option<&'batch str>,
     pub registry: Gate,
+    pub continuity: Continuity,
     pub now: Timestamp,
     /// Numbers for what will probably start.
     pub run_ids: Vec<RunId>,
     /// Of the executions that the commands name, those that were not thought to be remembered.
     pub named: HashMap<RunId, Execution>,
+}
+
+/// What came of locking.
+pub enum Lock<'batch> {
+    Locked(Box<Locked<'batch>>),
+    /// Others hold the first location for longer than a moment.
+    Held,
+    /// Another server has taken over, on this timeline, which has to be entered first.
+    Promoted(i64),
 }
 
 /// Begins a transaction, locks the rows and reads the time after that: a time from before a long
@@ -51,46 +63,50 @@ pub struct Locked<'batch> {
 pub async fn lock<'batch>(
     client: &Object,
     batch: &'batch Batch,
-    clock: &Clock,
-    known: &Known,
-    standby: &Standby,
-) -> Result<Option<Locked<'batch>>, StoreError> {
+    context: &Context<'_>,
+) -> Result<Lock<'batch>, StoreError> {
     let names: Vec<&str> = batch.lanes.iter().map(name).collect();
     let (first, others) = names.split_first().ok_or_else(|| StoreError::Broken("a batch has a lane".to_owned()))?;
+    let known = context.known;
     let wanted = probably_unknown(batch, known);
     let starts = batch.lanes.iter().map(|lane| known.rosters.probable_starts(lane)).sum();
     let patience = if others.is_empty() || batch.is_retry { None } else { Some(PATIENCE) };
     // All is sent together and in this order; the server takes up each when the one before is done.
     let locked = try_join!(
         biased;
-        begin(client, patience.unwrap_or(LONGEST_LOCK_WAIT), standby).map_err(Obstacle::Failed),
+        begin(client, patience.unwrap_or(LONGEST_LOCK_WAIT), context.standby).map_err(Obstacle::Failed),
         row(client, first),
         rows(client, others, batch.is_retry).map_err(Obstacle::Failed),
-        gate_and_time(client, clock, standby).map_err(Obstacle::Failed),
+        registry(client, context).map_err(Obstacle::Failed),
         reading::by_run_id(client, &wanted).map_err(Obstacle::Failed),
         write::draw_run_ids(client, starts).map_err(Obstacle::Failed),
     );
-    let ((), found, mut rows, (mut registry, mut now), runs, run_ids) = match locked {
+    let ((), found, mut rows, mut registry, runs, run_ids) = match locked {
         Ok(locked) => locked,
-        Err(Obstacle::Held) if patience.is_some() => return Ok(None),
+        Err(Obstacle::Held) if patience.is_some() => return Ok(Lock::Held),
         Err(obstacle) => return Err(obstacle.into_error(first)),
     };
+    if let Some(timeline) = registry.new_timeline {
+        return Ok(Lock::Promoted(timeline));
+    }
     let mut made = None;
     let found = if let Some(row) = found {
         row
     } else {
-        let again = match make_and_lock(client, first, clock, standby).await {
+        let again = match make_and_lock(client, first, context).await {
             Ok(again) => again,
-            Err(Obstacle::Held) if patience.is_some() => return Ok(None),
+            Err(Obstacle::Held) if patience.is_some() => return Ok(Lock::Held),
             Err(obstacle) => return Err(obstacle.into_error(first)),
         };
-        (registry, now) = again.gate_and_time;
+        registry = again.registry;
         made = again.is_ours.then_some(*first);
         again.location
     };
     rows.insert((*first).to_owned(), found);
     let (lanes, locations) = batch.lanes.iter().filter_map(|lane| Some((lane, rows.remove(name(lane))?))).unzip();
-    Ok(Some(Locked { lanes, locations, made, registry, now, run_ids, named: runs }))
+    let RegistryRow { gate, continuity, now, .. } = registry;
+    let locked = Locked { lanes, locations, made, registry: gate, continuity, now, run_ids, named: runs };
+    Ok(Lock::Locked(Box::new(locked)))
 }
 
 /// Why the rows are not locked.
@@ -113,18 +129,18 @@ impl Obstacle {
 struct New {
     is_ours: bool,
     location: Location,
-    gate_and_time: (Gate, Timestamp),
+    registry: RegistryRow,
 }
 
-async fn make_and_lock(client: &Object, name: &str, clock: &Clock, standby: &Standby) -> Result<New, Obstacle> {
-    let (is_ours, row, gate_and_time) = try_join!(
+async fn make_and_lock(client: &Object, name: &str, context: &Context<'_>) -> Result<New, Obstacle> {
+    let (is_ours, row, registry) = try_join!(
         biased;
         make(client, name),
         row(client, name),
-        gate_and_time(client, clock, standby).map_err(Obstacle::Failed),
+        registry(client, context).map_err(Obstacle::Failed),
     )?;
     let gone = || StoreError::Conflict("a location's row went away while it was locked".to_owned());
-    Ok(New { is_ours, location: row.ok_or_else(|| Obstacle::Failed(gone()))?, gate_and_time })
+    Ok(New { is_ours, location: row.ok_or_else(|| Obstacle::Failed(gone()))?, registry })
 }
 
 pub fn name(lane: &Lane) -> &str {
@@ -169,15 +185,31 @@ async fn rows(client: &Object, names: &[&str], all: bool) -> Result<HashMap<Stri
     found.iter().map(|row| Ok((get(row, 0)?, rows::location(row)?))).collect()
 }
 
-async fn gate_and_time(client: &Object, clock: &Clock, standby: &Standby) -> Result<(Gate, Timestamp), StoreError> {
-    let sql = format!("SELECT {}, clock_timestamp(), {IS_SET} FROM perfreg_registry WHERE id = 1", rows::GATE_COLUMNS);
+/// What holds at every location.
+struct RegistryRow {
+    gate: Gate,
+    continuity: Continuity,
+    now: Timestamp,
+    /// The server's timeline, if it is not the one of the row.
+    new_timeline: Option<i64>,
+}
+
+async fn registry(client: &Object, context: &Context<'_>) -> Result<RegistryRow, StoreError> {
+    let Context { clock, known, timelines, standby } = *context;
+    let sql = format!(
+        "SELECT {}, {}, clock_timestamp(), {}, {IS_SET} FROM perfreg_registry WHERE id = 1",
+        rows::CONTINUITY_COLUMNS,
+        rows::GATE_COLUMNS,
+        timelines.columns()
+    );
     let row = client.query_typed_one(&sql, &[]).await.map_err(classify)?;
-    standby.note(get(&row, 5)?)?;
+    standby.note(get(&row, 10)?)?;
     let now = match clock {
-        Clock::Real => get(&row, 4)?,
+        Clock::Real => get(&row, 7)?,
         Clock::Simulated(clock) => clock.now(),
     };
-    Ok((rows::gate(&row)?, now))
+    let (continuity, gate) = rows::registry(&row)?;
+    Ok(RegistryRow { gate, continuity, now, new_timeline: timelines.new_one(&row, 8, known)? })
 }
 
 /// Says whether it made the row. One that another server makes at the same time is waited for, and

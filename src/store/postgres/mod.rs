@@ -5,6 +5,7 @@ mod adopt;
 mod columns;
 mod conditions;
 mod connection;
+mod context;
 mod driver;
 mod error;
 mod events;
@@ -14,10 +15,12 @@ mod locations;
 mod locking;
 mod migrate;
 mod profiles;
+mod pulse;
 mod reading;
 mod rows;
 mod search;
 mod standby;
+mod timeline;
 mod tls;
 mod transaction;
 mod write;
@@ -25,11 +28,13 @@ mod write;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
+use deadpool_postgres::Object;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Batch, Decided, Known, SettledEvents, Store, StoreError};
 use crate::clock::Clock;
 use crate::config::database::Durability;
+use crate::domain::continuity::Pulse;
 use crate::domain::estimate::Alike;
 use crate::domain::event::{EventFilter, EventId, Order, SavedEvent};
 use crate::domain::execution::{Execution, RunId};
@@ -37,13 +42,16 @@ use crate::domain::gate::Gate;
 use crate::domain::history::{Cursor, Filter, Page};
 use crate::domain::location::{Location, LocationName};
 use connection::Connections;
+use context::Context;
 use standby::Standby;
+use timeline::Timelines;
 
 pub struct PostgresStore {
     connections: Arc<Connections>,
     standby: Arc<Standby>,
     clock: Clock,
     known: Arc<Known>,
+    timelines: Timelines,
     prepared: OnceLock<()>,
 }
 
@@ -56,15 +64,7 @@ impl PostgresStore {
         let forget = Arc::clone(&known);
         let connections = Connections::new(url, most_connections, move || forget.forget())?;
         let (connections, standby) = (Arc::new(connections), Arc::new(Standby::new(durability)));
-        Ok(Self { connections, standby, clock, known, prepared: OnceLock::new() })
-    }
-
-    /// A real clock is the database's own, which the statements read.
-    fn simulated_now(&self) -> Option<Timestamp> {
-        match &self.clock {
-            Clock::Real => None,
-            Clock::Simulated(clock) => Some(clock.now()),
-        }
+        Ok(Self { connections, standby, clock, known, timelines: Timelines::default(), prepared: OnceLock::new() })
     }
 
     fn ready(&self) -> Result<&Connections, StoreError> {
@@ -83,7 +83,11 @@ impl PostgresStore {
 #[async_trait]
 impl Store for PostgresStore {
     async fn prepare(&self) -> Result<(), StoreError> {
-        self.connections.run_without_limit(async |client| migrate::migrate(client).await).await?;
+        let prepare = async |client: &mut Object| {
+            migrate::migrate(client).await?;
+            self.timelines.prepare(client).await
+        };
+        self.connections.run_without_limit(prepare).await?;
         if self.standby.is_required() {
             self.connections.run(async |client| self.standby.look(client).await).await?;
         }
@@ -94,10 +98,10 @@ impl Store for PostgresStore {
     }
 
     async fn decide(&self, batch: &Batch) -> Result<Decided, StoreError> {
+        let context =
+            Context { clock: &self.clock, known: &self.known, timelines: &self.timelines, standby: &self.standby };
         self.ready_to_write()?
-            .run_without_limit(async |client| {
-                admission::decide(client, batch, &self.clock, &self.known, &self.standby).await
-            })
+            .run_without_limit(async |client| admission::decide(client, batch, &context).await)
             .await
             .inspect_err(|_| self.known.forget())
     }
@@ -120,7 +124,7 @@ impl Store for PostgresStore {
     }
 
     async fn due(&self, any: bool) -> Result<Vec<Option<LocationName>>, StoreError> {
-        let now = self.simulated_now();
+        let now = self.clock.simulated_now();
         self.ready()?.run(async |client| locations::due(client, now, any).await).await
     }
 
@@ -129,14 +133,19 @@ impl Store for PostgresStore {
     }
 
     async fn set_registry(&self, gate: &Gate) -> Result<(), StoreError> {
-        let now = self.simulated_now();
+        let now = self.clock.simulated_now();
         self.ready_to_write()?
             .run_without_limit(async |client| locations::set_registry(client, gate, now, &self.standby).await)
             .await
     }
 
+    async fn pulse(&self) -> Result<Pulse, StoreError> {
+        let now = self.clock.simulated_now();
+        self.ready()?.run(async |client| pulse::pulse(client, &self.timelines, &self.known, now).await).await
+    }
+
     async fn open_registry(&self) -> Result<bool, StoreError> {
-        let now = self.simulated_now();
+        let now = self.clock.simulated_now();
         self.ready_to_write()?
             .run_without_limit(async |client| locations::open_registry(client, now, &self.standby).await)
             .await

@@ -7,6 +7,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
 use crate::domain::answer::Holder;
+use crate::domain::continuity::Continuity;
 use crate::domain::event::{EventId, SavedEvent};
 use crate::domain::execution::{Details, Execution, Place, RunId, Stop};
 use crate::domain::factor::Factor;
@@ -136,6 +137,22 @@ fn read_gate(columns: &mut Columns<'_>) -> Result<Gate, StoreError> {
         by: columns.next()?,
         until: columns.next()?,
     })
+}
+
+pub const CONTINUITY_COLUMNS: &str = "fence_floor, pulse_at, resumed_at";
+
+pub fn continuity(row: &Row) -> Result<Continuity, StoreError> {
+    read_continuity(&mut Columns::of(row))
+}
+
+fn read_continuity(columns: &mut Columns<'_>) -> Result<Continuity, StoreError> {
+    Ok(Continuity { fence_floor: columns.next()?, pulse_at: columns.next()?, resumed_at: columns.next()? })
+}
+
+/// What a decision has to know of the whole registry: [`CONTINUITY_COLUMNS`], then [`GATE_COLUMNS`].
+pub fn registry(row: &Row) -> Result<(Continuity, Gate), StoreError> {
+    let mut columns = Columns::of(row);
+    Ok((read_continuity(&mut columns)?, read_gate(&mut columns)?))
 }
 
 pub const LOCATION_COLUMNS: &str = "name, capacity_millionths, used_millionths, running, fence, waiting, leased, state, \

@@ -8,11 +8,11 @@ use uuid::Uuid;
 use super::connection::{classify, classify_commit};
 use super::events;
 use super::idempotency;
-use super::locations;
 use super::rows::{self, timestamp_text};
 use crate::clock::Clock;
 use crate::domain::admission::{Command, Plan, Snapshot, decide as ask_rule};
 use crate::domain::answer::Holder;
+use crate::domain::continuity::Continuity;
 use crate::domain::execution::{EndReason, Execution, RunId};
 use crate::domain::factor::Factor;
 use crate::domain::gate::Gate;
@@ -27,7 +27,7 @@ use crate::store::{Batch, Decided, Known, Lane, StoreError};
 pub fn decide(connection: &mut Connection, batch: &Batch, clock: &Clock, known: &Known) -> Result<Decided, StoreError> {
     // IMMEDIATE takes the write lock of the whole file before anything is read.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(classify)?;
-    let registry = locations::read_registry(&transaction)?;
+    let registry = registry(&transaction).map_err(classify)?;
     let now = clock.now();
     let mut decisions = Vec::with_capacity(batch.lanes.len());
     let mut new_profiles = Vec::new();
@@ -50,7 +50,7 @@ fn decide_lane<'batch>(
     transaction: &Transaction<'_>,
     lane: &'batch Lane,
     is_retry: bool,
-    registry: &Gate,
+    (continuity, registry): &(Continuity, Gate),
     now: Timestamp,
     known: &Known,
 ) -> Result<(Decision<'batch>, Unknown), StoreError> {
@@ -63,6 +63,7 @@ fn decide_lane<'batch>(
         named: named(transaction, lane, is_retry, &roster).map_err(classify)?,
         first_answers: idempotency::find(transaction, &lane.commands, now)?,
         registry: registry.clone(),
+        continuity: *continuity,
         location,
         roster,
     };
@@ -97,6 +98,11 @@ fn save<'batch>(
 
 fn name(lane: &Lane) -> &str {
     row_name(lane.location.as_ref())
+}
+
+fn registry(transaction: &Transaction<'_>) -> rusqlite::Result<(Continuity, Gate)> {
+    let sql = format!("SELECT {}, {} FROM perfreg_registry WHERE id = 1", rows::CONTINUITY_COLUMNS, rows::GATE_COLUMNS);
+    transaction.prepare_cached(&sql)?.query_row([], rows::registry)
 }
 
 fn location(transaction: &Transaction<'_>, lane: &Lane) -> rusqlite::Result<Location> {

@@ -10,6 +10,7 @@ mod idempotency;
 mod locations;
 mod migrate;
 mod profiles;
+mod pulse;
 mod rows;
 mod search;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Batch, Decided, Known, SettledEvents, Store, StoreError};
 use crate::clock::Clock;
+use crate::domain::continuity::Pulse;
 use crate::domain::estimate::Alike;
 use crate::domain::event::{EventFilter, EventId, Order, SavedEvent};
 use crate::domain::execution::{Execution, RunId};
@@ -107,6 +109,15 @@ impl Store for SqliteStore {
     async fn set_registry(&self, gate: &Gate) -> Result<(), StoreError> {
         let (gate, now) = (gate.clone(), self.clock.now());
         self.ready()?.writer.run(move |connection| locations::set_registry(connection, &gate, now)).await
+    }
+
+    async fn pulse(&self) -> Result<Pulse, StoreError> {
+        let now = self.clock.now();
+        let (continuity, due) = self.ready()?.readers.run(move |connection| pulse::due(connection, now)).await?;
+        match due {
+            None => Ok(Pulse { continuity, event: None }),
+            Some(_) => self.ready()?.writer.run(move |connection| pulse::write(connection, now)).await,
+        }
     }
 
     async fn open_registry(&self) -> Result<bool, StoreError> {

@@ -8,6 +8,7 @@ use rusqlite::{Result, Row};
 use uuid::Uuid;
 
 use crate::domain::answer::Holder;
+use crate::domain::continuity::Continuity;
 use crate::domain::event::{EventId, SavedEvent};
 use crate::domain::execution::{Details, Execution, Place, RunId, Stop};
 use crate::domain::factor::Factor;
@@ -132,6 +133,23 @@ fn read_gate(columns: &mut Columns<'_>) -> Result<Gate> {
         by: columns.next()?,
         until: columns.optional_time()?,
     })
+}
+
+pub const CONTINUITY_COLUMNS: &str = "fence_floor, pulse_at, resumed_at";
+
+pub fn continuity(row: &Row<'_>) -> Result<Continuity> {
+    read_continuity(&mut Columns::of(row))
+}
+
+fn read_continuity(columns: &mut Columns<'_>) -> Result<Continuity> {
+    let fence_floor = columns.next()?;
+    Ok(Continuity { fence_floor, pulse_at: columns.optional_time()?, resumed_at: columns.optional_time()? })
+}
+
+/// What a decision has to know of the whole registry: [`CONTINUITY_COLUMNS`], then [`GATE_COLUMNS`].
+pub fn registry(row: &Row<'_>) -> Result<(Continuity, Gate)> {
+    let mut columns = Columns::of(row);
+    Ok((read_continuity(&mut columns)?, read_gate(&mut columns)?))
 }
 
 pub const LOCATION_COLUMNS: &str = "name, capacity_millionths, used_millionths, running, fence, waiting, leased, state, \

@@ -102,8 +102,11 @@ on_both_databases! {
         let waiter = queue_up(&http, json!({"factor": 0.9})).await;
         let sql = "UPDATE test_executions SET lease_expires_at = {} WHERE run_id = 1";
         let due = "UPDATE perfreg_locations SET next_due = {}";
-        // Time is set in the database, as if the runner had been silent for a lease, then for two.
-        for (statement, seconds) in [(sql, 1), (due, 1)] {
+        // Time is set in the database, as if the runner had been silent for a lease, then for two, at a
+        // registry that was there for an hour.
+        let pulse = "UPDATE perfreg_registry SET pulse_at = {}";
+        let resumed = "UPDATE perfreg_registry SET resumed_at = {}";
+        for (statement, seconds) in [(pulse, 0), (resumed, 3_600), (sql, 1), (due, 1)] {
             super::pages::set_back(database, statement, seconds).await;
         }
         let suspect = until(&http, &dead, |run| run["suspect"] == true).await;
@@ -117,6 +120,29 @@ on_both_databases! {
         let late = complete(&http, &dead).await;
         assert_eq!(late.status, 409);
         assert!(late.json()["detail"].as_str().is_some_and(|text| text.contains("was given up")), "{}", late.text);
+    }
+
+    async fn a_lease_does_not_run_out_while_the_server_is_away(database: &TestDatabase) {
+        let mut server = TestServer::start(&database.url);
+        let run = server.http().admit(json!({"lease_seconds": 10})).await;
+        server.kill();
+        // As if that had been an hour ago.
+        for statement in [
+            "UPDATE test_executions SET lease_expires_at = {}",
+            "UPDATE perfreg_locations SET next_due = {}",
+            "UPDATE perfreg_registry SET pulse_at = {}",
+        ] {
+            super::pages::set_back(database, statement, 3_600).await;
+        }
+        let back = perfreg::clock::now();
+        let server = TestServer::start(&database.url);
+        let http = server.http();
+        let later = until(&http, &run, |run| run["lease_expires_at"].as_str() > Some(&back.to_string())).await;
+        assert_eq!((&later["status"], &later["suspect"]), (&json!("running"), &json!(false)));
+        let events = http.get("/events?kind=resumed").await.json();
+        assert_eq!(events["events"].as_array().map(Vec::len), Some(1), "{events}");
+        assert_eq!(beat(&http, &run, json!({})).await.status, 200);
+        assert!(server.log().contains("the registry was away"), "{}", server.log());
     }
 
     async fn a_closed_registry_starts_nothing_and_tells_everybody_why(database: &TestDatabase) {

@@ -126,12 +126,13 @@ async fn a_load_goes_on_while_the_registry_is_away_and_its_end_is_told_afterward
     assert_eq!(status(&server, 1).await, "success");
 }
 
-/// Lets the lease run out while the server is away, and starts the server again.
+/// Lets another server give the run up while this one is away, and starts it again.
 fn lose(mut server: TestServer, database: &TestDatabase, run: &Run) -> TestServer {
     server.kill();
     run.until_it_says("the load goes on, and it is tried again");
-    let expire = "UPDATE test_executions SET lease_expires_at = '2020-01-01T00:00:00.000000Z'";
-    assert_eq!(database.open_file().execute(expire, []).expect("valid SQL"), 1);
+    let give_up = "UPDATE test_executions SET status = 'failure', end_reason = 'lost', end_time = start_time;
+                   UPDATE perfreg_locations SET used_millionths = 0, running = 0, leased = 0, next_due = NULL";
+    database.open_file().execute_batch(give_up).expect("valid SQL");
     let server = TestServer::start_on(server.port(), &database.url);
     run.until_it_says("was given up");
     server

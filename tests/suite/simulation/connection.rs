@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use perfreg::domain::continuity::Pulse;
 use perfreg::domain::estimate::Alike;
 use perfreg::domain::event::{EventFilter, EventId, Order, SavedEvent};
 use perfreg::domain::execution::{Execution, RunId};
@@ -122,6 +123,11 @@ impl Store for Connection {
 
     fn transactions_at_once(&self) -> usize {
         2
+    }
+
+    async fn pulse(&self) -> Result<Pulse, StoreError> {
+        let now = self.world.now();
+        self.read(|world| world.database().pulse(now)).await
     }
 
     async fn execution(&self, run_id: RunId) -> Result<Option<Execution>, StoreError> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use perfreg::domain::admission::{Command, Outcomes, Snapshot, decide};
 use perfreg::domain::answer::{Answer, Holder};
+use perfreg::domain::continuity::{Continuity, Pulse};
 use perfreg::domain::execution::{Execution, RunId, Status};
 use perfreg::domain::factor::Factor;
 use perfreg::domain::gate::Gate;
@@ -22,6 +23,7 @@ use super::trace::{Trace, Who};
 
 pub struct Database {
     pub registry: Gate,
+    continuity: Continuity,
     pub locations: BTreeMap<String, Location>,
     pub executions: BTreeMap<RunId, Execution>,
     ids: HashMap<Uuid, RunId>,
@@ -36,6 +38,7 @@ impl Database {
     pub fn new(trace: Arc<Trace>) -> Self {
         Self {
             registry: Gate::OPEN,
+            continuity: Continuity::default(),
             locations: BTreeMap::new(),
             executions: BTreeMap::new(),
             ids: HashMap::new(),
@@ -54,6 +57,15 @@ impl Database {
             .map(|(lane, held)| (!held).then(|| self.decide_lane(lane, batch.is_retry, now, &mut changed)))
             .collect();
         Decided { answers, changed }
+    }
+
+    /// Writes down that it is there, if that is due.
+    pub fn pulse(&mut self, now: Timestamp) -> Pulse {
+        let is_idle = self.locations.values().all(|location| location.waiting + location.leased == 0);
+        let pulse = self.continuity.pulse(is_idle, now);
+        let pulse = pulse.unwrap_or(Pulse { continuity: self.continuity, event: None });
+        self.continuity = pulse.continuity;
+        pulse
     }
 
     /// A transaction that is rolled back leaves a gap.
@@ -85,7 +97,8 @@ impl Database {
         let named = named.filter_map(|run_id| self.executions.get(&run_id).cloned()).collect();
         let keys = lane.commands.iter().filter_map(Command::key);
         let first_answers = keys.filter_map(|key| self.first_answers.get(&key.hash).cloned()).collect();
-        Snapshot { location, registry: self.registry.clone(), roster, named, first_answers }
+        let continuity = self.continuity;
+        Snapshot { location, registry: self.registry.clone(), continuity, roster, named, first_answers }
     }
 
     fn decide_lane(&mut self, lane: &Lane, is_retry: bool, now: Timestamp, changed: &mut Vec<RunId>) -> Vec<Answer> {

@@ -28,6 +28,8 @@ const LONGEST_OUTAGE: Duration = Duration::from_secs(5);
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 /// Each replica looks so often before it sweeps, so that one after the other does.
 const LOOKS_PER_SWEEP: usize = REPLICAS;
+/// A round lasts for longer than a minute.
+const PULSES_PER_ROUND: usize = 31;
 /// Every promise about the end is kept well before this many rounds of a minute.
 const ROUNDS_TO_THE_END: usize = 6;
 
@@ -125,6 +127,7 @@ impl World {
                 return;
             }
             let _ = registry.find_changes().await;
+            let _ = registry.pulse().await;
             if turn % LOOKS_PER_SWEEP == 0 {
                 let _ = registry.sweep(false).await;
             }
@@ -224,7 +227,10 @@ impl World {
             registry.set_location(LocationName::new(&name), None, Some(Gate::OPEN), None).await?;
         }
         for _ in 0..ROUNDS_TO_THE_END {
-            sleep(Duration::from_secs(61)).await;
+            for _ in 0..PULSES_PER_ROUND {
+                sleep(BETWEEN_LOOKS).await;
+                registry.pulse().await?;
+            }
             let alone = |run: &&Execution| run.status == Status::Running && run.lease.is_none();
             let alone: Vec<_> = self.database().executions.values().filter(alone).map(|run| run.run_id).collect();
             for run_id in alone {

@@ -2,6 +2,7 @@
 
 mod adoption;
 mod batches;
+mod continuity;
 mod contract;
 mod estimates;
 mod events;

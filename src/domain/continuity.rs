@@ -1,0 +1,160 @@
+//! Whether the registry was there all the time, so that a silence is the runner's and not its own.
+//!
+//! While anybody has a lease or waits, the servers write down every second that they can: the
+//! pulse. If it stops for long, nobody could be heard, and nobody is given up for it: everybody's
+//! silence counts from when the registry was back.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::event::{Event, EventKind, Fact};
+
+/// What the registry's one row says of its own life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Continuity {
+    /// No start is given a smaller fence. It is raised where fences may have been forgotten that
+    /// were given already, as by a standby that lagged behind, or a backup.
+    pub fence_floor: i64,
+    /// When the registry last wrote that it can; nothing while nobody has a lease or waits.
+    pub pulse_at: Option<Timestamp>,
+    /// From when on a silence counts at the earliest.
+    pub resumed_at: Option<Timestamp>,
+}
+
+/// What a pulse writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pulse {
+    pub continuity: Continuity,
+    /// If the registry was away.
+    pub event: Option<Event>,
+}
+
+impl Continuity {
+    /// The registry was away if its pulse is older than this, or so far in the future.
+    pub const LONGEST_SILENCE: SignedDuration = SignedDuration::from_secs(5);
+    /// Fences stay below 2^53, which every JSON parser reads to the last digit.
+    const MOST_PROMOTIONS: i64 = 8_000;
+    /// How old a pulse is when the next one is due.
+    const INTERVAL: SignedDuration = SignedDuration::from_secs(1);
+    /// How long after nobody has a lease or waits any more there is no pulse.
+    const REST_AFTER: SignedDuration = SignedDuration::from_secs(2);
+
+    /// Whether anybody may be judged by their silence. If not, the next pulse settles from when
+    /// on it counts.
+    #[must_use]
+    pub fn is_unbroken(&self, now: Timestamp) -> bool {
+        self.pulse_at.is_some_and(|pulse_at| now.duration_since(pulse_at).abs() <= Self::LONGEST_SILENCE)
+    }
+
+    /// From when on the silence of one counts who was last heard at `heard_at`; nothing if from
+    /// then on.
+    #[must_use]
+    pub fn forgives(&self, heard_at: Timestamp, now: Timestamp) -> Option<Timestamp> {
+        let resumed_at = self.resumed_at?.min(now);
+        let is_from_the_future = heard_at > now + Self::LONGEST_SILENCE;
+        (heard_at < resumed_at || is_from_the_future).then_some(resumed_at)
+    }
+
+    /// As it goes on on another server, which is the given number of promotions after the first and may have
+    /// forgotten fences that were given already.
+    #[must_use]
+    pub fn promoted(self, before: Option<i64>, timeline: i64, promotions: i64, now: Timestamp) -> Pulse {
+        // Far more than anybody starts between two promotions. The time tells two promotions apart
+        // that do not know of each other, and so have the same number.
+        let step = promotions.clamp(1, Self::MOST_PROMOTIONS) << 40;
+        let fence_floor = self.fence_floor.max(step + (now.as_second() << 9));
+        let facts = [
+            before.map(|before| ("timeline_before", Fact::Number(before))),
+            Some(("timeline", Fact::Number(timeline))),
+            Some(("fence_floor", Fact::Number(fence_floor))),
+        ];
+        let event = resumed(self.pulse_at, facts.into_iter().flatten().collect());
+        // Where nobody has a lease or waits there is no pulse, and none is begun.
+        let pulse_at = self.pulse_at.map(|_| now);
+        Pulse { continuity: Self { fence_floor, pulse_at, resumed_at: Some(now) }, event: Some(event) }
+    }
+
+    /// What there is to write, if anything. `is_idle` says that nobody has a lease or waits.
+    #[must_use]
+    pub fn pulse(self, is_idle: bool, now: Timestamp) -> Option<Pulse> {
+        let age = self.pulse_at.map(|pulse_at| now.duration_since(pulse_at));
+        let (pulse_at, resumed_at, event) = match (age, self.pulse_at) {
+            (None, _) if is_idle => return None,
+            (Some(age), _) if is_idle && age.abs() < Self::REST_AFTER => return None,
+            (Some(_), _) if is_idle => (None, self.resumed_at, None),
+            // Whoever came in the meantime may have come long ago, if the servers were away.
+            (None, _) => (Some(now), Some(now), None),
+            (Some(_), silent_since) if !self.is_unbroken(now) => {
+                (Some(now), Some(now), silent_since.map(|silent_since| resumed(Some(silent_since), Vec::new())))
+            }
+            (Some(age), _) if age < Self::INTERVAL => return None,
+            (Some(_), _) => (Some(now), self.resumed_at, None),
+        };
+        Some(Pulse { continuity: Self { pulse_at, resumed_at, ..self }, event })
+    }
+}
+
+/// The event of a registry that was away and goes on, with what else is known of it.
+#[must_use]
+fn resumed(silent_since: Option<Timestamp>, more: Vec<(&'static str, Fact)>) -> Event {
+    let facts = silent_since.map(|since| ("silent_since", Fact::Time(since))).into_iter().chain(more).collect();
+    Event { kind: EventKind::Resumed, run_id: None, by: None, facts, blocking: Arc::new([]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + second).expect("in range")
+    }
+
+    fn beating() -> Continuity {
+        Continuity { fence_floor: 7, pulse_at: Some(at(100)), resumed_at: Some(at(50)) }
+    }
+
+    #[test]
+    fn a_pulse_is_written_every_second_and_changes_nothing_else() {
+        assert_eq!(beating().pulse(false, at(100)), None);
+        let pulse = Pulse { continuity: Continuity { pulse_at: Some(at(101)), ..beating() }, event: None };
+        assert_eq!(beating().pulse(false, at(101)), Some(pulse));
+        assert_eq!(beating().pulse(false, at(97)), None, "a clock that was set back a little");
+    }
+
+    #[test]
+    fn an_idle_registry_writes_that_it_rests_and_then_nothing() {
+        assert_eq!(beating().pulse(true, at(101)), None);
+        let rest = beating().pulse(true, at(103)).expect("it rests");
+        assert_eq!((rest.continuity.pulse_at, &rest.event), (None, &None));
+        assert_eq!(rest.continuity.pulse(true, at(10_000)), None);
+        let wake = rest.continuity.pulse(false, at(10_000)).expect("somebody came");
+        let awake = Continuity { pulse_at: Some(at(10_000)), resumed_at: Some(at(10_000)), ..beating() };
+        assert_eq!(wake, Pulse { continuity: awake, event: None });
+    }
+
+    #[test]
+    fn every_promotion_leaves_more_room_than_anybody_fills() {
+        let first = beating().promoted(Some(3), 4, 1, at(200)).continuity;
+        assert_eq!((first.pulse_at, first.resumed_at), (Some(at(200)), Some(at(200))));
+        assert!(first.fence_floor >= 1 << 40);
+        let second = first.promoted(Some(4), 5, 2, at(100)).continuity;
+        assert!(second.fence_floor - first.fence_floor > 1 << 39, "even if the clock was set back");
+        let twin = beating().promoted(Some(3), 4, 1, at(300)).continuity;
+        assert!(twin.fence_floor - first.fence_floor >= 100 * 500, "one that does not know of the other");
+        assert!(second.promoted(Some(5), 9_999, 9_998, at(0)).continuity.fence_floor < 1 << 53);
+    }
+
+    #[test]
+    fn a_registry_that_was_away_says_so_and_forgives_the_silence() {
+        for now in [at(106), at(3_700), at(-3_500)] {
+            assert!(!beating().is_unbroken(now));
+            let pulse = beating().pulse(false, now).expect("it is back");
+            assert_eq!(pulse.event, Some(resumed(Some(at(100)), Vec::new())));
+            assert!(pulse.continuity.is_unbroken(now));
+            assert_eq!(pulse.continuity.forgives(at(99), now), Some(now));
+            assert_eq!(pulse.continuity.forgives(now, now), None);
+            assert_eq!(pulse.continuity.fence_floor, 7);
+        }
+    }
+}

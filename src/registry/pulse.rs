@@ -1,0 +1,31 @@
+//! Writes down that the registry is there, so that nobody is given up for what is its own silence.
+
+use std::sync::PoisonError;
+
+use super::{Registry, RegistryError};
+use crate::domain::event::Fact;
+
+impl Registry {
+    /// To be called every second. After the registry was away, looks at everybody who waits or has
+    /// a lease once, since what they were written down with may be a time of another clock.
+    ///
+    /// # Errors
+    /// If the database did not answer.
+    pub async fn pulse(&self) -> Result<(), RegistryError> {
+        let pulse = self.store.pulse().await?;
+        if let Some(event) = pulse.event {
+            let since = event.facts.iter().find_map(|(_, fact)| match fact {
+                Fact::Time(since) => Some(since.to_string()),
+                _ => None,
+            });
+            tracing::warn!(since, "the registry was away, or its clock was set; every lease counts from now");
+        }
+        let resumed_at = pulse.continuity.resumed_at;
+        let looked_at_after = *self.looked_at_after.lock().unwrap_or_else(PoisonError::into_inner);
+        if looked_at_after != resumed_at {
+            self.sweep(true).await?;
+            *self.looked_at_after.lock().unwrap_or_else(PoisonError::into_inner) = resumed_at;
+        }
+        Ok(())
+    }
+}

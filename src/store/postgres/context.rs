@@ -1,0 +1,14 @@
+//! What a decision needs besides its connection.
+
+use super::standby::Standby;
+use super::timeline::Timelines;
+use crate::clock::Clock;
+use crate::store::Known;
+
+#[derive(Clone, Copy)]
+pub struct Context<'store> {
+    pub clock: &'store Clock,
+    pub known: &'store Known,
+    pub timelines: &'store Timelines,
+    pub standby: &'store Standby,
+}
