@@ -120,7 +120,8 @@ impl Connections {
 }
 
 /// Compiling a statement takes longer than any of ours runs; the server believes otherwise where it
-/// cannot know how little a LIMIT leaves to do.
+/// cannot know how little a LIMIT leaves to do. A pooler may give it to another session than the one that
+/// runs the statement later; it is about speed, and nothing else is set for longer than a transaction.
 async fn set_up(client: &mut ClientWrapper) -> Result<(), HookError> {
     client.batch_execute("SET jit = off").await.map_err(HookError::Backend)
 }

@@ -51,7 +51,7 @@ impl Standby {
         if is_set || !self.is_required() { Ok(()) } else { Err(StoreError::NoStandby(none_is_set())) }
     }
 
-    /// Whether the commit that was sent just before has waited for a standby. If none is set any more,
+    /// Whether the commit just before has waited for a standby. If none is set any more,
     /// nobody knows.
     pub async fn check_after_commit(&self, client: &Client) -> Result<(), StoreError> {
         let row = client.query_typed_one(&format!("SELECT {IS_SET}"), &[]).await;

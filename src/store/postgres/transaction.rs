@@ -1,8 +1,6 @@
 //! How a transaction that somebody is answered for begins and ends.
 
-use futures_util::TryFutureExt;
 use tokio::time::timeout;
-use tokio::try_join;
 use tokio_postgres::Client;
 
 use super::connection::ANSWER_TIMEOUT;
@@ -36,12 +34,8 @@ pub async fn begin(client: &Client, lock_timeout: &str, standby: &Standby) -> Re
 /// From here on no answer means that nobody knows whether it was saved.
 pub async fn commit(client: &Client, standby: &Standby) -> Result<(), StoreError> {
     let committing = async {
-        let commit = client.batch_execute("COMMIT").map_err(classify_commit);
-        if standby.is_required() {
-            try_join!(biased; commit, standby.check_after_commit(client)).map(|_| ())
-        } else {
-            commit.await
-        }
+        client.batch_execute("COMMIT").await.map_err(classify_commit)?;
+        if standby.is_required() { standby.check_after_commit(client).await } else { Ok(()) }
     };
     let unknown = |_| StoreError::CommitUnknown(format!("no answer to a commit within {ANSWER_TIMEOUT:?}"));
     timeout(ANSWER_TIMEOUT, committing).await.map_err(unknown)?

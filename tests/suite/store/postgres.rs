@@ -139,3 +139,19 @@ async fn a_user_who_may_not_create_extensions_finds_the_same() {
     }
     client.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.expect("no role");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_gives_up_a_location_leaves_nobody_waiting_in_the_database() {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let store = database.store(Clock::Real).await;
+    start(store.as_ref(), details(Some("here"), "0.1")).await;
+    let other = database.connect().await;
+    let hold = "BEGIN; SELECT FROM perfreg_locations WHERE name = 'here' FOR UPDATE";
+    other.batch_execute(hold).await.expect("it is free");
+    let command = Command::Register(registration(details(Some("here"), "0.1")));
+    let error = store.decide(&Batch::of(Some(LocationName::new("here")), vec![command])).await.expect_err("it is held");
+    assert!(matches!(&error, StoreError::Unavailable(reason) if reason.contains("for too long")), "{error}");
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    assert_eq!(other.query_one(waiting, &[]).await.expect("a number").get::<_, i64>(0), 0);
+}
