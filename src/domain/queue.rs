@@ -172,3 +172,99 @@ impl Queue {
         self.lines.iter().filter_map(VecDeque::back).map(|waiter| waiter.queued_at).max()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::execution::{Details, Registration};
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Come(u8),
+        Go(usize),
+        Start,
+    }
+
+    fn any_step() -> impl Strategy<Value = Step> {
+        prop_oneof![4 => (0..=9_u8).prop_map(Step::Come), 1 => any::<usize>().prop_map(Step::Go), 2 => Just(Step::Start)]
+    }
+
+    fn waiter(run_id: i64, priority: u8, now: Timestamp) -> Execution {
+        let text = String::new;
+        let details = Details {
+            repo: text(),
+            lac: text(),
+            stream: text(),
+            test: text(),
+            kind: text(),
+            environment: text(),
+            triggered_by: text(),
+            factor: None,
+            dashboard_url: None,
+            location: None,
+            extra: text(),
+        };
+        let registration = Registration {
+            id: Uuid::nil(),
+            details: Arc::new(details),
+            priority: Priority(priority),
+            wait_seconds: 3_600,
+            lease: None,
+            expected_seconds: None,
+            key: None,
+        };
+        Execution::queued(&registration, RunId(run_id), now)
+    }
+
+    /// As the order is promised: by what the priority is worth by now, then by arrival.
+    fn promised_order(waiting: &mut [Execution], now: Timestamp) {
+        waiting.sort_by_key(|run| {
+            let queued_at = run.place.as_ref().map(|place| place.queued_at).expect("it waits");
+            let worth = i64::from(run.priority.0) + now.duration_since(queued_at).as_secs() / 600;
+            (-worth, run.run_id)
+        });
+    }
+
+    proptest! {
+        #[test]
+        fn no_queue_lets_anybody_before_whoever_came_first_and_is_worth_as_much(
+            steps in vec((0..500_i64, any_step()), 1..40),
+        ) {
+            let (mut queue, mut waiting): (Queue, Vec<Execution>) = Default::default();
+            let mut now = Timestamp::UNIX_EPOCH;
+            for (run_id, (seconds, step)) in (1..).zip(steps) {
+                now += SignedDuration::from_secs(seconds);
+                promised_order(&mut waiting, now);
+                match step {
+                    Step::Come(priority) => {
+                        let run = waiter(run_id, priority, now);
+                        queue.push(&run);
+                        waiting.push(run);
+                    }
+                    Step::Go(index) if !waiting.is_empty() => {
+                        queue.remove(&waiting.remove(index % waiting.len()));
+                    }
+                    Step::Start if !waiting.is_empty() => {
+                        let first = waiting.remove(0);
+                        let overtaken = |run: &Execution| run.priority == first.priority && run.run_id < first.run_id;
+                        prop_assert!(!waiting.iter().any(overtaken));
+                        prop_assert_eq!(queue.pop_first(now).map(|waiter| waiter.run_id), Some(first.run_id));
+                    }
+                    Step::Go(_) | Step::Start => prop_assert!(queue.pop_first(now).is_none()),
+                }
+                promised_order(&mut waiting, now);
+                let order: Vec<RunId> = waiting.iter().map(|run| run.run_id).collect();
+                prop_assert_eq!(queue.first_few(usize::MAX, now), order);
+                for (ahead, run) in waiting.iter().enumerate() {
+                    prop_assert_eq!(queue.ahead_of(run, now), ahead);
+                }
+            }
+        }
+    }
+}
