@@ -178,6 +178,8 @@ pub enum FactorError {
 
 #[cfg(test)]
 mod tests {
+    use num_rational::BigRational;
+    use proptest::collection::vec;
     use proptest::prelude::*;
     use rust_decimal::Decimal as Oracle;
 
@@ -249,6 +251,23 @@ mod tests {
                     prop_assert_eq!(error, FactorError::TooPrecise);
                     prop_assert!(!millionths.is_integer());
                 }
+            }
+        }
+
+        #[test]
+        fn any_sum_is_exactly_that_of_big_rationals(
+            decimals in vec((prop_oneof![0..10_i64, 0..=1_000_000_i64], 0..=6_u32), 1..12),
+        ) {
+            let rational = |number: i64, scale: u32| BigRational::new(number.into(), 10_i64.pow(scale).into());
+            let (mut sum, mut exact) = (Factor::ZERO, rational(0, 0));
+            for (number, scale) in decimals {
+                let (unit, digits) = (10_i64.pow(scale), scale as usize);
+                let (whole, fraction) = (number / unit, number % unit);
+                let text = if scale == 0 { whole.to_string() } else { format!("{whole}.{fraction:0digits$}") };
+                sum = sum + Factor::parse(&text).expect("six digits after the point");
+                exact += rational(number, scale);
+                prop_assert_eq!(rational(sum.millionths(), 6), exact.clone());
+                prop_assert_eq!(sum < Factor::ONE, exact < rational(1, 0));
             }
         }
 

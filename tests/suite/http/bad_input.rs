@@ -68,6 +68,71 @@ async fn every_field_that_is_wrong_is_named_with_what_it_must_be() {
 }
 
 #[tokio::test]
+async fn no_form_of_a_number_is_rounded_or_guessed() {
+    let (server, _database) = serve().await;
+    let http = server.http();
+    let texts = [
+        // Would have to be rounded.
+        "0.9999996",
+        "0.0000001",
+        "0.1234567",
+        "1e-7",
+        "1e-400",
+        // Too long, or too large.
+        "0.99999999999999999999999999999999999",
+        "0.10000000000000000000000000000000000000001",
+        "1e400",
+        "99999999999999999999",
+        // Negative.
+        "-0.1",
+        "-1e-6",
+    ];
+    let no_json = [
+        "NaN",
+        "-NaN",
+        "nan",
+        "Infinity",
+        "-Infinity",
+        "inf",
+        "0_1",
+        "1_000",
+        "+0.1",
+        ".1",
+        "1.",
+        "01",
+        "-01",
+        "0x1",
+        "1e",
+        "1e+",
+        "0,5",
+        "0.5f",
+        "1/2",
+        "½",
+        "１",
+        "--1",
+        "0.1.1",
+    ];
+    let in_quotes = ["", " ", " 0.1", "0.1 ", "0.1\\n", "0.1\\u0000", "half", "null", "true"];
+    let quoted = |text: &&str| format!("\"{text}\"");
+    let others = ["true", "false", "[]", "[0.1]", "{}", "{\"value\": 0.1}"].map(str::to_owned);
+    let forms = texts.iter().chain(&no_json).map(|text| (*text).to_owned());
+    let forms = forms.chain(texts.iter().chain(&no_json).chain(&in_quotes).map(quoted)).chain(others);
+    for form in forms {
+        for path in ["/register", "/plan"] {
+            let body = example(json!({"factor": "@"})).to_string().replace("\"@\"", &form);
+            assert_problem(&http.post_text(path, body).await, 422, "");
+        }
+        let body = format!("{{\"capacity\": {form}}}");
+        let put = http.try_send(Method::PUT, "/locations/here", "application/json", body).await;
+        assert_problem(&put.expect("an answer"), 422, "");
+    }
+    let twice = example(json!({})).to_string().replace('}', ", \"factor\": 0.1}");
+    assert_problem(&http.post_text("/register", twice).await, 422, "factor must not be given twice");
+    assert_eq!(http.get("/history").await.json()["executions"], json!([]), "nothing was registered");
+    assert_eq!(http.get("/locations").await.json()["locations"], json!([]), "nothing was set");
+}
+
+#[tokio::test]
 async fn all_errors_are_told_at_once() {
     let (server, _database) = serve().await;
     let reply = server.http().post("/register", &json!({"repo": 1, "factor": -1})).await;
