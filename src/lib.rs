@@ -10,5 +10,6 @@ pub mod config;
 pub mod domain;
 pub mod http;
 pub mod registry;
+pub mod seeded_bug;
 pub mod store;
 pub mod wire;

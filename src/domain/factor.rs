@@ -4,6 +4,8 @@ use std::fmt;
 use std::iter::Sum;
 use std::ops::{Add, Sub};
 
+use crate::seeded_bug::{self, Bug};
+
 /// Millionths in one whole.
 const ONE: i64 = 1_000_000;
 const FRACTION_DIGITS: usize = 6;
@@ -42,6 +44,9 @@ impl Factor {
     pub fn parse(text: &str) -> Result<Self, FactorError> {
         if text.len() > LONGEST_TEXT_BYTES {
             return Err(FactorError::TooLong);
+        }
+        if seeded_bug::is(Bug::NanAsZero) && text == "NaN" {
+            return Ok(Self::ZERO);
         }
         let decimal = Decimal::split(text).ok_or(FactorError::NotANumber)?;
         let millionths = decimal.millionths()?;
@@ -143,6 +148,9 @@ impl Add for Factor {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
+        if seeded_bug::is(Bug::FloatSums) {
+            return Self(seeded_bug::float_sum(self.0, other.0));
+        }
         Self(self.0 + other.0)
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use super::RegistryError;
 use crate::domain::execution::{Execution, RunId};
 use crate::domain::location::LocationName;
+use crate::seeded_bug::{self, Bug};
 
 /// What somebody read: the execution, if there is one.
 pub type Look = Result<Option<Arc<Execution>>, RegistryError>;
@@ -81,6 +82,9 @@ impl Watchers {
 
     /// Wakes who watches these executions.
     pub fn wake(&self, run_ids: &[RunId]) {
+        if seeded_bug::is(Bug::LostWakeUp) {
+            return;
+        }
         let entries = self.entries();
         for (watched, _) in run_ids.iter().filter_map(|run_id| entries.runs.get(run_id)) {
             watched.hint();

@@ -6,6 +6,7 @@ mod http;
 mod layering;
 mod registry;
 mod run;
+mod seeded_bugs;
 mod simulation;
 mod store;
 mod support;

@@ -9,6 +9,7 @@ use crate::domain::factor::Factor;
 use crate::domain::gate::Gate;
 use crate::domain::lease::TokenHash;
 use crate::domain::queue::Waiter;
+use crate::seeded_bug::{self, Bug};
 
 impl Batch {
     pub fn decide(&mut self, command: &Command) -> Verdict {
@@ -51,7 +52,8 @@ impl Batch {
     }
 
     pub fn register(&mut self, registration: &Registration) -> Verdict {
-        if let Some(saved) = self.ids.get(&registration.id).and_then(|run_id| self.roster.get(*run_id)) {
+        let saved = self.ids.get(&registration.id).filter(|_| !seeded_bug::is(Bug::RetryStartsAgain));
+        if let Some(saved) = saved.and_then(|run_id| self.roster.get(*run_id)) {
             return self.answer_saved(saved.clone());
         }
         let factor = registration.factor();
@@ -72,11 +74,12 @@ impl Batch {
 
     /// What keeps one from starting now who does not wait.
     pub fn obstacle(&self, factor: Factor) -> Option<Cause> {
+        let is_overlooked = seeded_bug::is(Bug::BatchIgnoresItself) && self.inserted > 0;
         if !self.location.could_ever_fit(factor) {
             Some(Cause::NeverFits)
         } else if !self.gate().is_open() {
             Some(Cause::Gate)
-        } else if !self.location.fits(factor) {
+        } else if !self.location.fits(factor) && !is_overlooked {
             Some(Cause::NoRoom)
         } else if !self.roster.queue().is_empty() {
             Some(Cause::Queue)
@@ -148,6 +151,13 @@ impl Batch {
             _ if !run.knows(token) => {
                 self.note_word_refused(run_id, "wrong_token", Status::Ended(outcome).as_str());
                 Answer::WrongToken
+            }
+            Status::Ended(_) if seeded_bug::is(Bug::FenceUnchecked) && run.end_reason == Some(EndReason::Lost) => {
+                Answer::Ended(run)
+            }
+            Status::Ended(earlier) if earlier == outcome && seeded_bug::is(Bug::DoubleRelease) => {
+                self.location.used = self.location.used - run.factor();
+                Answer::Ended(run)
             }
             Status::Ended(earlier) if earlier == outcome && run.end_reason != Some(EndReason::Lost) => {
                 Answer::Ended(run)

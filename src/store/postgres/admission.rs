@@ -28,6 +28,7 @@ use crate::domain::execution::{Execution, RunId};
 use crate::domain::holders::Holders;
 use crate::domain::location::Location;
 use crate::domain::roster::Roster;
+use crate::seeded_bug::{self, Bug};
 use crate::store::decision::{Decision, conclude};
 use crate::store::known_profiles::Profiles;
 use crate::store::{Batch, Decided, Known, Lane, StoreError};
@@ -45,6 +46,9 @@ pub async fn decide(client: &mut Object, batch: &Batch, context: &Context<'_>) -
         let inserted: Vec<&Execution> = decisions.iter().flat_map(|decision| &decision.plan.inserted).collect();
         let profiles = known.profiles.of(&inserted);
         save(client, &decisions, &profiles, unused, now, standby).await?;
+        if seeded_bug::is(Bug::KeyOutsideTransaction) {
+            let _ = idempotency::insert(client, &idempotency::first_answers(&decisions), now).await;
+        }
         known.profiles.remember(&profiles.unknown);
     } else {
         // Also where the first location is held by others, and so nothing is decided.
@@ -201,7 +205,8 @@ async fn save(
     standby: &Standby,
 ) -> Result<(), StoreError> {
     let updated: Vec<&Execution> = decisions.iter().flat_map(|decision| &decision.plan.updated).collect();
-    let first_answers = idempotency::first_answers(decisions);
+    let mut first_answers = idempotency::first_answers(decisions);
+    first_answers.retain(|_| !seeded_bug::is(Bug::KeyOutsideTransaction));
     // Sent together, so that the server has the next while it does the one before. Each sends one
     // statement at the most, since a second would come after the commit. Of the errors the first
     // tells why; those after it only say that the transaction has failed.

@@ -10,6 +10,8 @@ use tokio_postgres::error::{DbError, Severity};
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::seeded_bug::{self, Bug};
+
 pub struct Driver(pub MakeRustlsConnect);
 
 impl Connect for Driver {
@@ -47,5 +49,7 @@ where
 /// Whether a commit stopped waiting for its synchronous standby. The warning has no code of its own and its
 /// words depend on the server's language, so it is known by the place in the server that it comes from.
 fn is_of_a_cancelled_wait(notice: &DbError) -> bool {
-    notice.parsed_severity() == Some(Severity::Warning) && notice.routine() == Some("SyncRepWaitForLSN")
+    notice.parsed_severity() == Some(Severity::Warning)
+        && notice.routine() == Some("SyncRepWaitForLSN")
+        && !seeded_bug::is(Bug::AcknowledgementOnWarning)
 }

@@ -21,6 +21,7 @@ use crate::domain::continuity::Continuity;
 use crate::domain::execution::{Execution, RunId};
 use crate::domain::gate::Gate;
 use crate::domain::location::{Location, row_name};
+use crate::seeded_bug::{self, Bug};
 use crate::store::{Batch, Known, Lane, StoreError};
 
 /// For how long a transaction of several locations waits for the first of them.
@@ -166,9 +167,25 @@ fn obstacle(error: tokio_postgres::Error) -> Obstacle {
 }
 
 async fn row(client: &Object, name: &str) -> Result<Option<Location>, Obstacle> {
-    let sql = format!("SELECT {} FROM perfreg_locations WHERE name = $1 FOR UPDATE", rows::LOCATION_COLUMNS);
+    let mut sql = format!("SELECT {} FROM perfreg_locations WHERE name = $1 FOR UPDATE", rows::LOCATION_COLUMNS);
+    if seeded_bug::is(Bug::SumBeforeLock) {
+        sql = format!(
+            "WITH locked AS (SELECT FROM perfreg_locations WHERE name = $1 FOR UPDATE)
+             SELECT {} FROM perfreg_locations, locked WHERE name = $1",
+            rows::LOCATION_COLUMNS
+        );
+    }
     let found = client.query_typed_opt(&sql, &[(&name, Type::TEXT)]).await.map_err(obstacle)?;
-    found.as_ref().map(rows::location).transpose().map_err(Obstacle::Failed)
+    let mut location = found.as_ref().map(rows::location).transpose().map_err(Obstacle::Failed)?;
+    if let Some(location) = location.as_mut().filter(|_| seeded_bug::is(Bug::SumRepeatableRead)) {
+        location.used = reading::holders(client, location, usize::MAX >> 1)
+            .await
+            .map_err(Obstacle::Failed)?
+            .iter()
+            .map(|holder| holder.factor)
+            .sum();
+    }
+    Ok(location)
 }
 
 /// Those that are free, or, if it has to be all, all in one order on all servers.
@@ -196,8 +213,9 @@ struct RegistryRow {
 
 async fn registry(client: &Object, context: &Context<'_>) -> Result<RegistryRow, StoreError> {
     let Context { clock, known, timelines, standby } = *context;
+    let time = if seeded_bug::is(Bug::ExpiryByTransactionStart) { "now()" } else { "clock_timestamp()" };
     let sql = format!(
-        "SELECT {}, {}, clock_timestamp(), {}, {IS_SET} FROM perfreg_registry WHERE id = 1",
+        "SELECT {}, {}, {time}, {}, {IS_SET} FROM perfreg_registry WHERE id = 1",
         rows::CONTINUITY_COLUMNS,
         rows::GATE_COLUMNS,
         timelines.columns()
@@ -205,6 +223,7 @@ async fn registry(client: &Object, context: &Context<'_>) -> Result<RegistryRow,
     let row = client.query_typed_one(&sql, &[]).await.map_err(classify)?;
     standby.note(get(&row, 10)?)?;
     let now = match clock {
+        Clock::Real if seeded_bug::is(Bug::ExpiryByServerClock) => clock.now(),
         Clock::Real => get(&row, 7)?,
         Clock::Simulated(clock) => clock.now(),
     };

@@ -1,11 +1,13 @@
 //! How a transaction that somebody is answered for begins and ends.
 
+use futures_util::FutureExt;
 use tokio::time::timeout;
 use tokio_postgres::Client;
 
 use super::connection::ANSWER_TIMEOUT;
 use super::error::{classify, classify_commit};
 use super::standby::Standby;
+use crate::seeded_bug::{self, Bug};
 use crate::store::StoreError;
 
 /// A server that stops in the middle of a transaction, such as a machine that is paused, gives up
@@ -23,9 +25,10 @@ const WAIT_FOR_STANDBY: &str = "; SELECT set_config('synchronous_commit', CASE c
 /// What is read after a lock must see what was committed while we waited for it, which only READ
 /// COMMITTED promises, whatever the database's default. A warning at the commit must reach us.
 pub async fn begin(client: &Client, lock_timeout: &str, standby: &Standby) -> Result<(), StoreError> {
+    let level = if seeded_bug::is(Bug::SumRepeatableRead) { "REPEATABLE READ" } else { "READ COMMITTED" };
     let wait = if standby.is_required() { WAIT_FOR_STANDBY } else { "" };
     let sql = format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '{lock_timeout}';
+        "BEGIN ISOLATION LEVEL {level}; SET LOCAL lock_timeout = '{lock_timeout}';
          SET LOCAL idle_in_transaction_session_timeout = '{LONGEST_SILENCE}'; SET LOCAL client_min_messages = warning{wait}"
     );
     client.batch_execute(&sql).await.map_err(classify)
@@ -34,7 +37,11 @@ pub async fn begin(client: &Client, lock_timeout: &str, standby: &Standby) -> Re
 /// From here on no answer means that nobody knows whether it was saved.
 pub async fn commit(client: &Client, standby: &Standby) -> Result<(), StoreError> {
     let committing = async {
-        client.batch_execute("COMMIT").await.map_err(classify_commit)?;
+        let commit = async { client.batch_execute("COMMIT").await.map_err(classify_commit) };
+        if seeded_bug::is(Bug::AcknowledgementBeforeCommit) {
+            return Box::pin(commit).now_or_never().unwrap_or(Ok(()));
+        }
+        commit.await?;
         if standby.is_required() { standby.check_after_commit(client).await } else { Ok(()) }
     };
     let unknown = |_| StoreError::CommitUnknown(format!("no answer to a commit within {ANSWER_TIMEOUT:?}"));

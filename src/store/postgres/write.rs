@@ -10,11 +10,13 @@ use uuid::Uuid;
 use super::columns::Columns;
 use super::error::classify;
 use super::rows::get;
+use crate::domain::admission::Plan;
 use crate::domain::execution::{Details, EndReason, Execution, RunId};
 use crate::domain::factor::Factor;
 use crate::domain::history::SearchField;
 use crate::domain::location::{Location, LocationName, row_name};
 use crate::domain::queue::Priority;
+use crate::seeded_bug::{self, Bug};
 use crate::store::StoreError;
 use crate::store::decision::Decision;
 use crate::store::known_profiles::Term;
@@ -177,7 +179,12 @@ pub async fn insert_terms(client: &Client, terms: &[Term]) -> Result<(), StoreEr
 
 /// Writes the rows of the locations at which something has changed.
 pub async fn save_locations(client: &Client, decisions: &[Decision<'_>]) -> Result<(), StoreError> {
-    let changed = decisions.iter().map(|decision| &decision.plan).filter(|plan| plan.changes_location());
+    let is_lost = |plan: &&Plan| {
+        seeded_bug::is(Bug::SumRepeatableRead)
+            || (seeded_bug::is(Bug::LostLocationRow) && plan.inserted.is_empty() && !plan.updated.is_empty())
+    };
+    let changed =
+        decisions.iter().map(|decision| &decision.plan).filter(|plan| plan.changes_location() && !is_lost(plan));
     let locations: Vec<&Location> = changed.map(|plan| &plan.location).collect();
     if locations.is_empty() {
         return Ok(());

@@ -73,7 +73,7 @@ impl Client {
     where
         F: Future<Output = Result<T, RegistryError>>,
     {
-        let replica = self.chance.within(0..=REPLICAS as u32 - 1) as usize;
+        let replica = self.chance.pick(&REPLICAS);
         let died = || Err(RegistryError::OutcomeUnknown("it died".to_owned()));
         let answer = self.world.ask(replica, call).await.unwrap_or_else(died);
         if let Err(error @ (RegistryError::Broken(_) | RegistryError::Overloaded)) = &answer {

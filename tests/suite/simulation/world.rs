@@ -19,7 +19,7 @@ use super::database::Database;
 use super::evidence::Evidence;
 use super::trace::{Trace, Who};
 
-pub const REPLICAS: usize = 3;
+pub const REPLICAS: [usize; 3] = [0, 1, 2];
 /// How often something may go wrong on a way before it goes well, while there is no outage.
 const MOST_FAILURES_IN_A_ROW: u32 = 3;
 /// The longest outage of a replica's way to the database.
@@ -27,7 +27,7 @@ const LONGEST_OUTAGE: Duration = Duration::from_secs(5);
 /// How long a replica does not look for changes that others made.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 /// Each replica looks so often before it sweeps, so that one after the other does.
-const LOOKS_PER_SWEEP: usize = REPLICAS;
+const LOOKS_PER_SWEEP: usize = REPLICAS.len();
 /// A round lasts for longer than a minute.
 const PULSES_PER_ROUND: usize = 31;
 /// Every promise about the end is kept well before this many rounds of a minute.
@@ -103,7 +103,7 @@ impl World {
             calm: AtomicBool::new(false),
             trace,
         });
-        for number in 0..REPLICAS {
+        for number in REPLICAS {
             let replica = world.start(number);
             world.replicas().push(replica);
         }
@@ -183,7 +183,7 @@ impl World {
             if self.is_calm() {
                 return;
             }
-            let number = chance.pick(&[0, 1, 2]);
+            let number = chance.pick(&REPLICAS);
             if chance.happens(50) {
                 self.trace.note(Who::World, "kills replica", number as i64);
                 self.replicas()[number].life.kill();
@@ -207,7 +207,7 @@ impl World {
     /// or, where nobody would end it, by hand.
     pub async fn come_to_rest(self: &Arc<Self>) {
         self.calm.store(true, Ordering::Relaxed);
-        for number in 0..REPLICAS {
+        for number in REPLICAS {
             if self.replicas()[number].life.is_over() {
                 self.restart(number);
             }
