@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::{join, join_all};
 use perfreg::domain::execution::{Execution, Outcome, RunId, Status};
 use perfreg::domain::factor::Factor;
 use perfreg::domain::gate::{Gate, GateState};
@@ -55,6 +56,7 @@ impl Client {
                 0..=9 => self.set_location().await,
                 10..=14 => self.set_registry().await,
                 15..=29 => self.cancel_somebody().await,
+                30..=44 => self.burst(number).await,
                 _ => self.run_test(number).await,
             }
         }
@@ -73,7 +75,13 @@ impl Client {
     where
         F: Future<Output = Result<T, RegistryError>>,
     {
-        let replica = self.chance.pick(&REPLICAS);
+        self.ask_replica(self.chance.pick(&REPLICAS), call).await
+    }
+
+    async fn ask_replica<T, F>(&self, replica: usize, call: impl FnOnce(Arc<Registry>) -> F) -> Result<T, RegistryError>
+    where
+        F: Future<Output = Result<T, RegistryError>>,
+    {
         let died = || Err(RegistryError::OutcomeUnknown("it died".to_owned()));
         let answer = self.world.ask(replica, call).await.unwrap_or_else(died);
         if let Err(error @ (RegistryError::Broken(_) | RegistryError::Overloaded)) = &answer {
@@ -152,6 +160,26 @@ impl Client {
         Test { request, name }
     }
 
+    /// Several tests at once through one replica, which decides them together. Whatever comes of them is cancelled.
+    async fn burst(&self, number: u32) {
+        let (replica, location, heard) = (self.chance.pick(&REPLICAS), self.chance.pick(&LOCATIONS), Instant::now());
+        let several = |index| {
+            let mut test = self.any_test(10 * (number + 1) + index);
+            test.request.details.location = location.map(LocationName::new);
+            test
+        };
+        let tests: Vec<Test> = (0..self.chance.within(3..=6)).map(several).collect();
+        let registering = tests.iter().map(|test| {
+            let request = test.request.clone();
+            self.ask_replica(replica, |registry| async move { registry.register(request).await })
+        });
+        for (test, answer) in tests.iter().zip(join_all(registering).await) {
+            if let Some(held) = self.take_answer(test, answer, heard) {
+                self.end(test, &held, Outcome::Cancelled).await;
+            }
+        }
+    }
+
     async fn run_test(&self, number: u32) {
         let test = self.any_test(number);
         let Some(mut held) = self.register(&test).await else { return };
@@ -178,7 +206,7 @@ impl Client {
                 })
             };
             let answers = if has_key && self.chance.happens(15) {
-                let (one, other) = futures_util::future::join(register(), register()).await;
+                let (one, other) = join(register(), register()).await;
                 vec![one, other]
             } else {
                 vec![register().await]
