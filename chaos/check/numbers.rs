@@ -1,0 +1,91 @@
+//! run_ids and fences: each is given once, and grows.
+
+use std::collections::HashSet;
+
+use super::lives::{Life, Lives};
+use super::{Answer, Ask, Evidence, Moment, Verdict};
+
+pub fn check(evidence: &Evidence, lives: &Lives<'_>) -> Verdict {
+    let mut verdict = Verdict::new("run_ids and fences");
+    told_once(evidence, lives, &mut verdict);
+    saved_once(evidence, &mut verdict);
+    grow(lives.all().iter().collect(), "run_id", |life| Some(life.run.run_id), &mut verdict);
+    for location in 0..evidence.capacities.len() {
+        let here: Vec<&Life<'_>> =
+            lives.all().iter().filter(|life| usize::from(life.run.location) == location).collect();
+        grow(here, "fence", |life| life.run.fence, &mut verdict);
+        time_goes_on(evidence, location, &mut verdict);
+    }
+    verdict
+}
+
+/// No two registrations are told the same number.
+fn told_once(evidence: &Evidence, lives: &Lives<'_>, verdict: &mut Verdict) {
+    let (mut run_ids, mut fences) = (HashSet::new(), HashSet::new());
+    for call in &evidence.calls {
+        let Ask::Register(registration) = &call.ask else { continue };
+        let (run_id, fence) = match call.answer {
+            Answer::Running { run_id, fence, .. } => (run_id, Some(fence)),
+            Answer::Queued { run_id, .. } => (run_id, None),
+            _ => continue,
+        };
+        let is_new = run_ids.insert(run_id) && fence.is_none_or(|fence| fences.insert((call.location, fence)));
+        verdict.judge(is_new, call.sent, call.location, || format!("a number was given twice: {call:?}"));
+        let is_one = lives.of_op(registration.op).is_none_or(|life| life.run.run_id == run_id);
+        verdict.judge(is_one, call.sent, call.location, || format!("one request became two runs: {call:?}"));
+    }
+}
+
+fn saved_once(evidence: &Evidence, verdict: &mut Verdict) {
+    let (mut run_ids, mut fences, mut ops) = (HashSet::new(), HashSet::new(), HashSet::new());
+    for run in &evidence.runs {
+        let is_new = run_ids.insert(run.run_id) && run.fence.is_none_or(|fence| fences.insert((run.location, fence)));
+        verdict.judge(is_new, run.start, run.location, || format!("a number is there twice: {run:?}"));
+        verdict.judge(ops.insert(run.op), run.start, run.location, || format!("one request became two runs: {run:?}"));
+    }
+}
+
+/// Whatever was asked for after another was answered has the larger number.
+fn grow(mut lives: Vec<&Life<'_>>, what: &str, number: impl Fn(&Life<'_>) -> Option<i64>, verdict: &mut Verdict) {
+    // A run is known from the first answer that names it.
+    let known = |life: &Life<'_>| {
+        let register = life.register?;
+        match (&register.answer, what) {
+            (Answer::Running { .. }, _) | (Answer::Queued { .. }, "run_id") => Some(register.answered),
+            _ => life.seen_running,
+        }
+    };
+    let mut answered: Vec<(Moment, i64)> =
+        lives.iter().filter_map(|life| Some((known(life)?, number(life)?))).collect();
+    answered.sort_unstable();
+    lives.retain(|life| life.register.is_some());
+    lives.sort_by_key(|life| life.asked());
+    let (mut largest, mut next) = (i64::MIN, 0);
+    for life in lives {
+        while next < answered.len() && answered[next].0 < life.asked() {
+            largest = largest.max(answered[next].1);
+            next += 1;
+        }
+        let Some(number) = number(life) else { continue };
+        verdict.judge(number > largest, life.asked(), life.run.location, || {
+            format!("{what} {number} was given after {largest}: {:?}", life.run)
+        });
+    }
+}
+
+/// At one location the fences are in the order of the starts.
+fn time_goes_on(evidence: &Evidence, location: usize, verdict: &mut Verdict) {
+    let mut starts: Vec<_> = evidence
+        .runs
+        .iter()
+        .filter(|run| usize::from(run.location) == location)
+        .filter_map(|run| Some((run.fence?, run.start, run.run_id)))
+        .collect();
+    starts.sort_unstable();
+    for pair in starts.windows(2) {
+        let [(_, before, first), (_, after, second)] = pair else { continue };
+        verdict.judge(before <= after, *after, location as u16, || {
+            format!("run {second} started after run {first}, and {} us earlier", before - after)
+        });
+    }
+}

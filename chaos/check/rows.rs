@@ -1,0 +1,44 @@
+//! A location's row is the sum of what runs and waits there, and events tell the whole story.
+
+use std::collections::HashMap;
+
+use super::{Evidence, Run, Status, Verdict};
+
+pub fn check(evidence: &Evidence) -> Verdict {
+    let mut verdict = Verdict::new("rows and events");
+    for location in &evidence.locations {
+        let here = |status| {
+            let is = move |run: &&Run| run.location == location.location && run.status == status;
+            evidence.runs.iter().filter(is)
+        };
+        let used: i64 = here(Status::Running).map(|run| run.factor).sum();
+        let running = here(Status::Running).count() as i64;
+        let waiting = here(Status::Queued).count() as i64;
+        let leased = here(Status::Running).filter(|run| run.lease_seconds.is_some()).count() as i64;
+        let saved = (location.used, location.running, location.waiting, location.leased);
+        verdict.judge(saved == (used, running, waiting, leased), 0, location.location, || {
+            format!(
+                "its row says (used, running, waiting, leased) {saved:?}, its runs {:?}",
+                (used, running, waiting, leased)
+            )
+        });
+    }
+    let mut counts: HashMap<(i64, &str), usize> = HashMap::new();
+    for event in &evidence.events {
+        if let Some(run_id) = event.run_id {
+            *counts.entry((run_id, event.kind.as_str())).or_default() += 1;
+        }
+    }
+    for run in &evidence.runs {
+        let expected = [
+            ("queued", usize::from(run.queued.is_some())),
+            ("started", usize::from(run.fence.is_some())),
+            ("ended", usize::from(run.status.has_ended())),
+        ];
+        for (kind, expected) in expected {
+            let found = counts.get(&(run.run_id, kind)).copied().unwrap_or_default();
+            verdict.judge(found == expected, run.start, run.location, || format!("{found} events {kind} of {run:?}"));
+        }
+    }
+    verdict
+}
