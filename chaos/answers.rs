@@ -64,7 +64,7 @@ fn understand(ask: &Ask, code: u16, fields: &Fields, moment: impl Fn(Timestamp) 
         (200, None) if matches!(ask, Ask::SetGate { .. }) => Answer::GateSet,
         (409, Some("refused")) => Answer::Refused(refusal(fields)?),
         (409, Some("lost" | "already-ended")) => {
-            let (status, reason) = (Status::parse(fields.outcome.as_deref()?)?, fields.end_reason.clone());
+            let (status, reason) = (self::status(fields.outcome.as_deref()?)?, fields.end_reason.clone());
             Answer::EndedOtherwise { status, reason }
         }
         (409, Some("not-started")) => Answer::NotStarted,
@@ -78,7 +78,7 @@ fn understand(ask: &Ask, code: u16, fields: &Fields, moment: impl Fn(Timestamp) 
 
 fn execution(fields: &Fields, moment: impl Fn(Timestamp) -> Moment) -> Option<Answer> {
     let run_id = fields.run_id?;
-    let status = Status::parse(fields.status.as_ref()?.get().trim_matches('"'))?;
+    let status = self::status(fields.status.as_ref()?.get().trim_matches('"'))?;
     Some(match status {
         Status::Queued => {
             let room = match (&fields.waits_for, fields.position) {
@@ -106,4 +106,16 @@ fn refusal(fields: &Fields) -> Option<Room> {
 
 fn millionths(text: &str) -> Option<i64> {
     Some(Factor::parse(text.trim_matches('"')).ok()?.millionths())
+}
+
+/// The word that the API and the databases use.
+pub fn status(word: &str) -> Option<Status> {
+    Some(match word {
+        "queued" => Status::Queued,
+        "running" => Status::Running,
+        "success" => Status::Success,
+        "failure" => Status::Failure,
+        "cancelled" => Status::Cancelled,
+        _ => return None,
+    })
 }

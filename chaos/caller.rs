@@ -77,7 +77,7 @@ impl Caller {
         let _under_way = world.places[usize::from(self.place)].calls.read().await;
         let (sent, mut attempts, mut is_unknown) = (world.now(), 0, false);
         let (mut first, patience) = (sent, Duration::from_millis(self.random.u64(1_500..5_000)) + message.hold);
-        let outcome = loop {
+        let (outcome, server) = loop {
             let replica = self.random.usize(..world.replicas.len());
             attempts += 1;
             let reply = timeout(patience, self.attempt(replica, message)).await.ok().flatten();
@@ -92,7 +92,8 @@ impl Caller {
             is_unknown |= outcome.answer == Answer::Unknown;
             if is_known || attempts == MOST_ATTEMPTS || (is_unknown && !message.is_repeatable) {
                 let is_lost = is_unknown && !is_known;
-                break if is_lost { Outcome { answer: Answer::Unknown, ..outcome } } else { outcome };
+                let answer = if is_lost { Answer::Unknown } else { outcome.answer };
+                break (Outcome { answer, ..outcome }, replica);
             }
             sleep(Duration::from_millis(self.random.u64(20..300))).await;
             // Whatever came before has changed nothing.
@@ -106,6 +107,7 @@ impl Caller {
             sent: first,
             answered: world.now(),
             attempts,
+            server,
             is_held: !message.hold.is_zero(),
             ask,
             answer: outcome.answer.clone(),
@@ -148,7 +150,7 @@ impl Caller {
     /// Writes down what was found out in another way than by a call.
     pub fn note(&mut self, ask: Ask, sent: Moment, answer: Answer) {
         let (client, location, answered) = (self.id, self.place, self.world.now());
-        self.calls.push(Call { client, location, sent, answered, attempts: 1, is_held: false, ask, answer });
+        self.calls.push(Call { client, location, sent, answered, attempts: 1, server: 0, is_held: false, ask, answer });
     }
 
     /// Another that does something beside this one.

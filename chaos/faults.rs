@@ -89,7 +89,7 @@ impl Breaker {
             FaultKind::ResetClients => self.spoil(&replica.clients, Mode::Reset, time).await,
             FaultKind::SilenceClients => self.spoil(&replica.clients, Mode::Silent, time).await,
             FaultKind::DelayClients => {
-                self.spoil(&replica.clients, Mode::Delay(Duration::from_millis(300)), time).await
+                self.spoil(&replica.clients, Mode::Delay(Duration::from_millis(300)), time).await;
             }
             FaultKind::WrongClock => {
                 let hour = if self.random.bool() { 3_600 } else { -3_600 };

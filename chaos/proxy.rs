@@ -67,8 +67,7 @@ async fn forward(client: TcpStream, target: SocketAddr, mode: watch::Receiver<Mo
 async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mode: watch::Receiver<Mode>) {
     let mut buffer = vec![0; 16 * 1_024];
     let mut is_cut = false;
-    loop {
-        let Ok(count @ 1..) = from.read(&mut buffer).await else { break };
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
         let now = *mode.borrow();
         if let Mode::Delay(time) = now {
             sleep(time).await;
@@ -86,7 +85,7 @@ async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mode: watch::Rece
     let _ = to.shutdown().await;
 }
 
-const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+const LONGEST_SILENCE: Duration = Duration::from_mins(1);
 
 /// Closes with a reset instead of an end.
 fn break_off(stream: &TcpStream) {

@@ -25,7 +25,7 @@ use crate::world::{Place, Weights, World};
 use crate::{keepers, report, saved, stories};
 
 /// After the end has begun, everybody has this long to finish.
-const LAST_WORDS: Duration = Duration::from_secs(180);
+const LAST_WORDS: Duration = Duration::from_mins(3);
 
 pub struct Finished {
     pub is_kept: bool,
@@ -154,7 +154,7 @@ async fn prepare(world: &Arc<World>, seed: u64) -> Result<()> {
         let mut caller = Caller::new(world, place.index, 0, seed);
         let body = format!(r#"{{"capacity":{}.{:06}}}"#, place.capacity / 1_000_000, place.capacity % 1_000_000);
         let message = Message { method: Method::PUT, ..Message::post(&format!("/locations/{}", place.name), body) };
-        let give_up = Instant::now() + Duration::from_secs(60);
+        let give_up = Instant::now() + Duration::from_mins(1);
         while caller.read(&message).await.is_none() {
             if Instant::now() > give_up {
                 bail!("the servers do not serve; see their logs");
@@ -170,7 +170,7 @@ async fn settle(world: &Arc<World>) -> Result<()> {
     for place in &world.places {
         let mut caller = Caller::new(world, place.index, 0, 0);
         let look = Message::get("/readyz".to_owned());
-        let give_up = Instant::now() + Duration::from_secs(60);
+        let give_up = Instant::now() + Duration::from_mins(1);
         while caller.read(&look).await.is_none() {
             ensure!(Instant::now() < give_up, "the servers do not serve any more; see their logs");
             sleep(Duration::from_millis(100)).await;

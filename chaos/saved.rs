@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio_postgres::NoTls;
 
-use crate::check::{Event, Evidence, Location, Run, Status};
+use crate::answers;
+use crate::check::{Event, Evidence, Execution, Location};
 use crate::world::World;
 
 const RUNS: &str = "SELECT run_id, location, CAST(extra AS TEXT), status, factor_millionths, fence, start_time, end_time, \
@@ -52,7 +53,7 @@ pub async fn read(url: &str, world: &World, evidence: &mut Evidence) -> Result<(
         let Some(place) = place else { continue };
         let number = |index: usize| row[index].number().context("a number");
         evidence.locations.push(Location {
-            location: place.index,
+            index: place.index,
             capacity: number(1)?,
             used: number(2)?,
             running: number(3)?,
@@ -66,7 +67,7 @@ pub async fn read(url: &str, world: &World, evidence: &mut Evidence) -> Result<(
         let at = world.moment(row[0].time().context("a time")?);
         evidence.events.push(Event {
             at,
-            kind: row[1].text().unwrap_or_default().to_owned(),
+            what: row[1].text().unwrap_or_default().to_owned(),
             run_id: row[2].number(),
             op,
         });
@@ -74,15 +75,15 @@ pub async fn read(url: &str, world: &World, evidence: &mut Evidence) -> Result<(
     Ok(())
 }
 
-fn run(row: &[Cell], world: &World) -> Option<Run> {
+fn run(row: &[Cell], world: &World) -> Option<Execution> {
     let place = world.places.iter().find(|place| Some(place.name.as_str()) == row[1].text())?;
     let extra: Value = serde_json::from_str(row[2].text()?).ok()?;
     let time = |index: usize| row[index].time().map(|time| world.moment(time));
-    Some(Run {
+    Some(Execution {
         run_id: row[0].number()?,
         location: place.index,
         op: extra["op"].as_u64().unwrap_or_default(),
-        status: Status::parse(row[3].text()?)?,
+        status: answers::status(row[3].text()?)?,
         factor: row[4].number().unwrap_or_default(),
         fence: row[5].number(),
         start: time(6)?,

@@ -246,7 +246,7 @@ async fn haunt(ghost: &mut Caller, test: &Test) {
         world.sleep(lease.mul_f64(1.2)).await;
         beat(ghost, test, Duration::ZERO).await;
     }
-    world.sleep(lease * 2 - Duration::from_millis(500)).await;
+    world.sleep(lease.mul_f64(1.95)).await;
     while !world.is_ending() {
         if !matches!(look(ghost, test.run_id).await, Answer::Running { .. }) {
             break;

@@ -36,9 +36,9 @@ pub fn check(evidence: &Evidence, lives: &Lives<'_>) -> Verdict {
 /// A heartbeat makes the lease whole, and one that comes after the loss does nothing.
 fn believed(evidence: &Evidence, lives: &Lives<'_>, verdict: &mut Verdict) {
     for call in &evidence.calls {
-        let run_id = match call.ask {
-            Ask::Beat { run_id } | Ask::Complete { run_id, .. } | Ask::CompleteAsStranger { run_id } => run_id,
-            _ => continue,
+        let (Ask::Beat { run_id } | Ask::Complete { run_id, .. } | Ask::CompleteAsStranger { run_id }) = call.ask
+        else {
+            continue;
         };
         let Some(life) = lives.of_run(run_id) else { continue };
         if let (Ask::CompleteAsStranger { .. }, Answer::Ended { .. } | Answer::Running { .. }) =

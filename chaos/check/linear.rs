@@ -15,7 +15,7 @@ use super::model::{Context, LocationModel, Op, Runner, State};
 use super::{Answer, Ask, Call, Evidence, Moment, SECOND, Status, Verdict};
 
 /// For how long Porcupine may look; a piece without a verdict fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// When something that nobody was told of has come into effect at the latest, after the time that the
 /// database gives it: the longest freeze, and the time-outs behind it.
 const LATE: Moment = 60 * SECOND;
@@ -29,7 +29,7 @@ struct Step {
 
 pub fn check(evidence: &Evidence, lives: &Lives<'_>) -> Verdict {
     let mut verdict = Verdict::new("linearizability");
-    for location in 0..evidence.capacities.len() as u16 {
+    for location in evidence.places() {
         check_location(evidence, lives, location, &mut verdict);
     }
     verdict
@@ -196,8 +196,9 @@ fn step(call: &Call, lives: &Lives<'_>, gates: &HashMap<u64, Moment>) -> Option<
             Ask::Beat { run_id } | Ask::Complete { run_id, .. } | Ask::Cancel { run_id, .. },
             Answer::EndedOtherwise { .. },
         ) => known(Op::SeeEnded { run_id: *run_id }),
-        (_, Answer::Running { run_id, .. }) => known(Op::SeeRunning { run_id: *run_id }),
-        (Ask::Cancel { run_id, .. }, Answer::Stopping) => known(Op::SeeRunning { run_id: *run_id }),
+        (_, Answer::Running { run_id, .. }) | (Ask::Cancel { run_id, .. }, Answer::Stopping) => {
+            known(Op::SeeRunning { run_id: *run_id })
+        }
         (_, Answer::Queued { run_id, room }) => known(Op::SeeQueued { run_id: *run_id, room: room.clone() }),
         _ => None,
     }

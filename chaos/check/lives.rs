@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::{Answer, Ask, Call, Evidence, Moment, Run};
+use super::{Answer, Ask, Call, Evidence, Execution, Moment};
 
 /// One run: what is saved of it, and what its clients saw.
 #[derive(Debug)]
 pub struct Life<'evidence> {
-    pub run: &'evidence Run,
+    pub run: &'evidence Execution,
     pub register: Option<&'evidence Call>,
     /// When somebody was first told that it runs.
     pub seen_running: Option<Moment>,
@@ -33,7 +33,7 @@ impl Life<'_> {
 }
 
 pub struct Lives<'evidence> {
-    lives: Vec<Life<'evidence>>,
+    all: Vec<Life<'evidence>>,
     by_run_id: HashMap<i64, usize>,
     by_op: HashMap<u64, usize>,
 }
@@ -50,7 +50,7 @@ impl<'evidence> Lives<'evidence> {
             last_sign: None,
         };
         let mut lives = Self {
-            lives: evidence.runs.iter().map(life).collect(),
+            all: evidence.runs.iter().map(life).collect(),
             by_run_id: evidence.runs.iter().enumerate().map(|(index, run)| (run.run_id, index)).collect(),
             by_op: evidence.runs.iter().enumerate().map(|(index, run)| (run.op, index)).collect(),
         };
@@ -61,15 +61,15 @@ impl<'evidence> Lives<'evidence> {
     }
 
     pub fn all(&self) -> &[Life<'evidence>] {
-        &self.lives
+        &self.all
     }
 
     pub fn of_run(&self, run_id: i64) -> Option<&Life<'evidence>> {
-        self.by_run_id.get(&run_id).map(|index| &self.lives[*index])
+        self.by_run_id.get(&run_id).map(|index| &self.all[*index])
     }
 
     pub fn of_op(&self, op: u64) -> Option<&Life<'evidence>> {
-        self.by_op.get(&op).map(|index| &self.lives[*index])
+        self.by_op.get(&op).map(|index| &self.all[*index])
     }
 
     fn note(&mut self, call: &'evidence Call) {
@@ -83,7 +83,7 @@ impl<'evidence> Lives<'evidence> {
             | Ask::Look { run_id } => self.by_run_id.get(run_id),
             Ask::SetGate { .. } => None,
         };
-        let Some(life) = named.map(|index| &mut self.lives[*index]) else { return };
+        let Some(life) = named.map(|index| &mut self.all[*index]) else { return };
         match &call.ask {
             Ask::Register(_) => life.register = Some(call),
             Ask::Complete { .. } | Ask::Cancel { force: true, .. } => earlier(&mut life.end_sent, call.sent),

@@ -79,17 +79,6 @@ pub enum Status {
 }
 
 impl Status {
-    pub fn parse(text: &str) -> Option<Self> {
-        Some(match text {
-            "queued" => Self::Queued,
-            "running" => Self::Running,
-            "success" => Self::Success,
-            "failure" => Self::Failure,
-            "cancelled" => Self::Cancelled,
-            _ => return None,
-        })
-    }
-
     pub const fn has_ended(self) -> bool {
         !matches!(self, Self::Queued | Self::Running)
     }
@@ -150,6 +139,8 @@ pub struct Call {
     /// When the last one was answered or given up.
     pub answered: Moment,
     pub attempts: u16,
+    /// The server that answered, or should have.
+    pub server: usize,
     /// Whether it asked to be held until something changes.
     pub is_held: bool,
     pub ask: Ask,
@@ -158,7 +149,7 @@ pub struct Call {
 
 /// An execution as the database has it.
 #[derive(Clone, Debug)]
-pub struct Run {
+pub struct Execution {
     pub run_id: i64,
     pub location: u16,
     pub op: u64,
@@ -176,7 +167,7 @@ pub struct Run {
 /// A location's row as the database has it.
 #[derive(Clone, Debug)]
 pub struct Location {
-    pub location: u16,
+    pub index: u16,
     pub capacity: i64,
     pub used: i64,
     pub running: i64,
@@ -188,7 +179,7 @@ pub struct Location {
 #[derive(Clone, Debug)]
 pub struct Event {
     pub at: Moment,
-    pub kind: String,
+    pub what: String,
     pub run_id: Option<i64>,
     /// Of whoever set a gate.
     pub op: Option<u64>,
@@ -205,7 +196,7 @@ pub struct Fault {
 #[derive(Default)]
 pub struct Evidence {
     pub calls: Vec<Call>,
-    pub runs: Vec<Run>,
+    pub runs: Vec<Execution>,
     pub locations: Vec<Location>,
     pub events: Vec<Event>,
     pub faults: Vec<Fault>,
@@ -214,6 +205,11 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// All locations.
+    pub fn places(&self) -> impl Iterator<Item = u16> + use<> {
+        0..u16::try_from(self.capacities.len()).unwrap_or(u16::MAX)
+    }
+
     /// Whether nothing was broken from `begin` to `end`.
     pub fn is_calm(&self, begin: Moment, end: Moment) -> bool {
         self.faults.iter().all(|fault| fault.end.saturating_add(RECOVERY) < begin || end < fault.begin)

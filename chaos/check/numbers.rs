@@ -10,9 +10,8 @@ pub fn check(evidence: &Evidence, lives: &Lives<'_>) -> Verdict {
     told_once(evidence, lives, &mut verdict);
     saved_once(evidence, &mut verdict);
     grow(lives.all().iter().collect(), "run_id", |life| Some(life.run.run_id), &mut verdict);
-    for location in 0..evidence.capacities.len() {
-        let here: Vec<&Life<'_>> =
-            lives.all().iter().filter(|life| usize::from(life.run.location) == location).collect();
+    for location in evidence.places() {
+        let here: Vec<&Life<'_>> = lives.all().iter().filter(|life| life.run.location == location).collect();
         grow(here, "fence", |life| life.run.fence, &mut verdict);
         time_goes_on(evidence, location, &mut verdict);
     }
@@ -74,17 +73,17 @@ fn grow(mut lives: Vec<&Life<'_>>, what: &str, number: impl Fn(&Life<'_>) -> Opt
 }
 
 /// At one location the fences are in the order of the starts.
-fn time_goes_on(evidence: &Evidence, location: usize, verdict: &mut Verdict) {
+fn time_goes_on(evidence: &Evidence, location: u16, verdict: &mut Verdict) {
     let mut starts: Vec<_> = evidence
         .runs
         .iter()
-        .filter(|run| usize::from(run.location) == location)
+        .filter(|run| run.location == location)
         .filter_map(|run| Some((run.fence?, run.start, run.run_id)))
         .collect();
     starts.sort_unstable();
     for pair in starts.windows(2) {
         let [(_, before, first), (_, after, second)] = pair else { continue };
-        verdict.judge(before <= after, *after, location as u16, || {
+        verdict.judge(before <= after, *after, location, || {
             format!("run {second} started after run {first}, and {} us earlier", before - after)
         });
     }

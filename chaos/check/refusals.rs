@@ -31,7 +31,7 @@ impl Most {
             && (1 << largest.len()) <= steps.len()
         {
             let half = 1 << (largest.len() - 1);
-            largest.push((0..=last.len() - half - 1).map(|index| last[index].max(last[index + half])).collect());
+            largest.push((0..last.len() - half).map(|index| last[index].max(last[index + half])).collect());
         }
         Self { steps, largest }
     }
@@ -57,8 +57,7 @@ struct Possible {
 
 pub fn check(evidence: &Evidence, lives: &Lives<'_>) -> Verdict {
     let mut verdict = Verdict::new("false refusal");
-    let possible: Vec<Possible> =
-        (0..evidence.capacities.len()).map(|location| possible(evidence, lives, location as u16)).collect();
+    let possible: Vec<Possible> = evidence.places().map(|location| possible(evidence, lives, location)).collect();
     for call in &evidence.calls {
         let (Ask::Register(registration), Answer::Refused(room)) = (&call.ask, &call.answer) else { continue };
         let capacity = evidence.capacities[usize::from(call.location)];

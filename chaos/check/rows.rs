@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::{Evidence, Run, Status, Verdict};
+use super::{Evidence, Execution, Status, Verdict};
 
 pub fn check(evidence: &Evidence) -> Verdict {
     let mut verdict = Verdict::new("rows and events");
     for location in &evidence.locations {
         let here = |status| {
-            let is = move |run: &&Run| run.location == location.location && run.status == status;
+            let is = move |run: &&Execution| run.location == location.index && run.status == status;
             evidence.runs.iter().filter(is)
         };
         let used: i64 = here(Status::Running).map(|run| run.factor).sum();
@@ -16,7 +16,7 @@ pub fn check(evidence: &Evidence) -> Verdict {
         let waiting = here(Status::Queued).count() as i64;
         let leased = here(Status::Running).filter(|run| run.lease_seconds.is_some()).count() as i64;
         let saved = (location.used, location.running, location.waiting, location.leased);
-        verdict.judge(saved == (used, running, waiting, leased), 0, location.location, || {
+        verdict.judge(saved == (used, running, waiting, leased), 0, location.index, || {
             format!(
                 "its row says (used, running, waiting, leased) {saved:?}, its runs {:?}",
                 (used, running, waiting, leased)
@@ -26,7 +26,7 @@ pub fn check(evidence: &Evidence) -> Verdict {
     let mut counts: HashMap<(i64, &str), usize> = HashMap::new();
     for event in &evidence.events {
         if let Some(run_id) = event.run_id {
-            *counts.entry((run_id, event.kind.as_str())).or_default() += 1;
+            *counts.entry((run_id, event.what.as_str())).or_default() += 1;
         }
     }
     for run in &evidence.runs {

@@ -19,7 +19,7 @@ pub fn check(evidence: &Evidence, lives: &Lives<'_>) -> Verdict {
         }
         if evidence.is_calm(call.sent - SOON, news + SOON) && call.attempts == 1 {
             verdict.judge(call.answered <= news + SOON, call.sent, call.location, || {
-                format!("it was answered {} us after the news: {call:?}, {run:?}", call.answered - news)
+                format!("server {} answered {} us after the news: {call:?}, {run:?}", call.server, call.answered - news)
             });
         }
     }
