@@ -25,6 +25,7 @@ struct Fields {
     fence: Option<i64>,
     outcome: Option<String>,
     end_reason: Option<String>,
+    version: Option<i64>,
     lease_token: Option<String>,
     lease_expires_at: Option<Timestamp>,
     position: Option<usize>,
@@ -50,10 +51,10 @@ struct Gate {
 pub fn read(ask: &Ask, reply: &Reply, moment: impl Fn(Timestamp) -> Moment) -> Outcome {
     let unexpected = || Answer::Unexpected(format!("{} {}", reply.status, String::from_utf8_lossy(&reply.body)));
     let Ok(fields) = serde_json::from_slice::<Fields>(&reply.body) else {
-        return Outcome { answer: unexpected(), token: None };
+        return Outcome::of(unexpected());
     };
     let answer = understand(ask, reply.status, &fields, moment).unwrap_or_else(unexpected);
-    Outcome { answer, token: fields.lease_token }
+    Outcome { answer, token: fields.lease_token, version: fields.version }
 }
 
 fn understand(ask: &Ask, code: u16, fields: &Fields, moment: impl Fn(Timestamp) -> Moment) -> Option<Answer> {

@@ -58,6 +58,14 @@ pub struct Caller {
 pub struct Outcome {
     pub answer: Answer,
     pub token: Option<String>,
+    /// Of the execution, as it was told.
+    pub version: Option<i64>,
+}
+
+impl Outcome {
+    pub const fn of(answer: Answer) -> Self {
+        Self { answer, token: None, version: None }
+    }
 }
 
 impl Caller {
@@ -85,9 +93,8 @@ impl Caller {
             if reply.is_none() {
                 self.connections[replica] = None;
             }
-            let outcome = reply.map_or(Outcome { answer: Answer::Unknown, token: None }, |reply| {
-                answers::read(&ask, &reply, |time| world.moment(time))
-            });
+            let outcome = reply
+                .map_or(Outcome::of(Answer::Unknown), |reply| answers::read(&ask, &reply, |time| world.moment(time)));
             let is_known = !matches!(outcome.answer, Answer::Unknown | Answer::Unavailable);
             is_unknown |= outcome.answer == Answer::Unknown;
             if is_known || attempts == MOST_ATTEMPTS || (is_unknown && !message.is_repeatable) {

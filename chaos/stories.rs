@@ -19,6 +19,8 @@ const LONGEST_HOLD: Duration = Duration::from_secs(20);
 struct Test {
     run_id: i64,
     token: Option<String>,
+    /// The version that is known; whoever is held without one may be told of its end only.
+    version: Option<i64>,
 }
 
 /// Lives through one test after the other until the end.
@@ -90,7 +92,7 @@ async fn plain(caller: &mut Caller) {
     let registration = registration(caller);
     let outcome = register(caller, &registration).await;
     if let Answer::Running { run_id, .. } = outcome.answer {
-        let test = Test { run_id, token: None };
+        let test = Test { run_id, token: None, version: None };
         if caller.random.u8(..10) == 0 {
             look(caller, run_id).await;
         }
@@ -107,7 +109,7 @@ async fn keyed(caller: &mut Caller) {
     }
     if let Answer::Running { run_id, .. } = outcome.answer {
         run(caller).await;
-        end(caller, &Test { run_id, token: None }).await;
+        end(caller, &Test { run_id, token: None, version: None }).await;
     }
 }
 
@@ -148,7 +150,7 @@ async fn twins(caller: &mut Caller) {
     }
     if let Answer::Running { run_id, .. } = first.answer {
         run(caller).await;
-        end(caller, &Test { run_id, token: None }).await;
+        end(caller, &Test { run_id, token: None, version: None }).await;
     }
 }
 
@@ -162,10 +164,10 @@ async fn waiting(caller: &mut Caller) {
     let registration = Registration { wait_seconds, priority, lease_seconds, has_key: true, ..registration(caller) };
     caller.place().waiters.fetch_add(1, Ordering::SeqCst);
     let outcome = register(caller, &registration).await;
-    let token = outcome.token;
+    let (token, version) = (outcome.token, outcome.version);
     let test = match outcome.answer {
-        Answer::Running { run_id, .. } => Some(Test { run_id, token }),
-        Answer::Queued { run_id, .. } => wait_for_turn(caller, Test { run_id, token }).await,
+        Answer::Running { run_id, .. } => Some(Test { run_id, token, version }),
+        Answer::Queued { run_id, .. } => wait_for_turn(caller, Test { run_id, token, version }).await,
         _ => None,
     };
     caller.place().waiters.fetch_sub(1, Ordering::SeqCst);
@@ -199,7 +201,7 @@ async fn leased(caller: &mut Caller) {
         again(caller, &registration, &outcome).await;
     }
     let Answer::Running { run_id, .. } = outcome.answer else { return };
-    let test = Test { run_id, token: outcome.token };
+    let test = Test { run_id, token: outcome.token, version: None };
     for _ in 0..caller.random.u8(0..4) {
         run(caller).await;
         beat(caller, &test, Duration::ZERO).await;
@@ -207,7 +209,7 @@ async fn leased(caller: &mut Caller) {
     if caller.random.u8(..10) == 0 {
         // Nobody may end it who does not know the secret.
         let token = test.token.as_ref().map(|_| "somebody-else".to_owned());
-        complete(caller, &Test { run_id, token }, Status::Success, true).await;
+        complete(caller, &Test { run_id, token, version: None }, Status::Success, true).await;
     }
     if caller.random.u8(..6) == 0 {
         cancel(caller, &test, false).await;
@@ -226,14 +228,14 @@ async fn forgotten(caller: &mut Caller) {
     let mut registration = Registration { lease_seconds: Some(LEASE_SECONDS), has_key: true, ..registration(caller) };
     // Something has to be left for the others.
     registration.factor = registration.factor.min(caller.place().capacity / 5);
-    let Outcome { answer, token } = register(caller, &registration).await;
+    let Outcome { answer, token, .. } = register(caller, &registration).await;
     let Answer::Running { run_id, .. } = answer else {
         caller.place().forgotten.fetch_sub(1, Ordering::SeqCst);
         return;
     };
     let mut ghost = caller.twin();
     tokio::spawn(async move {
-        haunt(&mut ghost, &Test { run_id, token }).await;
+        haunt(&mut ghost, &Test { run_id, token, version: None }).await;
         ghost.place().forgotten.fetch_sub(1, Ordering::SeqCst);
     });
 }
@@ -262,9 +264,10 @@ async fn look(caller: &mut Caller, run_id: i64) -> Answer {
 }
 
 async fn beat(caller: &mut Caller, test: &Test, hold: Duration) -> Answer {
-    let Test { run_id, token } = test;
+    let Test { run_id, token, version } = test;
     let token = token.as_deref().unwrap_or_default();
-    let body = format!(r#"{{"run_id":{run_id},"lease_token":"{token}","wait_seconds":{}}}"#, hold.as_secs());
+    let version = version.map(|version| format!(r#","version":{version}"#)).unwrap_or_default();
+    let body = format!(r#"{{"run_id":{run_id},"lease_token":"{token}","wait_seconds":{}{version}}}"#, hold.as_secs());
     let message = Message { hold, ..Message::post("/heartbeat", body) };
     caller.call(Ask::Beat { run_id: *run_id }, &message).await.answer
 }
@@ -285,7 +288,7 @@ async fn end(caller: &mut Caller, test: &Test) {
 }
 
 async fn complete(caller: &mut Caller, test: &Test, status: Status, is_stranger: bool) {
-    let Test { run_id, token } = test;
+    let Test { run_id, token, .. } = test;
     let word = if status == Status::Success { "success" } else { "failure" };
     let token = token.as_ref().map(|token| format!(r#","lease_token":"{token}""#)).unwrap_or_default();
     let message = Message::post("/complete", format!(r#"{{"run_id":{run_id},"status":"{word}"{token}}}"#));
@@ -302,5 +305,5 @@ async fn cancel(caller: &mut Caller, test: &Test, force: bool) {
 
 /// Ends what came of a registration without an answer.
 pub async fn cancel_orphan(caller: &mut Caller, run_id: i64) {
-    cancel(caller, &Test { run_id, token: None }, true).await;
+    cancel(caller, &Test { run_id, token: None, version: None }, true).await;
 }
