@@ -73,10 +73,11 @@ impl Connections {
     /// Runs `work` on a connection. A connection on which anything went wrong is closed, so that
     /// the next command does not meet a half-finished transaction or a demoted server.
     pub async fn run<T>(&self, work: impl AsyncFnOnce(&mut Object) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let mut client = self.get().await?;
         let silent = || StoreError::Unavailable(format!("no answer within {ANSWER_TIMEOUT:?}"));
-        let result = tokio::time::timeout(ANSWER_TIMEOUT, work(&mut client)).await.unwrap_or_else(|_| Err(silent()));
-        self.give_back(client, result)
+        let limited = async move |client: &mut Object| {
+            tokio::time::timeout(ANSWER_TIMEOUT, work(client)).await.unwrap_or_else(|_| Err(silent()))
+        };
+        self.run_without_limit(limited).await
     }
 
     /// As [`Self::run`], for what may rightly take long, or sets limits of its own. Whoever gives up
@@ -93,6 +94,11 @@ impl Connections {
     fn give_back<T>(&self, client: Object, result: Result<T, StoreError>) -> Result<T, StoreError> {
         if result.is_err() {
             drop(Object::take(client));
+        }
+        // Those that lie idle go to the same server. Were it gone without a word, each would be
+        // waited for in vain, one after the other.
+        if let Err(StoreError::Unavailable(_) | StoreError::CommitUnknown(_)) = result {
+            drop(self.pool.retain(|_, _| false));
         }
         result.map_err(|error| match error {
             StoreError::Unavailable(reason) => StoreError::Unavailable(format!("{}: {reason}", self.address)),

@@ -10,6 +10,7 @@ use tokio_postgres::error::{DbError, Severity};
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::hosts;
 use crate::seeded_bug::{self, Bug};
 
 pub struct Driver(pub MakeRustlsConnect);
@@ -18,7 +19,7 @@ impl Connect for Driver {
     fn connect(&self, config: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), Error>> {
         let (tls, config) = (self.0.clone(), config.clone());
         Box::pin(async move {
-            let (client, connection) = config.connect(tls).await?;
+            let (client, connection) = hosts::connect(&config, &tls).await?;
             Ok((client, tokio::spawn(drive(connection))))
         })
     }

@@ -10,6 +10,7 @@ mod driver;
 mod error;
 mod events;
 mod executions;
+mod hosts;
 mod idempotency;
 mod locations;
 mod locking;

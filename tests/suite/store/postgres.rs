@@ -1,6 +1,8 @@
 //! What only PostgreSQL has: a network, TLS, and other people's settings.
 
+use std::net::TcpListener;
 use std::str::FromStr;
+use std::time::{Duration, Instant};
 
 use perfreg::clock::Clock;
 use perfreg::config::database::{DatabaseConfig, DatabaseUrl, Durability};
@@ -63,6 +65,31 @@ async fn a_database_that_will_not_do_is_told_in_a_sentence() {
         let error = open(&url).await.expect_err("unusable");
         assert!(matches!(&error, StoreError::Unsuitable(text) if text.contains(reason)), "{url}: {error}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hosts_that_are_frozen_or_gone_do_not_keep_the_primary_from_being_found() {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    // It accepts connections, or the operating system does for it, and says nothing.
+    let frozen = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let frozen_port = frozen.local_addr().expect("an address").port();
+    let (user, address) = database.url.split_once('@').expect("a user");
+    // Nobody listens at port 1.
+    let url = format!("{user}@127.0.0.1:{frozen_port},127.0.0.1:1,{address}");
+    let begin = Instant::now();
+    open(&url).await.expect("the third is the primary");
+    assert!(begin.elapsed() < Duration::from_secs(5), "they were asked one after the other: {:?}", begin.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_no_host_takes_writes_the_reason_is_told_while_one_says_nothing() {
+    let frozen = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let frozen_port = frozen.local_addr().expect("an address").port();
+    let begin = Instant::now();
+    let error = open(&format!("postgresql://postgres@127.0.0.1:{frozen_port},127.0.0.1:1/registry")).await;
+    let error = error.expect_err("nobody takes writes");
+    assert!(matches!(&error, StoreError::Unavailable(reason) if reason.contains("refused")), "{error}");
+    assert!(begin.elapsed() < Duration::from_secs(5), "it waited for the frozen one: {:?}", begin.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]

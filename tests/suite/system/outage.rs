@@ -91,6 +91,37 @@ async fn an_outage_is_a_503_and_heals_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn connections_that_lead_nowhere_are_given_up_together() {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let proxy = Proxy::start(address(&database), true).await;
+    let server = TestServer::start(&through(&proxy, &database));
+    let http = server.http();
+    // While nobody can read, each list holds a connection of its own.
+    let lock = database.connect().await;
+    lock.batch_execute("BEGIN; LOCK test_executions IN ACCESS EXCLUSIVE MODE").await.expect("a lock");
+    let lists = (0..16).map(|_| {
+        let http = server.http();
+        tokio::spawn(async move { http.get("/history").await.status })
+    });
+    let lists: Vec<_> = lists.collect();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    lock.batch_execute("COMMIT").await.expect("an end");
+    for list in lists {
+        assert_eq!(list.await.expect("no panic"), 200);
+    }
+
+    proxy.hang();
+    // The first to meet such a connection waits for it, and nobody after.
+    let begin = Instant::now();
+    for _ in 0..8 {
+        http.get("/history").await;
+    }
+    assert_eq!(http.get("/history").await.status, 200);
+    http.admit(json!({})).await;
+    assert!(begin.elapsed() < Duration::from_secs(16), "each is waited for: {:?}", begin.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_short_interruption_is_not_noticed_by_those_who_register() {
     let database = TestDatabase::new(Engine::Postgres).await;
     let proxy = Proxy::start(address(&database), true).await;

@@ -1,0 +1,94 @@
+//! Finds the server that takes writes: all hosts of the URL are asked at once.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::timeout;
+use tokio_postgres::config::Host;
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{Client, Config, Connection, Error, Socket};
+
+/// How much longer than the first that refuses anybody may take who says nothing, such as a frozen machine.
+const STRAGGLER: Duration = Duration::from_secs(1);
+
+pub type Connected<T> = (Client, Connection<Socket, <T as MakeTlsConnect<Socket>>::Stream>);
+
+/// The driver would ask one host after the other, and a machine that vanished or froze would hold it
+/// up for as long as it waits for anything.
+pub async fn connect<T>(config: &Config, tls: &T) -> Result<Connected<T>, Error>
+where
+    T: MakeTlsConnect<Socket> + Clone,
+{
+    let hosts = config.get_hosts().iter().enumerate();
+    let mut attempts: FuturesUnordered<_> = hosts
+        .map(|(index, host)| {
+            let (config, tls) = (alone(config, index, host), tls.clone());
+            async move { config.connect(tls).await }
+        })
+        .collect();
+    let mut refusal = None;
+    loop {
+        let attempt = match &refusal {
+            None => attempts.next().await,
+            Some(_) => timeout(STRAGGLER, attempts.next()).await.unwrap_or(None),
+        };
+        match (attempt, refusal) {
+            (Some(Ok(connected)), _) => return Ok(connected),
+            (Some(Err(error)), _) => refusal = Some(error),
+            (None, Some(error)) => return Err(error),
+            // Without a host the driver says what is wrong.
+            (None, None) => return config.connect(tls.clone()).await,
+        }
+    }
+}
+
+/// As `config`, for one of its hosts.
+fn alone(config: &Config, index: usize, host: &Host) -> Config {
+    let mut one = Config::new();
+    match host {
+        Host::Tcp(name) => one.host(name),
+        Host::Unix(path) => one.host_path(path),
+    };
+    if let Some(address) = config.get_hostaddrs().get(index) {
+        one.hostaddr(*address);
+    }
+    if let Some(port) = config.get_ports().get(index).or_else(|| config.get_ports().first()) {
+        one.port(*port);
+    }
+    if let Some(user) = config.get_user() {
+        one.user(user);
+    }
+    if let Some(password) = config.get_password() {
+        one.password(password);
+    }
+    if let Some(database) = config.get_dbname() {
+        one.dbname(database);
+    }
+    if let Some(options) = config.get_options() {
+        one.options(options);
+    }
+    if let Some(name) = config.get_application_name() {
+        one.application_name(name);
+    }
+    if let Some(limit) = config.get_connect_timeout() {
+        one.connect_timeout(*limit);
+    }
+    if let Some(limit) = config.get_tcp_user_timeout() {
+        one.tcp_user_timeout(*limit);
+    }
+    if let Some(interval) = config.get_keepalives_interval() {
+        one.keepalives_interval(interval);
+    }
+    if let Some(count) = config.get_keepalives_retries() {
+        one.keepalives_retries(count);
+    }
+    one.keepalives(config.get_keepalives())
+        .keepalives_idle(config.get_keepalives_idle())
+        .ssl_mode(config.get_ssl_mode())
+        .ssl_negotiation(config.get_ssl_negotiation())
+        .channel_binding(config.get_channel_binding())
+        .target_session_attrs(config.get_target_session_attrs())
+        .load_balance_hosts(config.get_load_balance_hosts());
+    one
+}
