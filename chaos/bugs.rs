@@ -33,6 +33,7 @@ const BUGS: &[Bug] = &[
     Bug { name: "expiry-by-transaction-start", ..BUSY },
     Bug { name: "double-release", ..BUSY },
     Bug { name: "acknowledgement-before-commit", faults: "kill-database,kill-server", seconds: 25, ..BUSY },
+    Bug { name: "acknowledgement-on-warning", faults: "fail-over", seconds: 20, ..BUSY },
     Bug { name: "lost-wake-up", seconds: 25, weights: WAITING, ..BUSY },
     Bug { name: "float-sums", ..BUSY },
     Bug { name: "batch-ignores-itself", ..BUSY },

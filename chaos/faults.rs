@@ -9,6 +9,7 @@ use rustix::process::Signal;
 use tokio::time::sleep;
 
 use crate::check::{Fault, SECOND};
+use crate::failover::fail_over;
 use crate::options::FaultKind;
 use crate::postgres::Postgres;
 use crate::proxy::Mode;
@@ -21,6 +22,7 @@ const CALM: Duration = Duration::from_secs(25);
 pub struct Breaker {
     pub world: Arc<World>,
     pub postgres: Option<Arc<Postgres>>,
+    pub standby: Option<Arc<Postgres>>,
     pub kinds: Vec<FaultKind>,
     /// From the beginning of one fault to that of the next, if it is healed by then.
     pub pause: Duration,
@@ -29,7 +31,8 @@ pub struct Breaker {
 
 impl Breaker {
     /// Goes on until the end begins; then all is healed.
-    pub async fn run(mut self) -> Result<()> {
+    /// Gives the PostgreSQL that it ends with.
+    pub async fn run(mut self) -> Result<Option<Arc<Postgres>>> {
         let mut order: Vec<FaultKind> = Vec::new();
         let (mut next, mut count) = (self.pause / 2, 0);
         loop {
@@ -57,7 +60,8 @@ impl Breaker {
             let took = Duration::from_micros((self.world.now() - begin).unsigned_abs());
             next = self.pause.saturating_sub(took).max(Duration::from_secs(1));
         }
-        self.heal_all().await
+        self.heal_all().await?;
+        Ok(self.postgres)
     }
 
     /// Mostly short; now and then longer than any time-out.
@@ -68,6 +72,9 @@ impl Breaker {
 
     async fn break_one(&mut self, kind: FaultKind) -> Result<()> {
         let world = Arc::clone(&self.world);
+        if kind == FaultKind::FailOver && self.standby.is_none() {
+            return Ok(());
+        }
         let replica = &world.replicas[self.random.usize(..world.replicas.len())];
         let (begin, time) = (world.now(), self.duration());
         let number = {
@@ -117,6 +124,12 @@ impl Breaker {
                 }
             }
             FaultKind::KillDatabase | FaultKind::FreezeDatabase => self.break_postgres(kind, time).await?,
+            FaultKind::FailOver => {
+                if let (Some(primary), Some(standby)) = (&self.postgres, self.standby.take()) {
+                    fail_over(&world, primary, &standby).await?;
+                    self.postgres = Some(standby);
+                }
+            }
         }
         self.heal_all().await?;
         let end = world.now();
@@ -196,6 +209,7 @@ impl fmt::Display for Told<'_> {
             FaultKind::DelayDatabase => write!(f, "connections of {server} to PostgreSQL slow"),
             FaultKind::FullDisk => f.write_str("disk of the database full"),
             FaultKind::FailingFsync => f.write_str("fsync of the database failing"),
+            FaultKind::FailOver => f.write_str("primary lost, standby promoted"),
             FaultKind::WrongClock => write!(f, "clock of {server} wrong by an hour"),
         }
     }

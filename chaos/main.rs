@@ -7,6 +7,7 @@ mod answers;
 mod bugs;
 mod caller;
 mod check;
+mod failover;
 mod faults;
 mod keepers;
 mod options;

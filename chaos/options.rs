@@ -38,6 +38,9 @@ pub enum FaultKind {
     FullDisk,
     /// fsync fails with an I/O error.
     FailingFsync,
+    /// PostgreSQL's synchronous standby is cut off, commits that wait for it are cancelled, PostgreSQL is killed, and
+    /// the standby takes over. Once, and only if it is asked for.
+    FailOver,
     /// The clock of a server's machine is an hour ahead or behind. PostgreSQL's is right.
     WrongClock,
 }
@@ -115,7 +118,7 @@ impl Options {
         }
         let all = FaultKind::value_variants().iter().copied();
         if self.faults.is_empty() {
-            return Ok(all.filter(|kind| kind.fits(self.database)).collect());
+            return Ok(all.filter(|kind| kind.fits(self.database) && *kind != FaultKind::FailOver).collect());
         }
         self.faults
             .iter()

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, getuid, kill_process};
 use tokio::time::sleep;
+use tokio_postgres::{Client, NoTls};
 
 use crate::shim::Switches;
 
@@ -22,7 +23,40 @@ pub struct Postgres {
 }
 
 impl Postgres {
+    /// A new one, which is empty.
     pub async fn start(directory: PathBuf, switches: Switches) -> Result<Self> {
+        let postgres = Self::new(directory, switches)?;
+        let mut initialise = postgres.command("initdb");
+        initialise.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N", "-D"]).arg(postgres.data());
+        run(&mut initialise)?;
+        postgres.launch()?;
+        postgres.wait_until_ready().await?;
+        Ok(postgres)
+    }
+
+    /// A standby of this one, whose confirmation every commit waits for from now on.
+    pub async fn start_standby(&self, directory: PathBuf, switches: Switches) -> Result<Self> {
+        let standby = Self::new(directory, switches)?;
+        let source = format!("host=127.0.0.1 port={} user=postgres application_name=standby", self.address.port());
+        let mut copy = standby.command("pg_basebackup");
+        copy.args([
+            "--dbname",
+            &source,
+            "--write-recovery-conf",
+            "--wal-method=stream",
+            "--checkpoint=fast",
+            "--pgdata",
+        ]);
+        run(copy.arg(standby.data()))?;
+        standby.launch()?;
+        standby.wait_until_ready().await?;
+        let client = self.connect().await?;
+        client.batch_execute("ALTER SYSTEM SET synchronous_standby_names = 'standby'").await?;
+        client.batch_execute("SELECT pg_reload_conf()").await?;
+        Ok(standby)
+    }
+
+    fn new(directory: PathBuf, switches: Switches) -> Result<Self> {
         let programs = std::env::var("CHAOS_POSTGRES_PROGRAMS")
             .context("CHAOS_POSTGRES_PROGRAMS is not set; start this with chaos/run")?;
         fs::create_dir_all(&directory)?;
@@ -30,16 +64,31 @@ impl Postgres {
         let child = Mutex::default();
         let postgres = Self { address, switches, programs: programs.into(), directory, child };
         if getuid().is_root() {
-            let output = Command::new("chown").arg("postgres").arg(&postgres.directory).output()?;
-            ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            run(Command::new("chown").arg("postgres").arg(&postgres.directory))?;
         }
-        let mut initialise = postgres.command("initdb");
-        initialise.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N", "-D"]).arg(postgres.data());
-        let output = initialise.output().context("cannot run initdb")?;
-        ensure!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
-        postgres.launch()?;
-        postgres.wait_until_ready().await?;
         Ok(postgres)
+    }
+
+    pub async fn connect(&self) -> Result<Client> {
+        let (client, connection) = tokio_postgres::connect(&Self::url(self.address), NoTls).await?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    /// Whether it takes over; it may be about to start again.
+    pub fn promote(&self) -> Result<bool> {
+        let mut promote = self.command("pg_ctl");
+        promote.args(["promote", "--wait", "--timeout=20", "--pgdata"]).arg(self.data());
+        Ok(promote.output().context("cannot run pg_ctl")?.status.success())
+    }
+
+    /// The processes that take what the primary sends.
+    pub fn wal_receivers(&self) -> Vec<Pid> {
+        let is_receiver = |pid: &Pid| {
+            let title = fs::read_to_string(format!("/proc/{}/cmdline", pid.as_raw_nonzero()));
+            title.is_ok_and(|title| title.contains("walreceiver"))
+        };
+        self.children().into_iter().filter(is_receiver).collect()
     }
 
     /// The database by way of another address.
@@ -68,15 +117,11 @@ impl Postgres {
     }
 
     pub async fn wait_until_ready(&self) -> Result<()> {
-        let url = Self::url(self.address);
         for _ in 0..600 {
-            if let Ok((client, connection)) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await {
-                let connection = tokio::spawn(connection);
-                let is_ready = client.batch_execute("SELECT 1").await.is_ok();
-                connection.abort();
-                if is_ready {
-                    return Ok(());
-                }
+            if let Ok(client) = self.connect().await
+                && client.batch_execute("SELECT 1").await.is_ok()
+            {
+                return Ok(());
             }
             if self.has_ended() {
                 self.launch()?;
@@ -93,15 +138,12 @@ impl Postgres {
             let _ = child.kill();
             let _ = child.wait();
         }
-        for pid in children {
-            let _ = kill_process(pid, Signal::KILL);
-        }
+        send(&children, Signal::KILL);
     }
 
     pub fn signal(&self, signal: Signal) {
-        for pid in self.pid().into_iter().chain(self.children()) {
-            let _ = kill_process(pid, signal);
-        }
+        let pids: Vec<Pid> = self.pid().into_iter().chain(self.children()).collect();
+        send(&pids, signal);
     }
 
     /// After a panic, or where the disk was full when it wanted to recover, it may have given up.
@@ -145,5 +187,19 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let program = command.get_program().display().to_string();
+    let output = command.output().with_context(|| format!("cannot run {program}"))?;
+    ensure!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+pub fn send(pids: &[Pid], signal: Signal) {
+    for pid in pids {
+        // It may have ended by itself.
+        let _ = kill_process(*pid, signal);
     }
 }

@@ -24,6 +24,7 @@ pub enum Mode {
 
 pub struct Proxy {
     pub address: SocketAddr,
+    target: Arc<watch::Sender<SocketAddr>>,
     mode: Arc<watch::Sender<Mode>>,
 }
 
@@ -32,13 +33,20 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let mode = Arc::new(watch::Sender::new(Mode::Pass));
-        let switch = Arc::clone(&mode);
+        let target = Arc::new(watch::Sender::new(target));
+        let (switch, towards) = (Arc::clone(&mode), Arc::clone(&target));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                let target = *towards.borrow();
                 tokio::spawn(forward(client, target, switch.subscribe()));
             }
         });
-        Ok(Self { address, mode })
+        Ok(Self { address, target, mode })
+    }
+
+    /// New connections go elsewhere.
+    pub fn redirect(&self, target: SocketAddr) {
+        self.target.send_replace(target);
     }
 
     pub fn set(&self, mode: Mode) {

@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use crate::caller::{Caller, Message};
 use crate::check::{self, Evidence, Verdict};
 use crate::faults::Breaker;
-use crate::options::{Engine, Options};
+use crate::options::{Engine, FaultKind, Options};
 use crate::postgres::Postgres;
 use crate::proxy::Proxy;
 use crate::replica::{Replica, Setup};
@@ -46,7 +46,14 @@ pub async fn run(options: &Options, weights: Weights, seeded_bug: Option<&str>) 
             Some(Arc::new(Postgres::start(directory.path().join("postgres"), switches).await?))
         }
     };
-    let url = postgres.as_ref().map_or_else(
+    let standby = match &postgres {
+        Some(primary) if kinds.contains(&FaultKind::FailOver) => {
+            let switches = Switches::new(&library, directory.path().join("standby.switches"))?;
+            Some(Arc::new(primary.start_standby(directory.path().join("standby"), switches).await?))
+        }
+        _ => None,
+    };
+    let mut url = postgres.as_ref().map_or_else(
         || format!("sqlite:{}", directory.path().join("perfreg.db").display()),
         |postgres| Postgres::url(postgres.address),
     );
@@ -54,7 +61,11 @@ pub async fn run(options: &Options, weights: Weights, seeded_bug: Option<&str>) 
     let replicas = replicas(options, address, &url, directory.path(), &library, seeded_bug).await?;
     let places = (0..options.locations).map(Place::new).collect();
     let world = World::new(replicas, places, weights);
-    let mut evidence = load(options, &world, postgres.clone(), kinds, seed).await?;
+    let databases = (postgres, standby);
+    let (mut evidence, postgres) = load(options, &world, databases, kinds, seed).await?;
+    if let Some(postgres) = &postgres {
+        url = Postgres::url(postgres.address);
+    }
     let seconds = world.begin.elapsed().as_secs();
     settle(&world).await?;
     evidence.calls = world.take_calls();
@@ -111,10 +122,10 @@ async fn replicas(
 async fn load(
     options: &Options,
     world: &Arc<World>,
-    postgres: Option<Arc<Postgres>>,
-    kinds: Vec<crate::options::FaultKind>,
+    (postgres, standby): (Option<Arc<Postgres>>, Option<Arc<Postgres>>),
+    kinds: Vec<FaultKind>,
     seed: u64,
-) -> Result<Evidence> {
+) -> Result<(Evidence, Option<Arc<Postgres>>)> {
     let mut random = fastrand::Rng::with_seed(seed);
     prepare(world, random.u64(..)).await?;
     let mut everybody = JoinSet::new();
@@ -133,19 +144,22 @@ async fn load(
         }
     }
     let pause = Duration::from_secs(options.pause);
-    let breaker = Breaker { world: Arc::clone(world), postgres, kinds, pause, random };
+    let breaker = Breaker { world: Arc::clone(world), postgres, standby, kinds, pause, random };
     let breaking = tokio::spawn(breaker.run());
     while world.operations.load(Ordering::Relaxed) < options.operations && world.begin.elapsed() < options.longest() {
-        ensure!(!breaking.is_finished(), "what breaks things has broken itself: {:?}", breaking.await);
+        if breaking.is_finished() {
+            breaking.await??;
+            bail!("nothing breaks anything any more");
+        }
         sleep(Duration::from_millis(100)).await;
     }
     world.is_ending.store(true, Ordering::Relaxed);
-    breaking.await??;
+    let postgres = breaking.await??;
     let all = async { while everybody.join_next().await.is_some() {} };
     ensure!(timeout(LAST_WORDS, all).await.is_ok(), "some clients were never answered");
     let faults = std::mem::take(&mut *world.faults.lock().unwrap_or_else(PoisonError::into_inner));
     let capacities = world.places.iter().map(|place| place.capacity).collect();
-    Ok(Evidence { calls: Vec::new(), faults, capacities, ..Evidence::default() })
+    Ok((Evidence { faults, capacities, ..Evidence::default() }, postgres))
 }
 
 /// Waits for the servers, and sets the capacities.

@@ -77,7 +77,7 @@ fn registered(call: &Call, registration: &Registration, lives: &Lives<'_>, verdi
 /// What was said of a run must be what the database says, or what it said before it ended.
 fn told(call: &Call, life: Option<&Life<'_>>, verdict: &mut Verdict) {
     let Some(life) = life else {
-        let says_something = !matches!(call.answer, Answer::Unknown | Answer::Unavailable);
+        let says_something = !matches!(call.answer, Answer::Unknown | Answer::Unavailable | Answer::NotFound);
         verdict.judge(!says_something, call.sent, call.location, || format!("it is not in the database: {call:?}"));
         return;
     };
