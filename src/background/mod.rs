@@ -1,5 +1,6 @@
 //! What goes on without being asked.
 
+mod auditor;
 mod change_finder;
 mod cleaner;
 mod event_finder;
@@ -19,6 +20,7 @@ pub fn start(registry: &Arc<Registry>, keep_events_for: SignedDuration) {
     tokio::spawn(sweeper::run(Arc::clone(registry)));
     tokio::spawn(change_finder::run(Arc::clone(registry)));
     tokio::spawn(event_finder::run(Arc::clone(registry)));
+    tokio::spawn(auditor::run(Arc::clone(registry)));
     tokio::spawn(cleaner::run(Arc::clone(registry), keep_events_for));
 }
 

@@ -2,6 +2,7 @@
 
 pub mod admission;
 pub mod answer;
+pub mod audit;
 pub mod continuity;
 pub mod estimate;
 pub mod event;

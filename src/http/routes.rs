@@ -60,6 +60,7 @@ fn documented_routes() -> OpenApiRouter<Arc<Registry>> {
         .routes(routes!(api::set_registry))
         .routes(routes!(api::healthz))
         .routes(routes!(api::readyz))
+        .routes(routes!(api::metrics))
         .routes(routes!(html::status_html))
         .routes(routes!(html::history_html))
         .routes(routes!(html::history_html_filter))

@@ -1,5 +1,6 @@
 //! One file per thing that a user can ask for.
 
+mod audit;
 mod browse;
 mod cancel;
 mod complete;
@@ -25,11 +26,13 @@ use std::sync::{Arc, Mutex};
 use jiff::Timestamp;
 
 use crate::store::Store;
+use audit::AuditLog;
 use expectations::Expectations;
 use lanes::Lanes;
 use tail::Tail;
 use watchers::Watchers;
 
+pub use audit::{Audit, Audits};
 pub use browse::{ExecutionPages, MOST_PER_PAGE};
 pub use cancel::Cancellation;
 pub use complete::Completed;
@@ -49,6 +52,7 @@ pub struct Registry {
     expectations: Expectations,
     /// The last return of the registry after which everybody was looked at.
     looked_at_after: Mutex<Option<Timestamp>>,
+    audits: AuditLog,
 }
 
 impl Registry {
@@ -57,6 +61,7 @@ impl Registry {
         let watchers = Arc::<Watchers>::default();
         let lanes = Lanes::new(Arc::clone(&store), Arc::clone(&watchers));
         let (tail, expectations) = (Tail::new(Arc::clone(&store)), Expectations::new(Arc::clone(&store)));
-        Self { store, lanes, watchers, tail, expectations, looked_at_after: Mutex::default() }
+        let looked_at_after = Mutex::default();
+        Self { store, lanes, watchers, tail, expectations, audits: AuditLog::default(), looked_at_after }
     }
 }

@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::config::database::{DatabaseConfig, DatabaseUrl, Durability};
 use crate::domain::admission::Command;
 use crate::domain::answer::Answer;
+use crate::domain::audit::Difference;
 use crate::domain::continuity::Pulse;
 use crate::domain::estimate::Alike;
 use crate::domain::event::{EventFilter, EventId, Order, SavedEvent};
@@ -92,6 +93,14 @@ pub struct SettledEvents {
     pub events: Vec<SavedEvent>,
     /// Everything up to here has been looked at.
     pub until: EventId,
+}
+
+/// Some locations, compared with their executions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditPage {
+    pub differences: Vec<Difference>,
+    /// Where the next page begins; `None` after the last.
+    pub next: Option<String>,
 }
 
 /// Every method is held to the same contract on both databases, by `tests/suite/store`.
@@ -177,6 +186,10 @@ pub trait Store: Send + Sync {
 
     /// All locations that were ever used or set, by name.
     async fn locations(&self) -> Result<Vec<Location>, StoreError>;
+
+    /// Compares the rows of `limit` locations, two or more, with their executions, by name from that of a row on; each
+    /// row and its executions are read at one moment. The last page has what is at locations without a row as well.
+    async fn audit(&self, from: &str, limit: usize) -> Result<AuditPage, StoreError>;
 
     /// Whether the database answers and can be written to.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -15,7 +15,7 @@ use perfreg::domain::gate::Gate;
 use perfreg::domain::history::{Cursor, Filter, Page};
 use perfreg::domain::location::{Location, LocationName};
 use perfreg::registry::{Cancellation, Registered, Registry, RegistryError, Request, Until};
-use perfreg::store::{Batch, Decided, SettledEvents, Store, StoreError};
+use perfreg::store::{AuditPage, Batch, Decided, SettledEvents, Store, StoreError};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -135,6 +135,10 @@ impl Store for LosesAnswers {
 
     async fn locations(&self) -> Result<Vec<Location>, StoreError> {
         self.store.locations().await
+    }
+
+    async fn audit(&self, from: &str, limit: usize) -> Result<AuditPage, StoreError> {
+        self.store.audit(from, limit).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

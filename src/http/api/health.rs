@@ -7,7 +7,7 @@ use axum::extract::State;
 
 use crate::http::error::ApiError;
 use crate::registry::Registry;
-use crate::wire::health::HealthResponse;
+use crate::wire::health::{AuditState, HealthResponse, ReadinessResponse};
 use crate::wire::problem::Problem;
 
 /// Whether the process answers.
@@ -20,16 +20,25 @@ pub async fn healthz() -> Json<HealthResponse> {
 }
 
 /// Whether the database answers and can be written to.
+///
+/// What the auditor found is said beside, and stops no traffic: the location's row goes on to bound what starts, and
+/// another server would see the same.
 #[utoipa::path(
     get, path = "/readyz", operation_id = "check_readiness", tag = "health",
     responses(
-        (status = 200, body = HealthResponse),
+        (status = 200, body = ReadinessResponse),
         (status = 503, body = Problem, content_type = "application/problem+json"),
     ),
 )]
-pub async fn readyz(State(registry): State<Arc<Registry>>) -> Result<Json<HealthResponse>, ApiError> {
+pub async fn readyz(State(registry): State<Arc<Registry>>) -> Result<Json<ReadinessResponse>, ApiError> {
     registry.check_database().await?;
-    Ok(ok())
+    let audit = match registry.audits().last {
+        None => AuditState::Pending,
+        Some(last) if last.differences.is_empty() => AuditState::Agrees,
+        Some(_) => AuditState::Differs,
+    };
+    let Json(HealthResponse { status, version }) = ok();
+    Ok(Json(ReadinessResponse { status, version, audit }))
 }
 
 fn ok() -> Json<HealthResponse> {

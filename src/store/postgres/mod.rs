@@ -2,6 +2,7 @@
 
 mod admission;
 mod adopt;
+mod audit;
 mod columns;
 mod conditions;
 mod connection;
@@ -32,7 +33,7 @@ use async_trait::async_trait;
 use deadpool_postgres::Object;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Batch, Decided, Known, SettledEvents, Store, StoreError};
+use super::{AuditPage, Batch, Decided, Known, SettledEvents, Store, StoreError};
 use crate::clock::Clock;
 use crate::config::database::Durability;
 use crate::domain::continuity::Pulse;
@@ -196,6 +197,10 @@ impl Store for PostgresStore {
 
     async fn locations(&self) -> Result<Vec<Location>, StoreError> {
         self.ready()?.run(async |client| locations::all(client).await).await
+    }
+
+    async fn audit(&self, from: &str, limit: usize) -> Result<AuditPage, StoreError> {
+        self.ready()?.run(async |client| audit::page(client, from, limit).await).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -7,6 +7,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
 use crate::domain::answer::Holder;
+use crate::domain::audit::Tally;
 use crate::domain::continuity::Continuity;
 use crate::domain::event::{EventId, SavedEvent};
 use crate::domain::execution::{Details, Execution, Place, RunId, Stop};
@@ -207,4 +208,14 @@ pub fn event(row: &Row) -> Result<SavedEvent, StoreError> {
 /// Reads one column; a type that does not fit is a defect, not a panic.
 pub fn get<'row, T: FromSql<'row>>(row: &'row Row, index: usize) -> Result<T, StoreError> {
     row.try_get(index).map_err(|error| StoreError::Broken(format!("column {index}: {error}")))
+}
+
+/// A location's row, and what its executions add up to.
+pub fn audited(row: &Row) -> Result<(String, Tally, Tally), StoreError> {
+    let mut columns = Columns::of(row);
+    Ok((columns.next()?, tally(&mut columns)?, tally(&mut columns)?))
+}
+
+fn tally(columns: &mut Columns<'_>) -> Result<Tally, StoreError> {
+    Ok(Tally { used: columns.factor()?, running: columns.next()?, leased: columns.next()?, waiting: columns.next()? })
 }

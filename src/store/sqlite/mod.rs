@@ -1,6 +1,7 @@
 //! SQLite: one file, one writer thread, a few readers.
 
 mod admission;
+mod audit;
 mod backup;
 mod claim;
 mod connection;
@@ -22,7 +23,7 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Batch, Decided, Known, SettledEvents, Store, StoreError};
+use super::{AuditPage, Batch, Decided, Known, SettledEvents, Store, StoreError};
 use crate::clock::Clock;
 use crate::domain::continuity::Pulse;
 use crate::domain::estimate::Alike;
@@ -179,6 +180,11 @@ impl Store for SqliteStore {
 
     async fn locations(&self) -> Result<Vec<Location>, StoreError> {
         self.ready()?.readers.run(locations::all).await
+    }
+
+    async fn audit(&self, from: &str, limit: usize) -> Result<AuditPage, StoreError> {
+        let from = from.to_owned();
+        self.ready()?.readers.run(move |connection| audit::page(connection, &from, limit)).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

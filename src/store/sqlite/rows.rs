@@ -8,6 +8,7 @@ use rusqlite::{Result, Row};
 use uuid::Uuid;
 
 use crate::domain::answer::Holder;
+use crate::domain::audit::Tally;
 use crate::domain::continuity::Continuity;
 use crate::domain::event::{EventId, SavedEvent};
 use crate::domain::execution::{Details, Execution, Place, RunId, Stop};
@@ -206,6 +207,16 @@ pub fn duration(row: &Row<'_>) -> Result<Option<SignedDuration>> {
     let mut columns = Columns::of(row);
     let (start, end) = (columns.time()?, columns.optional_time()?);
     Ok(end.map(|end| end.duration_since(start)))
+}
+
+/// A location's row, and what its executions add up to.
+pub fn audited(row: &Row<'_>) -> Result<(String, Tally, Tally)> {
+    let mut columns = Columns::of(row);
+    Ok((columns.next()?, tally(&mut columns)?, tally(&mut columns)?))
+}
+
+fn tally(columns: &mut Columns<'_>) -> Result<Tally> {
+    Ok(Tally { used: columns.factor()?, running: columns.next()?, leased: columns.next()?, waiting: columns.next()? })
 }
 
 /// A run_id and a time.

@@ -12,7 +12,7 @@ use perfreg::domain::execution::{Execution, RunId};
 use perfreg::domain::gate::Gate;
 use perfreg::domain::history::{Cursor, Filter, Page};
 use perfreg::domain::location::{Location, LocationName, of_row, row_name};
-use perfreg::store::{Batch, Decided, SettledEvents, Store, StoreError};
+use perfreg::store::{AuditPage, Batch, Decided, SettledEvents, Store, StoreError};
 use tokio::time::sleep;
 
 use super::chance::Chance;
@@ -226,6 +226,10 @@ impl Store for Connection {
 
     async fn locations(&self) -> Result<Vec<Location>, StoreError> {
         unreachable!("nobody here lists locations")
+    }
+
+    async fn audit(&self, _: &str, _: usize) -> Result<AuditPage, StoreError> {
+        unreachable!("every transaction is judged here")
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

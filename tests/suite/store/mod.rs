@@ -1,6 +1,7 @@
 //! The contract of `Store`, on both databases, and what is particular to each.
 
 mod adoption;
+mod audit;
 mod batches;
 mod continuity;
 mod contract;

@@ -1,5 +1,6 @@
 //! Whole systems: several servers, crashes, outages, and large data.
 
+mod audit;
 mod backup;
 mod connections;
 mod crash;

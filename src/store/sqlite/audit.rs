@@ -1,0 +1,59 @@
+//! Counts the executions of each location beside what its row says.
+
+use rusqlite::{Connection, Result, Row, params};
+
+use super::connection::classify;
+use super::rows;
+use crate::domain::audit::{Difference, Tally};
+use crate::domain::location::of_row;
+use crate::store::{AuditPage, StoreError};
+
+/// One statement, so that row and executions are of the same moment. `IS` finds by the index those that name no
+/// location as well.
+const LOCATIONS: &str = "
+    SELECT name, used_millionths, running, leased, waiting,
+           (SELECT coalesce(sum(factor_millionths), 0) FROM test_executions WHERE status = 'running' AND location IS nullif(name, '')),
+           (SELECT count(*) FROM test_executions WHERE status = 'running' AND location IS nullif(name, '')),
+           (SELECT count(lease_seconds) FROM test_executions WHERE status = 'running' AND location IS nullif(name, '')),
+           (SELECT count(*) FROM test_executions WHERE status = 'queued' AND location IS nullif(name, ''))
+      FROM perfreg_locations WHERE name >= ?1 ORDER BY name LIMIT ?2";
+
+/// Those at locations that have no row; they are found among all that have not ended.
+const WITHOUT_A_ROW: &str = "
+    SELECT coalesce(location, ''), 0, 0, 0, 0, coalesce(sum(factor_millionths) FILTER (WHERE status = 'running'), 0),
+           count(*) FILTER (WHERE status = 'running'),
+           count(lease_seconds) FILTER (WHERE status = 'running'), count(*) FILTER (WHERE status = 'queued')
+      FROM (SELECT location, factor_millionths, lease_seconds, status FROM test_executions WHERE status = 'running'
+            UNION ALL SELECT location, factor_millionths, lease_seconds, status FROM test_executions WHERE status = 'queued')
+     WHERE coalesce(location, '') NOT IN (SELECT name FROM perfreg_locations)
+     GROUP BY location LIMIT ?1";
+
+pub fn page(connection: &Connection, from: &str, limit: usize) -> std::result::Result<AuditPage, StoreError> {
+    let mut next = None;
+    let mut found = differences(connection, LOCATIONS, params![from, limit as i64], &mut |name, count| {
+        next = (count == limit).then(|| name.to_owned());
+    })
+    .map_err(classify)?;
+    if next.is_none() {
+        let without = differences(connection, WITHOUT_A_ROW, params![limit as i64], &mut |_, _| {});
+        found.extend(without.map_err(classify)?);
+    }
+    Ok(AuditPage { differences: found, next })
+}
+
+/// `seen` is told each row's name, and which one it is.
+fn differences(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl rusqlite::Params,
+    seen: &mut dyn FnMut(&str, usize),
+) -> Result<Vec<Difference>> {
+    let tallies = |row: &Row<'_>| -> Result<(String, Tally, Tally)> { rows::audited(row) };
+    let mut found = Vec::new();
+    for (index, row) in connection.prepare_cached(sql)?.query_map(parameters, tallies)?.enumerate() {
+        let (name, row, executions) = row?;
+        seen(&name, index + 1);
+        found.extend(Difference::between(of_row(&name), row, executions));
+    }
+    Ok(found)
+}
