@@ -18,6 +18,7 @@ mod plan;
 mod register;
 mod registration;
 mod registry;
+mod restore;
 mod run;
 mod serve;
 mod status;
@@ -56,6 +57,7 @@ enum Command {
     Locations(locations::Locations),
     Registry(registry::Registry),
     Backup(backup::Backup),
+    Restore(restore::Restore),
     #[command(hide = true)]
     Guard(run::guard::Guard),
 }
@@ -107,6 +109,7 @@ pub fn main() -> ExitCode {
             Command::Run(command) => return command.run().await,
             Command::Guard(command) => return command.run().await,
             Command::Backup(command) => return command.run().await,
+            Command::Restore(command) => return command.run().await,
             Command::Register(command) => return command.run().await,
             Command::Plan(command) => return command.run().await,
             Command::Wait(command) => return command.run().await,

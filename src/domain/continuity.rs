@@ -75,6 +75,16 @@ impl Continuity {
         Pulse { continuity: Self { fence_floor, pulse_at, resumed_at: Some(now) }, event: Some(event) }
     }
 
+    /// As it goes on from a backup, which does not know what was given out after it. The time in microseconds is far above
+    /// every fence that was ever counted up to, and the later restoration's is above the earlier's.
+    #[must_use]
+    pub fn restored(self, now: Timestamp) -> Pulse {
+        let fence_floor = self.fence_floor.max(now.as_microsecond());
+        let event = resumed(self.pulse_at, vec![("fence_floor", Fact::Number(fence_floor))]);
+        let pulse_at = self.pulse_at.map(|_| now);
+        Pulse { continuity: Self { fence_floor, pulse_at, resumed_at: Some(now) }, event: Some(event) }
+    }
+
     /// What there is to write, if anything. `is_idle` says that nobody has a lease or waits.
     #[must_use]
     pub fn pulse(self, is_idle: bool, now: Timestamp) -> Option<Pulse> {
@@ -93,6 +103,17 @@ impl Continuity {
         };
         Some(Pulse { continuity: Self { pulse_at, resumed_at, ..self }, event })
     }
+}
+
+/// How many numbers of executions and events are left out after a backup that knows them until then.
+///
+/// It is more than a registry gives out in that time, so that even what was forgotten twice is not given out again.
+#[must_use]
+pub fn numbers_left_out(known_until: Option<Timestamp>, now: Timestamp) -> i64 {
+    const AT_LEAST: i64 = 1_000_000;
+    const PER_MILLISECOND: i64 = 2;
+    let since = known_until.map_or(SignedDuration::ZERO, |known_until| now.duration_since(known_until));
+    AT_LEAST + i64::try_from(since.as_millis()).unwrap_or_default().max(0) * PER_MILLISECOND
 }
 
 /// The event of a registry that was away and goes on, with what else is known of it.
@@ -143,6 +164,18 @@ mod tests {
         let twin = beating().promoted(Some(3), 4, 1, at(300)).continuity;
         assert!(twin.fence_floor - first.fence_floor >= 100 * 500, "one that does not know of the other");
         assert!(second.promoted(Some(5), 9_999, 9_998, at(0)).continuity.fence_floor < 1 << 53);
+    }
+
+    #[test]
+    fn what_was_restored_goes_on_above_everything_that_was_given_out_since() {
+        let first = beating().restored(at(200)).continuity;
+        assert_eq!((first.pulse_at, first.resumed_at), (Some(at(200)), Some(at(200))));
+        assert!((1 << 40..1 << 53).contains(&first.fence_floor));
+        let again = beating().restored(at(201)).continuity;
+        assert!(again.fence_floor - first.fence_floor >= 1_000_000);
+        assert_eq!(again.restored(at(100)).continuity.fence_floor, again.fence_floor, "though the clock was set back");
+        let step = |seconds| numbers_left_out(Some(at(0)), at(seconds));
+        assert_eq!((step(0), step(-3_600), step(60)), (1_000_000, 1_000_000, 1_120_000));
     }
 
     #[test]

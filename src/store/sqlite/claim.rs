@@ -47,7 +47,7 @@ impl Claim {
 }
 
 /// The file that SQLite opens under this path, whether or not it is there yet: two names of one file are one claim.
-fn canonical(path: &Path) -> io::Result<PathBuf> {
+pub fn canonical(path: &Path) -> io::Result<PathBuf> {
     match fs::canonicalize(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let linked = fs::read_link(path).map(|target| folder(path).join(target));

@@ -12,6 +12,7 @@ mod locations;
 mod migrate;
 mod profiles;
 mod pulse;
+mod restore;
 mod rows;
 mod search;
 #[cfg(test)]
@@ -36,6 +37,7 @@ use connection::{Readers, Writer};
 
 pub use backup::{Contents, Progress, backup};
 pub use claim::Claim;
+pub use restore::{Restored, restore};
 
 pub struct SqliteStore {
     path: PathBuf,

@@ -268,6 +268,7 @@ fn every_help_is_as_reviewed() {
         &["registry", "--help"],
         &["registry", "set", "--help"],
         &["backup", "--help"],
+        &["restore", "--help"],
     ] {
         let (code, help, _) = run(arguments);
         assert_eq!(code, 0);

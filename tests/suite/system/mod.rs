@@ -11,5 +11,6 @@ mod one_file;
 mod outage;
 mod race;
 mod standby;
+mod restore;
 mod stop;
 mod waiters;
