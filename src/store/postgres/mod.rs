@@ -143,7 +143,8 @@ impl Store for PostgresStore {
 
     async fn pulse(&self) -> Result<Pulse, StoreError> {
         let now = self.clock.simulated_now();
-        self.ready()?.run(async |client| pulse::pulse(client, &self.timelines, &self.known, now).await).await
+        // While no beat could be saved, nobody is to be given up for it.
+        self.ready_to_write()?.run(async |client| pulse::pulse(client, &self.timelines, &self.known, now).await).await
     }
 
     async fn open_registry(&self) -> Result<bool, StoreError> {
