@@ -32,12 +32,14 @@ pub struct Message {
     pub hold: Duration,
     /// Whether it may be sent again when nobody knows what became of it.
     pub is_repeatable: bool,
+    /// Whether somebody else sends the same at the same time.
+    pub is_shared: bool,
 }
 
 impl Message {
     pub fn post(path: &str, body: String) -> Self {
         let (path, hold) = (path.to_owned(), Duration::ZERO);
-        Self { method: Method::POST, path, key: None, body, hold, is_repeatable: true }
+        Self { method: Method::POST, path, key: None, body, hold, is_repeatable: true, is_shared: false }
     }
 
     pub fn get(path: String) -> Self {
@@ -104,7 +106,7 @@ impl Caller {
             }
             sleep(Duration::from_millis(self.random.u64(20..300))).await;
             // Whatever came before has changed nothing.
-            if !is_unknown {
+            if !is_unknown && !message.is_shared {
                 first = world.now();
             }
         };

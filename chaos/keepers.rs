@@ -55,7 +55,7 @@ pub async fn quieten(mut caller: Caller) {
             sleep(Duration::from_millis(50)).await;
         }
         // If a call takes long, such as one to a server that is frozen, the others need not wait for it.
-        if let Ok(alone) = timeout(Duration::from_secs(2), place.calls.write()).await {
+        if let Ok(alone) = timeout(Duration::from_secs(4), place.calls.write()).await {
             sleep(Duration::from_millis(2)).await;
             drop(alone);
         }

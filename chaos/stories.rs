@@ -68,7 +68,11 @@ fn message(caller: &Caller, registration: &Registration) -> Message {
 
 async fn register(caller: &mut Caller, registration: &Registration) -> Outcome {
     let message = message(caller, registration);
-    let outcome = caller.call(Ask::Register(registration.clone()), &message).await;
+    register_with(caller, registration, &message).await
+}
+
+async fn register_with(caller: &mut Caller, registration: &Registration, message: &Message) -> Outcome {
+    let outcome = caller.call(Ask::Register(registration.clone()), message).await;
     if outcome.answer == Answer::Unknown {
         caller.place().orphans.lock().expect("no panic").insert(registration.op);
     }
@@ -136,11 +140,11 @@ fn registration_ask(registration: &Registration) -> Ask {
 /// The same key is used at once by two who do not know of each other, as by a job that was started twice.
 async fn twins(caller: &mut Caller) {
     let registration = Registration { has_key: true, ..registration(caller) };
-    let message = message(caller, &registration);
+    let message = Message { is_shared: true, ..message(caller, &registration) };
     let mut twin = caller.twin();
     let (ask, world) = (registration_ask(&registration), Arc::clone(&caller.world));
     let sent = world.now();
-    let (first, second) = tokio::join!(register(caller, &registration), twin.ask_again(&ask, &message));
+    let (first, second) = tokio::join!(register_with(caller, &registration, &message), twin.ask_again(&ask, &message));
     if let Some(second) = second
         && second.answer != first.answer
         && first.answer != Answer::Unknown
@@ -181,8 +185,9 @@ async fn waiting(caller: &mut Caller) {
 async fn wait_for_turn(caller: &mut Caller, test: Test) -> Option<Test> {
     if caller.random.u8(..12) == 0 {
         pause(caller, 500).await;
-        cancel(caller, &test, false).await;
-        return None;
+        // If it has just started, it is asked to stop.
+        let is_running = cancel(caller, &test, false).await == Answer::Stopping;
+        return is_running.then_some(test);
     }
     loop {
         match beat(caller, &test, LONGEST_HOLD).await {
@@ -275,7 +280,7 @@ async fn beat(caller: &mut Caller, test: &Test, hold: Duration) -> Answer {
 async fn end(caller: &mut Caller, test: &Test) {
     let status = if caller.random.u8(..5) == 0 { Status::Failure } else { Status::Success };
     match caller.random.u8(..20) {
-        0 => cancel(caller, test, true).await,
+        0 => drop(cancel(caller, test, true).await),
         1 => {
             complete(caller, test, status, false).await;
             // The same again is the same, and another word changes nothing.
@@ -297,10 +302,10 @@ async fn complete(caller: &mut Caller, test: &Test, status: Status, is_stranger:
     caller.call(ask, &message).await;
 }
 
-async fn cancel(caller: &mut Caller, test: &Test, force: bool) {
+async fn cancel(caller: &mut Caller, test: &Test, force: bool) -> Answer {
     let run_id = test.run_id;
     let message = Message::post("/cancel", format!(r#"{{"run_id":{run_id},"force":{force}}}"#));
-    caller.call(Ask::Cancel { run_id, force }, &message).await;
+    caller.call(Ask::Cancel { run_id, force }, &message).await.answer
 }
 
 /// Ends what came of a registration without an answer.

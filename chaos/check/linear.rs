@@ -20,6 +20,31 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// database gives it: the longest freeze, and the time-outs behind it.
 const LATE: Moment = 60 * SECOND;
 
+/// The starts at a location, and when somebody knew at the latest of each, or of one after it.
+struct Starts(Vec<(Moment, Moment)>);
+
+impl Starts {
+    fn new(here: &[&Life<'_>]) -> Self {
+        let started = here.iter().filter(|life| life.run.fence.is_some());
+        let mut starts: Vec<(Moment, Moment)> =
+            started.map(|life| (life.run.start, life.seen_running.unwrap_or(Moment::MAX))).collect();
+        starts.sort_unstable();
+        let mut known = Moment::MAX;
+        for (_, seen) in starts.iter_mut().rev() {
+            known = known.min(*seen);
+            *seen = known;
+        }
+        Self(starts)
+    }
+
+    /// When what the database gives this time had come into effect at the latest. Everything at a location happens
+    /// under one lock, so that whoever is told of a later start is told after it.
+    fn latest(&self, time: Moment) -> Moment {
+        let next = self.0.partition_point(|(start, _)| *start <= time);
+        self.0.get(next).map_or(Moment::MAX, |(_, seen)| *seen).min(time + LATE)
+    }
+}
+
 struct Step {
     client: u32,
     call: Moment,
@@ -138,24 +163,26 @@ fn runner(life: &Life<'_>) -> Runner {
 fn waited(life: &Life<'_>) -> Option<(Moment, Moment)> {
     life.run.queued?;
     let left = [life.seen_running, life.seen_ended].into_iter().flatten().min();
-    Some((life.asked(), left.unwrap_or(Moment::MAX)))
+    let recorded = if life.run.fence.is_some() { Some(life.run.start) } else { life.run.end };
+    Some((life.asked(), left.or(recorded.map(|time| time + LATE)).unwrap_or(Moment::MAX)))
 }
 
 fn steps(evidence: &Evidence, lives: &Lives<'_>, here: &[&Life<'_>], location: u16) -> Vec<Step> {
     let gates: HashMap<u64, Moment> = evidence.events.iter().filter_map(|event| Some((event.op?, event.at))).collect();
+    let starts = Starts::new(here);
     let mut steps = Vec::new();
     for call in evidence.calls.iter().filter(|call| call.location == location) {
-        if let Some((op, end)) = step(call, lives, &gates) {
-            steps.push(Step { client: call.client, call: call.sent, end, op });
+        if let Some((op, end)) = step(call, lives, &gates, &starts) {
+            steps.push(Step { client: call.client, call: call.sent, end: end.max(call.sent), op });
         }
     }
-    steps.extend(here.iter().filter_map(|life| end_by_itself(life)));
+    steps.extend(here.iter().filter_map(|life| end_by_itself(life, &starts)));
     steps
 }
 
 /// What the call did, and when it had done so at the latest. Nothing is known of one without an
 /// answer, unless the database tells.
-fn step(call: &Call, lives: &Lives<'_>, gates: &HashMap<u64, Moment>) -> Option<(Op, Moment)> {
+fn step(call: &Call, lives: &Lives<'_>, gates: &HashMap<u64, Moment>, starts: &Starts) -> Option<(Op, Moment)> {
     let known = |op| Some((op, call.answered));
     match (&call.ask, &call.answer) {
         (Ask::Register(registration), Answer::Refused(room)) => {
@@ -172,24 +199,25 @@ fn step(call: &Call, lives: &Lives<'_>, gates: &HashMap<u64, Moment>) -> Option<
         }
         (Ask::Register(registration), Answer::Unknown) => {
             let life = lives.of_op(registration.op)?;
+            let latest = starts.latest(life.run.queued.unwrap_or(life.run.start));
             let seen = [life.seen_running, life.seen_ended].into_iter().flatten().min();
             let run_id = life.run.run_id;
             let op = if life.run.queued.is_some() { Op::Wait { run_id, room: None } } else { Op::Start { run_id } };
-            Some((op, seen.unwrap_or(life.run.queued.unwrap_or(life.run.start) + LATE)))
+            Some((op, seen.map_or(latest, |seen| seen.min(latest))))
         }
         (Ask::SetGate { is_open, .. }, Answer::GateSet) => known(Op::Gate { is_open: *is_open }),
-        (Ask::SetGate { op, is_open }, _) => Some((Op::Gate { is_open: *is_open }, gates.get(op)? + LATE)),
+        (Ask::SetGate { op, is_open }, _) => Some((Op::Gate { is_open: *is_open }, starts.latest(*gates.get(op)?))),
         (Ask::Complete { run_id, .. } | Ask::Cancel { run_id, .. }, Answer::Ended { .. }) => {
             known(Op::End { run_id: *run_id })
         }
         (Ask::Complete { run_id, status }, Answer::Unknown) => {
             let life = lives.of_run(*run_id)?;
             let may = life.run.status == *status && life.run.end_reason.is_none();
-            unknown_end(life, may)
+            unknown_end(life, may, starts)
         }
         (Ask::Cancel { run_id, .. }, Answer::Unknown) => {
             let life = lives.of_run(*run_id)?;
-            unknown_end(life, life.run.status == Status::Cancelled && life.run.end_reason.is_none())
+            unknown_end(life, life.run.status == Status::Cancelled && life.run.end_reason.is_none(), starts)
         }
         (Ask::Beat { run_id } | Ask::Look { run_id }, Answer::Ended { .. })
         | (
@@ -204,16 +232,21 @@ fn step(call: &Call, lives: &Lives<'_>, gates: &HashMap<u64, Moment>) -> Option<
     }
 }
 
-fn unknown_end(life: &Life<'_>, may: bool) -> Option<(Op, Moment)> {
+fn unknown_end(life: &Life<'_>, may: bool, starts: &Starts) -> Option<(Op, Moment)> {
     let end = life.run.end?;
-    may.then(|| (Op::End { run_id: life.run.run_id }, life.seen_ended.unwrap_or(end + LATE)))
+    may.then(|| (Op::End { run_id: life.run.run_id }, seen_end(life, end, starts)))
+}
+
+fn seen_end(life: &Life<'_>, end: Moment, starts: &Starts) -> Moment {
+    let latest = starts.latest(end);
+    life.seen_ended.map_or(latest, |seen| seen.min(latest))
 }
 
 /// The end of one that was lost, or waited too long, which nobody asked for.
-fn end_by_itself(life: &Life<'_>) -> Option<Step> {
+fn end_by_itself(life: &Life<'_>, starts: &Starts) -> Option<Step> {
     let (run, end) = (life.run, life.run.end?);
     run.end_reason.as_ref()?;
-    let seen = life.seen_ended.unwrap_or(end + LATE);
+    let seen = seen_end(life, end, starts);
     // Whether that was too early is for others to say.
     let call = life.asked().max(end - SECOND).min(seen);
     Some(Step { client: u32::MAX, call, end: seen, op: Op::End { run_id: run.run_id } })

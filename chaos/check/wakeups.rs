@@ -4,7 +4,7 @@ use super::lives::Lives;
 use super::{Ask, Evidence, Moment, SECOND, Verdict};
 
 /// How long an answer may take where nothing is broken.
-const SOON: Moment = 5 * SECOND;
+const SOON: Moment = 10 * SECOND;
 
 pub fn check(evidence: &Evidence, lives: &Lives<'_>) -> Verdict {
     let mut verdict = Verdict::new("lost wake-up");
