@@ -65,6 +65,8 @@ fn check_location(evidence: &Evidence, lives: &Lives<'_>, location: u16, verdict
     let runners: HashMap<i64, Runner> = here.iter().map(|life| (life.run.run_id, runner(life))).collect();
     let context = Arc::new(Context { capacity: evidence.capacities[usize::from(location)], runners });
     let mut steps = steps(evidence, lives, &here, location);
+    // What is not in the database is lost, which others say.
+    steps.retain(|step| step.op.run_id().is_none_or(|run_id| context.runners.contains_key(&run_id)));
     steps.sort_by_key(|step| step.call);
     let waits: Vec<(Moment, Moment)> = here.iter().filter_map(|life| waited(life)).collect();
     let (mut state, mut begin) = (State::default(), 0);

@@ -74,6 +74,21 @@ pub enum Op {
     },
 }
 
+impl Op {
+    /// The run that it is about.
+    pub const fn run_id(&self) -> Option<i64> {
+        match self {
+            Self::Begin(_) | Self::Refuse { .. } | Self::Gate { .. } => None,
+            Self::Start { run_id }
+            | Self::Wait { run_id, .. }
+            | Self::End { run_id }
+            | Self::SeeRunning { run_id }
+            | Self::SeeQueued { run_id, .. }
+            | Self::SeeEnded { run_id } => Some(*run_id),
+        }
+    }
+}
+
 impl State {
     fn fits(&self, factor: i64, context: &Context) -> bool {
         self.used + factor < context.capacity

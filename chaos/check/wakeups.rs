@@ -17,7 +17,7 @@ pub fn check(evidence: &Evidence, lives: &Lives<'_>) -> Verdict {
         if run.queued.is_none() || news < call.sent || call.answered < news {
             continue;
         }
-        if evidence.is_calm(call.sent - SOON, news + SOON) && call.attempts == 1 {
+        if evidence.is_calm(call.sent, news + SOON) && call.attempts == 1 {
             verdict.judge(call.answered <= news + SOON, call.sent, call.location, || {
                 format!("server {} answered {} us after the news: {call:?}, {run:?}", call.server, call.answered - news)
             });
