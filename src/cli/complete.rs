@@ -37,8 +37,9 @@ impl Complete {
             Outcome::Failure => CompleteStatus::Failure,
             Outcome::Cancelled => CompleteStatus::Cancelled,
         };
-        let answer =
-            client.complete(&CompleteRequest { run_id: self.run_id, status, lease_token: self.lease_token }).await?;
+        let answer = client
+            .complete(&CompleteRequest { run_id: self.run_id, status, lease_token: self.lease_token, receipt: None })
+            .await?;
         output.print(&answer, |execution: Execution| ended(&execution))
     }
 }

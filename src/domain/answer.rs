@@ -38,6 +38,10 @@ pub enum Answer {
     Stopping(Execution),
     /// The beat was heard; a waiter is told its place as well.
     Alive(Execution, Option<Room>),
+    /// The run is counted, and its runner heard of.
+    TakenBack(Execution),
+    /// The run_id is another execution's by now.
+    OtherRun,
     /// The secret is missing or another.
     WrongToken,
     /// No execution has the run_id.

@@ -88,20 +88,24 @@ impl Continuity {
     /// What there is to write, if anything. `is_idle` says that nobody has a lease or waits.
     #[must_use]
     pub fn pulse(self, is_idle: bool, now: Timestamp) -> Option<Pulse> {
-        let age = self.pulse_at.map(|pulse_at| now.duration_since(pulse_at));
-        let (pulse_at, resumed_at, event) = match (age, self.pulse_at) {
-            (None, _) if is_idle => return None,
-            (Some(age), _) if is_idle && age.abs() < Self::REST_AFTER => return None,
-            (Some(_), _) if is_idle => (None, self.resumed_at, None),
+        let Some(pulse_at) = self.pulse_at else {
             // Whoever came in the meantime may have come long ago, if the servers were away.
-            (None, _) => (Some(now), Some(now), None),
-            (Some(_), silent_since) if !self.is_unbroken(now) => {
-                (Some(now), Some(now), silent_since.map(|silent_since| resumed(Some(silent_since), Vec::new())))
-            }
-            (Some(age), _) if age < Self::INTERVAL => return None,
-            (Some(_), _) => (Some(now), self.resumed_at, None),
+            return (!is_idle).then(|| self.back(now, None));
         };
-        Some(Pulse { continuity: Self { pulse_at, resumed_at, ..self }, event })
+        let age = now.duration_since(pulse_at);
+        if is_idle {
+            let rest = || Pulse { continuity: Self { pulse_at: None, ..self }, event: None };
+            (age.abs() >= Self::REST_AFTER).then(rest)
+        } else if self.is_unbroken(now) {
+            let beat = || Pulse { continuity: Self { pulse_at: Some(now), ..self }, event: None };
+            (age >= Self::INTERVAL).then(beat)
+        } else {
+            Some(self.back(now, Some(resumed(Some(pulse_at), Vec::new()))))
+        }
+    }
+
+    fn back(self, now: Timestamp, event: Option<Event>) -> Pulse {
+        Pulse { continuity: Self { pulse_at: Some(now), resumed_at: Some(now), ..self }, event }
     }
 }
 

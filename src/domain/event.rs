@@ -25,6 +25,8 @@ pub enum EventKind {
     Recovered,
     /// A run was asked to stop.
     StopRequested,
+    /// A run that the database had forgotten was heard of, and is counted again.
+    TakenBack,
     /// A test no longer waits or runs.
     Ended,
     /// The runner of a test that had ended otherwise said something of it.
@@ -44,13 +46,14 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Queued,
         Self::Started,
         Self::Refused,
         Self::Suspect,
         Self::Recovered,
         Self::StopRequested,
+        Self::TakenBack,
         Self::Ended,
         Self::LateWord,
         Self::WordRefused,
@@ -71,6 +74,7 @@ impl EventKind {
             Self::Suspect => "suspect",
             Self::Recovered => "recovered",
             Self::StopRequested => "stop_requested",
+            Self::TakenBack => "taken_back",
             Self::Ended => "ended",
             Self::LateWord => "late_word",
             Self::WordRefused => "word_refused",
@@ -85,8 +89,9 @@ impl EventKind {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "must be one of queued, started, refused, suspect, recovered, stop_requested, ended, late_word, word_refused, \
-     location_set, location_opened, registry_set, registry_opened, resumed, or several of them with commas between"
+    "must be one of queued, started, refused, suspect, recovered, stop_requested, taken_back, ended, late_word, \
+     word_refused, location_set, location_opened, registry_set, registry_opened, resumed, or several of them with \
+     commas between"
 )]
 pub struct UnknownEventKind;
 

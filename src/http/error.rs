@@ -20,6 +20,8 @@ pub enum ApiError {
     NotFound(String),
     MethodNotAllowed(String),
     WrongToken,
+    /// The database has forgotten the run, and its run_id is another's.
+    OtherRun,
     KeyReused,
     Timeout,
     BodyTooLarge,
@@ -33,6 +35,10 @@ impl ApiError {
         Self::Invalid(vec![FieldError { field: field.to_owned(), message: message.into() }])
     }
 
+    pub fn wrong_receipt() -> Self {
+        Self::invalid("receipt", "must be the receipt that this registry gave for this run_id, to the last character")
+    }
+
     /// The problem to tell, and the status to tell it with.
     pub fn problem(self) -> (Problem, StatusCode) {
         let (kind, status, detail) = match self {
@@ -42,6 +48,12 @@ impl ApiError {
                 "wrong-token",
                 StatusCode::FORBIDDEN,
                 "The test has a lease; give the lease_token that its registration was answered with.".to_owned(),
+            ),
+            Self::OtherRun => (
+                "lost",
+                StatusCode::CONFLICT,
+                "The registry has forgotten this test, and its run_id is another test's by now; register it again."
+                    .to_owned(),
             ),
             Self::KeyReused => (
                 "key-reused",

@@ -21,6 +21,7 @@ impl Registry {
     /// If the database did not answer.
     pub async fn cancel(&self, run_id: RunId, cancellation: Cancellation) -> Result<Completed, RegistryError> {
         let Cancellation { reason, by, force } = cancellation;
-        self.end(run_id, Command::Cancel { run_id, reason, by, force }).await
+        let located = self.locate(run_id, None, None).await?;
+        self.end(run_id, located, Command::Cancel { run_id, reason, by, force }).await
     }
 }

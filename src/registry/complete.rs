@@ -1,5 +1,6 @@
 //! Records how an execution ended.
 
+use super::receipt::Located;
 use super::register::unexpected;
 use super::{Registry, RegistryError, token};
 use crate::domain::admission::Command;
@@ -17,12 +18,17 @@ pub enum Completed {
     /// It still waits.
     NotStarted(Execution),
     WrongToken,
+    /// The receipt is not ours, or of another run.
+    WrongReceipt,
+    /// The run_id is another execution's by now.
+    OtherRun,
     NotFound,
 }
 
 impl Registry {
     /// Ends an execution and gives its share of the location back. One with a lease ends only
-    /// for who knows its secret.
+    /// for who knows its secret, and is taken back in for who shows a receipt, if the database has
+    /// forgotten it.
     ///
     /// # Errors
     /// If the database did not answer.
@@ -31,16 +37,26 @@ impl Registry {
         run_id: RunId,
         outcome: Outcome,
         lease_token: Option<&str>,
+        receipt: Option<&str>,
     ) -> Result<Completed, RegistryError> {
-        self.end(run_id, Command::Complete { run_id, outcome, token: lease_token.map(token::hash) }).await
+        let token = lease_token.map(token::hash);
+        let located = self.locate(run_id, token.as_ref(), receipt).await?;
+        self.end(run_id, located, Command::Complete { run_id, outcome, token }).await
     }
 
-    pub(super) async fn end(&self, run_id: RunId, command: Command) -> Result<Completed, RegistryError> {
-        // An execution never changes its location, so it may be looked up outside the lock.
-        let Some(execution) = self.execution(run_id).await? else {
-            return Ok(Completed::NotFound);
+    pub(super) async fn end(
+        &self,
+        run_id: RunId,
+        located: Located,
+        command: Command,
+    ) -> Result<Completed, RegistryError> {
+        let location = match located {
+            Located::At(location) => location,
+            Located::WrongReceipt => return Ok(Completed::WrongReceipt),
+            Located::OtherRun => return Ok(Completed::OtherRun),
+            Located::WrongToken => return Ok(Completed::WrongToken),
+            Located::NotFound => return Ok(Completed::NotFound),
         };
-        let location = execution.details.location.clone();
         Ok(match self.lanes.submit(location, command).await? {
             Answer::Ended(execution) => {
                 tracing::info!(run_id = run_id.0, status = execution.status.as_str(), "ended");

@@ -1,5 +1,6 @@
 //! Keeps a run, or a waiter's place, alive.
 
+use super::receipt::Located;
 use super::register::unexpected;
 use super::{Registry, RegistryError, token};
 use crate::domain::admission::Command;
@@ -13,6 +14,10 @@ pub enum Beaten {
     /// It has ended, whatever its runner thinks.
     Over(Execution),
     WrongToken,
+    /// The receipt is not ours, or of another run.
+    WrongReceipt,
+    /// The run_id is another execution's by now.
+    OtherRun,
     NotFound,
 }
 
@@ -24,16 +29,27 @@ impl Registry {
         self.store.waits_for_standby()
     }
 
-    /// Takes a beat.
+    /// Takes a beat. Who shows a receipt is taken back in if the database has forgotten them.
     ///
     /// # Errors
     /// If the database did not answer.
-    pub async fn heartbeat(&self, run_id: RunId, lease_token: &str) -> Result<Beaten, RegistryError> {
-        let Some(execution) = self.execution(run_id).await? else {
-            return Ok(Beaten::NotFound);
+    pub async fn heartbeat(
+        &self,
+        run_id: RunId,
+        lease_token: &str,
+        receipt: Option<&str>,
+    ) -> Result<Beaten, RegistryError> {
+        // Whatever is needed to answer is there before anything is decided.
+        self.receipt_key().await?;
+        let token = token::hash(lease_token);
+        let location = match self.locate(run_id, Some(&token), receipt).await? {
+            Located::At(location) => location,
+            Located::WrongReceipt => return Ok(Beaten::WrongReceipt),
+            Located::OtherRun => return Ok(Beaten::OtherRun),
+            Located::WrongToken => return Ok(Beaten::WrongToken),
+            Located::NotFound => return Ok(Beaten::NotFound),
         };
-        let command = Command::Beat { run_id, token: token::hash(lease_token) };
-        Ok(match self.lanes.submit(execution.details.location.clone(), command).await? {
+        Ok(match self.lanes.submit(location, Command::Beat { run_id, token }).await? {
             Answer::Alive(execution, room) => Beaten::Alive(execution, room),
             Answer::EndedOtherwise(execution) => Beaten::Over(execution),
             Answer::WrongToken => Beaten::WrongToken,

@@ -14,6 +14,7 @@ mod line;
 mod locations;
 mod plan;
 mod pulse;
+mod receipt;
 mod register;
 mod tail;
 mod token;
@@ -24,6 +25,7 @@ mod worker;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
+use tokio::sync::OnceCell;
 
 use crate::store::Store;
 use audit::AuditLog;
@@ -53,6 +55,7 @@ pub struct Registry {
     /// The last return of the registry after which everybody was looked at.
     looked_at_after: Mutex<Option<Timestamp>>,
     audits: AuditLog,
+    receipt_key: OnceCell<Vec<u8>>,
 }
 
 impl Registry {
@@ -61,7 +64,7 @@ impl Registry {
         let watchers = Arc::<Watchers>::default();
         let lanes = Lanes::new(Arc::clone(&store), Arc::clone(&watchers));
         let (tail, expectations) = (Tail::new(Arc::clone(&store)), Expectations::new(Arc::clone(&store)));
-        let looked_at_after = Mutex::default();
-        Self { store, lanes, watchers, tail, expectations, audits: AuditLog::default(), looked_at_after }
+        let (looked_at_after, receipt_key, audits) = (Mutex::default(), OnceCell::new(), AuditLog::default());
+        Self { store, lanes, watchers, tail, expectations, looked_at_after, audits, receipt_key }
     }
 }

@@ -82,6 +82,10 @@ impl Registry {
         let lease_seconds = request.lease_seconds.or(default_lease);
         let ingredients = Ingredients::new(request.idempotency.as_ref().map(|idempotency| idempotency.key.clone()));
         let key = request.idempotency.take().map(|idempotency| idempotency.hashed(&ingredients.salt));
+        if lease_seconds.is_some() {
+            // Whatever is needed to answer is there before anything is decided.
+            self.receipt_key().await?;
+        }
         let lease = lease_seconds.map(|seconds| (seconds, token::hash(ingredients.secret())));
         let registration = Registration { key, ..self.registration(request, lease).await };
         let secret = |ingredients: &Ingredients| lease_seconds.map(|_| ingredients.secret());

@@ -17,7 +17,9 @@ pub struct Decision<'batch> {
 }
 
 impl<'batch> Decision<'batch> {
-    pub fn new(lane: &'batch Lane, mut plan: Plan, run_ids: Vec<RunId>) -> Self {
+    /// `drawn` numbers the new executions that have no number.
+    pub fn new(lane: &'batch Lane, mut plan: Plan, drawn: Vec<RunId>) -> Self {
+        let run_ids = plan.numbered(drawn);
         let Outcomes { answers, events } = plan.take_outcomes(&run_ids);
         Self { lane, plan, run_ids, answers, events }
     }

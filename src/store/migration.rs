@@ -25,8 +25,8 @@ macro_rules! migrations {
 }
 
 impl Migrations {
-    pub const SQLITE: Self = migrations!("sqlite": 1 "0001_registry", 2 "0002_waiting", 3 "0003_estimates", 4 "0004_events", 5 "0005_idempotency", 6 "0006_location_version", 7 "0007_profiles", 8 "0008_continuity");
-    pub const POSTGRES: Self = migrations!("postgres": 1 "0001_registry", 2 "0002_waiting", 3 "0003_estimates", 4 "0004_events", 5 "0005_idempotency", 6 "0006_location_version", 7 "0007_profiles", 8 "0008_continuity");
+    pub const SQLITE: Self = migrations!("sqlite": 1 "0001_registry", 2 "0002_waiting", 3 "0003_estimates", 4 "0004_events", 5 "0005_idempotency", 6 "0006_location_version", 7 "0007_profiles", 8 "0008_continuity", 9 "0009_receipts");
+    pub const POSTGRES: Self = migrations!("postgres": 1 "0001_registry", 2 "0002_waiting", 3 "0003_estimates", 4 "0004_events", 5 "0005_idempotency", 6 "0006_location_version", 7 "0007_profiles", 8 "0008_continuity", 9 "0009_receipts");
 
     #[must_use]
     pub const fn all(self) -> &'static [Migration] {

@@ -141,6 +141,9 @@ pub trait Store: Send + Sync {
     /// Decisions that lock their location after this see the new gate. It is an event.
     async fn set_registry(&self, gate: &Gate) -> Result<(), StoreError>;
 
+    /// What receipts are signed with. It is made with the database and never changes.
+    async fn receipt_key(&self) -> Result<Vec<u8>, StoreError>;
+
     /// Writes down that the registry is there, if that is due, and says how it stands with that.
     async fn pulse(&self) -> Result<Pulse, StoreError>;
 

@@ -15,6 +15,9 @@ pub struct CompleteRequest {
     /// The secret that register gave, for a test with a lease.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lease_token: Option<String>,
+    /// What register, or a heartbeat, was answered with; a test that the database has forgotten is taken back in by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<String>,
 }
 
 /// How a test ended.

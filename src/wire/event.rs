@@ -12,8 +12,8 @@ pub struct Event {
     #[schema(example = "0-12")]
     pub id: String,
     pub at: Timestamp,
-    /// `queued`, `started`, `refused`, `suspect`, `recovered`, `stop_requested`, `ended`, `late_word`,
-    /// `word_refused`, `location_set`, `location_opened`, `registry_set`, `registry_opened` or `resumed`.
+    /// `queued`, `started`, `refused`, `suspect`, `recovered`, `stop_requested`, `taken_back`, `ended`,
+    /// `late_word`, `word_refused`, `location_set`, `location_opened`, `registry_set`, `registry_opened` or `resumed`.
     #[schema(example = "refused")]
     pub kind: String,
     /// Null for a test that was refused, and for what happened to a location.

@@ -14,6 +14,9 @@ pub struct HeartbeatRequest {
     pub run_id: i64,
     /// The secret that register gave.
     pub lease_token: String,
+    /// What register, or the heartbeat that told of the start, was answered with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<String>,
     /// Answers at the next change, but at the latest after so many seconds, up to 30.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(maximum = 30, example = 20)]
@@ -37,6 +40,9 @@ pub struct HeartbeatResponse {
     /// While it waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<Room>,
+    /// Once it runs, and while none is sent: what to send with every further call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<String>,
     #[serde(flatten)]
     pub execution: Execution,
 }

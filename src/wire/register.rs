@@ -83,6 +83,10 @@ pub struct RegisterResponse {
     /// The secret for `/heartbeat` and `/complete`, if it has a lease. It is told only here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lease_token: Option<String>,
+    /// What to send with every `/heartbeat` and with `/complete`, if it has a lease: should the database forget the
+    /// test, as a standby does that lagged behind, it is taken back in by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<String>,
     #[serde(flatten)]
     pub execution: Execution,
 }

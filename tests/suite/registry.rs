@@ -83,6 +83,10 @@ impl Store for LosesAnswers {
         self.store.set_registry(gate).await
     }
 
+    async fn receipt_key(&self) -> Result<Vec<u8>, StoreError> {
+        self.store.receipt_key().await
+    }
+
     async fn pulse(&self) -> Result<Pulse, StoreError> {
         self.store.pulse().await
     }

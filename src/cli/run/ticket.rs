@@ -1,5 +1,6 @@
 //! Our run at the registry, and what the registry says of it.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -25,6 +26,8 @@ pub struct Standing {
     pub lease_seconds: Option<u32>,
     /// Told by register only.
     pub lease_token: Option<String>,
+    /// Told once it runs.
+    pub receipt: Option<String>,
     pub position: Option<usize>,
     pub waits_for: Option<Room>,
     pub estimated_start: Option<Timestamp>,
@@ -38,6 +41,8 @@ pub struct Ticket {
     pub lease: Duration,
     client: Client,
     token: String,
+    /// By which the registry knows the run again, should its database forget it.
+    receipt: Arc<OnceLock<String>>,
 }
 
 pub enum Heard {
@@ -58,6 +63,7 @@ impl Ticket {
             lease: Duration::from_secs(standing.lease_seconds.unwrap_or(LEASE_UNLESS_TOLD).into()),
             client: client.clone(),
             token: standing.lease_token.clone().unwrap_or_default(),
+            receipt: Arc::new(standing.receipt.clone().map_or_else(OnceLock::new, OnceLock::from)),
         }
     }
 
@@ -66,17 +72,25 @@ impl Ticket {
         let request = HeartbeatRequest {
             run_id: self.run_id,
             lease_token: self.token.clone(),
+            receipt: self.receipt.get().cloned(),
             wait_seconds: Some(hold_seconds),
             version: None,
         };
         // Under a short lease less, so that it can be tried again before that runs out.
         let patience = Duration::from_secs(hold_seconds.into()) + SLOWEST_ANSWER.min(self.lease / 3);
-        classify(self.client.within(patience, self.client.heartbeat(&request)).await)
+        let heard = classify(self.client.within(patience, self.client.heartbeat(&request)).await);
+        if let Heard::Alive(standing) = &heard
+            && let Some(receipt) = &standing.receipt
+        {
+            self.receipt.get_or_init(|| receipt.clone());
+        }
+        heard
     }
 
     /// Says how the run ended, again and again while nobody hears it.
     pub async fn complete(&self, status: CompleteStatus, patience: Duration) -> Result<(), ClientError> {
-        let request = CompleteRequest { run_id: self.run_id, status, lease_token: Some(self.token.clone()) };
+        let (lease_token, receipt) = (Some(self.token.clone()), self.receipt.get().cloned());
+        let request = CompleteRequest { run_id: self.run_id, status, lease_token, receipt };
         let limits = Limits { give_up: Some(Instant::now() + patience), slowest_answer: SLOWEST_ANSWER };
         let how = format!("the end of run {} is told again for {}s", self.run_id, patience.as_secs());
         ask_until(limits, &self.client, &how, async || self.client.complete(&request).await).await.map(drop)

@@ -33,6 +33,8 @@ pub struct Batch {
     /// How many executions are new.
     pub inserted: usize,
     touched: BTreeSet<RunId>,
+    /// Those of them that the database does not have, under run_ids that it has drawn before.
+    pub taken_back: BTreeSet<RunId>,
     sightings: Vec<Vec<Holder>>,
     pub events: Vec<Noted>,
     /// Whether the last sighting still shows what runs.
@@ -56,6 +58,7 @@ impl Batch {
             first_answers: snapshot.first_answers.into_iter().map(first_answer).collect(),
             inserted: 0,
             touched: BTreeSet::new(),
+            taken_back: BTreeSet::new(),
             sightings: Vec::new(),
             events: Vec::new(),
             sighting_is_current: false,
@@ -180,6 +183,11 @@ impl Batch {
     /// Takes on an execution that runs from now on.
     pub fn run(&mut self, run: Execution) {
         self.note_start(&run);
+        self.hold(run);
+    }
+
+    /// Counts a run as one of the location's.
+    pub fn hold(&mut self, run: Execution) {
         self.location.used = self.location.used + run.factor();
         self.location.running += 1;
         self.roster.add_holder(&run);
@@ -252,7 +260,9 @@ impl Batch {
             self.roster.settle(*named);
         }
         let touched = self.touched.iter().filter_map(|run_id| self.roster.settle(*run_id));
-        let (inserted, updated) = touched.partition(|run| provisional_index(run.run_id).is_some());
+        let is_new = |run: &Execution| provisional_index(run.run_id).is_some() || self.taken_back.contains(&run.run_id);
+        let (mut inserted, updated): (Vec<_>, Vec<_>) = touched.partition(is_new);
+        inserted.sort_by_key(|run| provisional_index(run.run_id).is_none());
         let Self { location, roster, events, sightings, .. } = self;
         let changes_anything = changes_location || !events.is_empty();
         Plan { location, inserted, updated, roster, verdicts, events, sightings, changes_anything, changes_location }

@@ -23,6 +23,7 @@ impl Batch {
                 settled(self.cancel(*run_id, &stop, *force))
             }
             Command::Beat { run_id, token } => self.beat(*run_id, token),
+            Command::TakeBack { receipt, token } => settled(self.take_back(receipt, token)),
             Command::SetLocation { capacity, gate, by } => {
                 settled(self.set_location(*capacity, gate.as_ref(), by.as_ref()))
             }

@@ -30,6 +30,14 @@ impl Batch {
         self.note(EventKind::Started, Some(run.run_id), Some(run.details.triggered_by.clone()), facts);
     }
 
+    /// To be called before the location counts the run as its own.
+    pub fn note_taken_back(&mut self, run: &Execution) {
+        let mut facts = self.weighed(run.factor());
+        facts.extend(run.fence.map(|fence| ("fence", Fact::Number(fence))));
+        facts.push(("start_time", Fact::Time(run.start_time)));
+        self.note(EventKind::TakenBack, Some(run.run_id), Some(run.details.triggered_by.clone()), facts);
+    }
+
     pub fn note_queued(&mut self, run: &Execution, cause: Cause) {
         let ahead = self.roster.queue().ahead_of(run, self.now);
         let (room, sighting) = self.room(run.factor(), ahead);

@@ -30,6 +30,9 @@ mod events_tests;
 mod planning;
 #[cfg(test)]
 mod planning_tests;
+mod taking_back;
+#[cfg(test)]
+mod taking_back_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -68,6 +71,11 @@ pub enum Command {
         run_id: RunId,
         token: TokenHash,
     },
+    /// The runner is alive of whom the database may have forgotten; `receipt` is the run as it started, by our own word.
+    TakeBack {
+        receipt: Arc<Execution>,
+        token: TokenHash,
+    },
     SetLocation {
         capacity: Option<Factor>,
         gate: Option<Gate>,
@@ -83,6 +91,7 @@ impl Command {
     pub fn run_id(&self) -> Option<RunId> {
         match self {
             Self::Complete { run_id, .. } | Self::Cancel { run_id, .. } | Self::Beat { run_id, .. } => Some(*run_id),
+            Self::TakeBack { receipt, .. } => Some(receipt.run_id),
             Self::Register(_) | Self::Plan(_) | Self::SetLocation { .. } | Self::Sweep => None,
         }
     }
@@ -166,7 +175,7 @@ pub struct Plan {
     /// The location's row as it has to be written.
     pub location: Location,
     /// The executions to insert, in this order. Their run_ids are made up until the database
-    /// has numbered them.
+    /// has numbered them, but for those that come last, which were taken back in and have theirs.
     pub inserted: Vec<Execution>,
     /// The executions that were there and have changed.
     pub updated: Vec<Execution>,
@@ -212,6 +221,19 @@ impl Plan {
     #[must_use]
     pub fn changes_location(&self) -> bool {
         self.changes_location
+    }
+
+    /// How many of the new executions the database has to number.
+    #[must_use]
+    pub fn unnumbered(&self) -> usize {
+        self.inserted.iter().take_while(|run| provisional_index(run.run_id).is_some()).count()
+    }
+
+    /// The run_ids of all that are inserted, given those that the database drew.
+    #[must_use]
+    pub fn numbered(&self, drawn: Vec<RunId>) -> Vec<RunId> {
+        let known = self.inserted.iter().skip(self.unnumbered()).map(|run| run.run_id);
+        drawn.into_iter().chain(known).collect()
     }
 
     /// Everybody who waits or runs with a lease once the plan is saved and the database has

@@ -68,7 +68,8 @@ impl Rows {
     pub fn decide(&mut self, commands: &[Command], now: Timestamp) -> Vec<Answer> {
         let mut plan = decide(self.snapshot(), commands, now);
         let next = self.executions.len();
-        let run_ids: Vec<RunId> = (next + 1..=next + plan.inserted.len()).map(|id| RunId(id as i64)).collect();
+        let drawn = (next + 1..=next + plan.unnumbered()).map(|id| RunId(id as i64)).collect();
+        let run_ids = plan.numbered(drawn);
         for (run, run_id) in plan.inserted.iter().zip(&run_ids) {
             self.executions.push(Execution { run_id: *run_id, ..run.clone() });
         }

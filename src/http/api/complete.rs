@@ -38,9 +38,10 @@ pub async fn complete(
 ) -> Result<Response, ApiError> {
     let run_id = fields.required_run_id("run_id");
     let outcome = read_outcome(&mut fields);
-    let lease_token = fields.string("lease_token");
+    let (lease_token, receipt) = (fields.string("lease_token"), fields.string("receipt"));
     let (run_id, outcome) = fields.finish(run_id.zip(outcome))?;
-    completed(registry.complete(run_id, outcome, lease_token.as_deref()).await?, "Test marked as complete")
+    let done = registry.complete(run_id, outcome, lease_token.as_deref(), receipt.as_deref()).await?;
+    completed(done, "Test marked as complete")
 }
 
 fn read_outcome(fields: &mut Fields) -> Option<Outcome> {
@@ -78,6 +79,8 @@ pub fn completed(completed: Completed, message: &str) -> Result<Response, ApiErr
             problem_response(StatusCode::CONFLICT, &conflict(&execution))
         }
         Completed::WrongToken => return Err(ApiError::WrongToken),
+        Completed::WrongReceipt => return Err(ApiError::wrong_receipt()),
+        Completed::OtherRun => return Err(ApiError::OtherRun),
         Completed::NotFound => return Err(ApiError::NotFound("Running test not found".to_owned())),
     })
 }

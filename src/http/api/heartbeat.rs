@@ -42,11 +42,12 @@ pub async fn heartbeat(
 ) -> Result<Response, ApiError> {
     let run_id = fields.required_run_id("run_id");
     let token = fields.required_text("lease_token");
+    let receipt = fields.string("receipt");
     let seconds = fields.optional_number("wait_seconds", 0..=LONGEST_WAIT_SECONDS as i64).unwrap_or_default();
     let version = fields.optional_number("version", 0..=i64::MAX);
     let run_id = fields.finish(run_id)?;
 
-    let mut beaten = registry.heartbeat(run_id, &token).await?;
+    let mut beaten = registry.heartbeat(run_id, &token, receipt.as_deref()).await?;
     if let Beaten::Alive(execution, _) = &beaten
         && seconds > 0
     {
@@ -58,16 +59,22 @@ pub async fn heartbeat(
                 beaten = Beaten::Over(Arc::unwrap_or_clone(execution));
             }
             Some(execution) if execution.status != Status::Queued && !(may_start && registry.must_confirm_starts()) => {
-                return Ok(heard(&execution, None));
+                beaten = Beaten::Alive(Arc::unwrap_or_clone(execution), None);
             }
             // Its place may have become a better one while it was held.
-            _ => beaten = registry.heartbeat(run_id, &token).await?,
+            _ => beaten = registry.heartbeat(run_id, &token, receipt.as_deref()).await?,
         }
     }
     Ok(match beaten {
-        Beaten::Alive(execution, room) => heard(&execution, room.as_ref()),
+        Beaten::Alive(execution, room) => {
+            // Whoever shows it has it.
+            let receipt = if receipt.is_none() { registry.receipt(&execution).await? } else { None };
+            heard(&execution, room.as_ref(), receipt)
+        }
         Beaten::Over(execution) => problem_response(StatusCode::CONFLICT, &conflict(&execution)),
         Beaten::WrongToken => return Err(ApiError::WrongToken),
+        Beaten::WrongReceipt => return Err(ApiError::wrong_receipt()),
+        Beaten::OtherRun => return Err(ApiError::OtherRun),
         Beaten::NotFound => return Err(ApiError::NotFound("Running test not found".to_owned())),
     })
 }
@@ -80,12 +87,13 @@ fn longest_hold(execution: &Execution) -> Duration {
     }
 }
 
-fn heard(execution: &Execution, room: Option<&Room>) -> Response {
+fn heard(execution: &Execution, room: Option<&Room>, receipt: Option<String>) -> Response {
     Json(HeartbeatResponse {
         message: "Heard".to_owned(),
         position: room.map(|room| room.ahead + 1),
         estimated_start: room.and_then(|room| room.estimated_start),
         waits_for: room.map(room_to_wire),
+        receipt,
         execution: to_wire(execution),
     })
     .into_response()

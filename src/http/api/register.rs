@@ -55,6 +55,7 @@ pub async fn register(
             message: "Test registered".to_owned(),
             test_id: execution.id,
             lease_token,
+            receipt: registry.receipt(&execution).await?,
             execution: to_wire_at(&execution, execution.start_time),
         })
         .into_response(),

@@ -97,10 +97,10 @@ async fn decide_lanes<'batch>(
     let snapshots = snapshots(client, *locked, batch.is_retry, known).await?;
     let plans: Vec<Plan> =
         lanes.iter().zip(snapshots).map(|(lane, snapshot)| ask_rule(snapshot, &lane.commands, now)).collect();
-    let inserted: usize = plans.iter().map(|plan| plan.inserted.len()).sum();
+    let inserted: usize = plans.iter().map(Plan::unnumbered).sum();
     run_ids.extend(write::draw_run_ids(client, inserted.saturating_sub(run_ids.len())).await?);
     let decide = |(lane, plan): (&'batch Lane, Plan)| {
-        let run_ids = run_ids.drain(..plan.inserted.len()).collect();
+        let run_ids = run_ids.drain(..plan.unnumbered()).collect();
         Decision::new(lane, plan, run_ids)
     };
     let decisions: Vec<Decision> = lanes.into_iter().zip(plans).map(decide).collect();

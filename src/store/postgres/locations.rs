@@ -53,6 +53,11 @@ pub async fn registry(client: &Object) -> Result<Gate, StoreError> {
     rows::gate(&client.query_typed_one(&sql, &[]).await.map_err(classify)?)
 }
 
+pub async fn receipt_key(client: &Object) -> Result<Vec<u8>, StoreError> {
+    let sql = "SELECT receipt_key FROM perfreg_registry WHERE id = 1";
+    rows::get(&client.query_typed_one(sql, &[]).await.map_err(classify)?, 0)
+}
+
 /// `now` is a simulated time; a real one is the database's. A connection on which this fails is in the
 /// middle of a transaction and must be closed.
 pub async fn set_registry(

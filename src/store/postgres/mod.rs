@@ -141,6 +141,10 @@ impl Store for PostgresStore {
             .await
     }
 
+    async fn receipt_key(&self) -> Result<Vec<u8>, StoreError> {
+        self.ready()?.run(async |client| locations::receipt_key(client).await).await
+    }
+
     async fn pulse(&self) -> Result<Pulse, StoreError> {
         let now = self.clock.simulated_now();
         // While no beat could be saved, nobody is to be given up for it.

@@ -41,7 +41,12 @@ impl Timelines {
                 error => return Err(error),
             },
         };
-        let Some(current) = current else { return Ok(()) };
+        let Some(current) = current else {
+            tracing::info!(
+                "the database has no timelines, so a server that takes over and has lost some is not noticed"
+            );
+            return Ok(());
+        };
         let sql = "UPDATE perfreg_registry SET timeline = $1, first_timeline = $1 WHERE id = 1 AND timeline IS NULL";
         client.execute_typed(sql, &[(&current, Type::INT8)]).await.map_err(classify)?;
         self.are_counted.store(true, Ordering::SeqCst);

@@ -85,7 +85,7 @@ fn save<'batch>(
     profiles: &Profiles,
     now: Timestamp,
 ) -> rusqlite::Result<Decision<'batch>> {
-    let run_ids = insert_executions(transaction, &plan.inserted, &profiles.ids)?;
+    let run_ids = insert_executions(transaction, &plan, &profiles.ids)?;
     update_executions(transaction, &plan.updated)?;
     insert_profiles(transaction, &profiles.unknown)?;
     let decision = Decision::new(lane, plan, run_ids);
@@ -162,22 +162,20 @@ fn holders(transaction: &Transaction<'_>, lane: &Lane, most: usize) -> rusqlite:
     transaction.prepare_cached(&sql)?.query_map(params![name(lane), most as i64], rows::holder)?.collect()
 }
 
-fn insert_executions(
-    transaction: &Transaction<'_>,
-    inserted: &[Execution],
-    profiles: &[Uuid],
-) -> rusqlite::Result<Vec<RunId>> {
+/// Gives the numbers that the database drew.
+fn insert_executions(transaction: &Transaction<'_>, plan: &Plan, profiles: &[Uuid]) -> rusqlite::Result<Vec<RunId>> {
     let mut insert = transaction.prepare_cached(
         "INSERT INTO test_executions (id, repo, lac, stream, test, type, environment, triggered_by, factor_millionths,
                                       dashboard_url, location, extra, status, start_time, end_time, priority, queued_at,
                                       wait_until, heard_at, lease_seconds, lease_token_hash, lease_expires_at, suspect,
                                       fence, stop_reason, stop_by, stop_at, end_reason, expected_seconds, version,
-                                      profile)
+                                      profile, run_id)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
-                 ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31)
+                 ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32)
          RETURNING run_id",
     )?;
-    let one = |(run, profile): (&Execution, &Uuid)| {
+    let one = |(index, (run, profile)): (usize, (&Execution, &Uuid))| {
+        let own_run_id = (index >= plan.unnumbered()).then_some(run.run_id.0);
         let (details, place, lease, stop) = (&run.details, run.place.as_ref(), run.lease.as_ref(), run.stop.as_ref());
         insert.query_row(
             params![
@@ -212,11 +210,14 @@ fn insert_executions(
                 run.expected_seconds,
                 run.version,
                 profile,
+                own_run_id,
             ],
             |row| row.get(0).map(RunId),
         )
     };
-    inserted.iter().zip(profiles).map(one).collect()
+    let mut run_ids: Vec<RunId> = plan.inserted.iter().zip(profiles).enumerate().map(one).collect::<Result<_, _>>()?;
+    run_ids.truncate(plan.unnumbered());
+    Ok(run_ids)
 }
 
 fn update_executions(transaction: &Transaction<'_>, updated: &[Execution]) -> rusqlite::Result<()> {

@@ -55,6 +55,11 @@ pub fn read_registry(connection: &Connection) -> Result<Gate, StoreError> {
     registry(connection).map_err(classify)
 }
 
+pub fn receipt_key(connection: &Connection) -> Result<Vec<u8>, StoreError> {
+    let sql = "SELECT receipt_key FROM perfreg_registry WHERE id = 1";
+    connection.query_row(sql, [], |row| row.get(0)).map_err(classify)
+}
+
 pub fn set_registry(connection: &mut Connection, gate: &Gate, now: Timestamp) -> Result<(), StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(classify)?;
     transaction

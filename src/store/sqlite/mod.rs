@@ -114,6 +114,10 @@ impl Store for SqliteStore {
         self.ready()?.writer.run(move |connection| locations::set_registry(connection, &gate, now)).await
     }
 
+    async fn receipt_key(&self) -> Result<Vec<u8>, StoreError> {
+        self.ready()?.readers.run(locations::receipt_key).await
+    }
+
     async fn pulse(&self) -> Result<Pulse, StoreError> {
         let now = self.clock.now();
         let (continuity, due) = self.ready()?.readers.run(move |connection| pulse::due(connection, now)).await?;

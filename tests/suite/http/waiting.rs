@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::on_both_databases;
-use crate::support::database::{Engine, TestDatabase};
+use crate::support::database::{Engine, TestDatabase, execute};
 use crate::support::http::{Http, Reply, example};
 use crate::support::server::{PATIENCE, TestServer};
 
@@ -143,6 +143,67 @@ on_both_databases! {
         assert_eq!(events["events"].as_array().map(Vec::len), Some(1), "{events}");
         assert_eq!(beat(&http, &run, json!({})).await.status, 200);
         assert!(server.log().contains("the registry was away"), "{}", server.log());
+    }
+
+    async fn a_run_that_the_database_has_forgotten_is_taken_back_by_its_receipt(database: &TestDatabase) {
+        let server = TestServer::start(&database.url);
+        let http = server.http();
+        let holder = http.admit(json!({"factor": 0.9, "lease_seconds": 60})).await;
+        let waiter = queue_up(&http, json!({"factor": 0.6, "extra": "\"é\""})).await;
+        let other = http.admit(json!({"location": "elsewhere", "lease_seconds": 60})).await;
+        assert_eq!(waiter["receipt"], Value::Null, "it does not run yet");
+        complete(&http, &holder).await;
+        let told = beat(&http, &waiter, json!({})).await.json();
+        let receipt = json!({"receipt": told["receipt"]});
+        assert!(receipt["receipt"].is_string(), "{told}");
+        let again = beat(&http, &waiter, receipt.clone()).await.json();
+        assert_eq!((&again["status"], &again["receipt"]), (&json!("running"), &Value::Null));
+        let forget = "DELETE FROM test_executions WHERE run_id = 2;
+                      UPDATE perfreg_locations SET used_millionths = 0, running = 0, leased = 0, next_due = NULL,
+                             version = version + 1 WHERE name = 'azure-k8s'";
+        execute(database, forget).await;
+        let next = http.admit(json!({"factor": 0.9})).await;
+        assert_eq!(beat(&http, &waiter, json!({})).await.status, 404, "without it nobody knows the run");
+        let cut = receipt["receipt"].as_str().map(|text| &text[1..]);
+        for wrong in [json!(cut), json!("forged"), other["receipt"].clone()] {
+            let reply = beat(&http, &waiter, json!({"receipt": wrong})).await;
+            assert_eq!(reply.status, 422);
+            assert!(reply.json()["detail"].as_str().is_some_and(|text| text.starts_with("receipt must be")));
+        }
+        let guess = json!({"lease_token": "guess", "receipt": receipt["receipt"]});
+        assert_eq!(beat(&http, &waiter, guess).await.status, 403);
+        assert_eq!(http.get("/locations").await.json()["locations"][0]["running"], 1, "nothing was changed");
+        let back = beat(&http, &waiter, receipt.clone()).await.json();
+        for field in ["id", "run_id", "fence", "start_time", "queued_at", "factor", "extra", "test"] {
+            assert_eq!(back[field], told[field], "{field}");
+        }
+        let here = http.get("/locations").await.json()["locations"][0].clone();
+        assert_eq!((&here["used"], &here["running"]), (&json!(1.5), &json!(2)));
+        assert_eq!(http.post("/register", &example(json!({"factor": 0}))).await.status, 409, "until there is room");
+        let events = http.get("/events?kind=taken_back").await.json();
+        assert_eq!((&events["events"][0]["run_id"], &events["events"][1]), (&json!(2), &Value::Null));
+        assert_eq!(complete(&http, &waiter).await.json()["status"], "success");
+        assert_eq!(http.get("/locations").await.json()["locations"][0]["used"], next["factor"]);
+    }
+
+    async fn a_forgotten_run_whose_number_is_anothers_is_told_so_and_its_end_is_taken_in(database: &TestDatabase) {
+        let server = TestServer::start(&database.url);
+        let http = server.http();
+        let lost = http.admit(json!({"factor": 0.5, "lease_seconds": 60})).await;
+        let request = json!({"run_id": 1, "status": "success", "lease_token": lost["lease_token"],
+                             "receipt": lost["receipt"]});
+        let sql = "UPDATE test_executions SET id = '019e0000-0000-7000-8000-000000000000';
+                   UPDATE perfreg_locations SET version = version + 1";
+        execute(database, sql).await;
+        let reply = http.post("/complete", &request).await;
+        assert_eq!((reply.status.as_u16(), &reply.json()["type"]), (409, &json!("urn:perfreg:problem:lost")));
+        let forget = "DELETE FROM test_executions; UPDATE perfreg_locations SET used_millionths = 0, running = 0,
+                             leased = 0, next_due = NULL, version = version + 1";
+        execute(database, forget).await;
+        let ended = http.post("/complete", &request).await;
+        assert_eq!((ended.status.as_u16(), &ended.json()["status"]), (200, &json!("success")), "{}", ended.text);
+        assert_eq!(ended.json()["id"], lost["id"]);
+        assert_eq!(http.get("/locations").await.json()["locations"][0]["running"], 0);
     }
 
     async fn a_closed_registry_starts_nothing_and_tells_everybody_why(database: &TestDatabase) {

@@ -163,3 +163,22 @@ async fn a_run_that_was_given_up_goes_on_if_told_so() {
     assert_eq!(code, 0, "{log}");
     assert!(log.contains("WARNING: the end of run 1 as success could not be told: Test 1 was given up"), "{log}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_the_database_has_forgotten_is_taken_back_and_its_load_goes_on() {
+    let (mut server, database) = serve().await;
+    let mut run = Run::start(&server.url, &["--lease", "10s", "--", "sh", "-c", UNTIL_TOLD]);
+    run.until_it_prints("ready");
+    server.kill();
+    run.until_it_says("the load goes on, and it is tried again");
+    let forget = "DELETE FROM test_executions;
+                  UPDATE perfreg_locations SET used_millionths = 0, running = 0, leased = 0, next_due = NULL";
+    database.open_file().execute_batch(forget).expect("valid SQL");
+    let server = TestServer::start_on(server.port(), &database.url);
+    run.until_it_says("the registry can be reached again");
+    assert_eq!(status(&server, 1).await, "running");
+    run.signal("USR1");
+    let (code, log) = run.end();
+    assert_eq!(code, 0, "{log}");
+    assert_eq!(status(&server, 1).await, "success");
+}

@@ -252,7 +252,7 @@ impl Client {
     /// Says that it is alive; nothing if nobody heard it.
     async fn beat(&self, held: &mut Held) -> Option<Beaten> {
         let (run_id, secret, sent) = (held.run.run_id, held.secret.clone().unwrap_or_default(), Instant::now());
-        let beaten = self.ask(|registry| async move { registry.heartbeat(run_id, &secret).await }).await.ok()?;
+        let beaten = self.ask(|registry| async move { registry.heartbeat(run_id, &secret, None).await }).await.ok()?;
         if matches!(beaten, Beaten::Alive(..)) {
             held.heard = sent;
         }
@@ -350,7 +350,7 @@ impl Client {
         let run_id = held.run.run_id;
         let complete = |registry: Arc<Registry>| {
             let secret = held.secret.clone();
-            async move { registry.complete(run_id, outcome, secret.as_deref()).await }
+            async move { registry.complete(run_id, outcome, secret.as_deref(), None).await }
         };
         match self.ask_until_answered(complete).await {
             Some(Completed::Ended(_)) => {

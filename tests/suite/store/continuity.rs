@@ -1,6 +1,7 @@
 //! What is promised over an outage: no lease runs out for it, and no number is given twice after it.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
@@ -118,6 +119,34 @@ on_both_databases! {
         assert!(returns(store).await.is_empty(), "it was idle, not away");
     }
 
+    async fn a_run_that_the_database_has_forgotten_is_taken_back_under_its_number(database: &TestDatabase) {
+        let store = database.store(Clock::Real).await;
+        let first = started(&decide(store.as_ref(), Some("here"), vec![leased("0.5")]).await[0]).clone();
+        let lost = started(&decide(store.as_ref(), Some("here"), vec![leased("0.25")]).await[0]).clone();
+        execute(database, "DELETE FROM test_executions WHERE run_id = 2").await;
+        let forget = "UPDATE perfreg_locations SET used_millionths = 500000, running = 1, leased = 1, fence = 1,
+                             version = version + 1";
+        execute(database, forget).await;
+        let showing = |token: &str| Command::TakeBack {
+            receipt: Arc::new(lost.clone()),
+            token: TokenHash(token.to_owned()),
+        };
+        let wrong = decide(store.as_ref(), Some("here"), vec![showing("guess")]).await;
+        assert_eq!(wrong, [Answer::WrongToken]);
+        let answers = decide(store.as_ref(), Some("here"), vec![leased("0.125"), showing("secret")]).await;
+        assert_eq!(started(&answers[0]).run_id, RunId(3));
+        let Answer::TakenBack(taken_back) = &answers[1] else { panic!("expected its return, not {answers:?}") };
+        assert_eq!(run(store.as_ref(), 2).await, *taken_back);
+        assert_eq!((taken_back.id, taken_back.fence, &taken_back.details), (lost.id, lost.fence, &lost.details));
+        let here = store.locations().await.expect("the locations").remove(0);
+        assert_eq!((here.used.to_string(), here.running, here.leased), ("0.875".to_owned(), 3, 3));
+        assert!(here.fence > first.fence.unwrap_or_default());
+        let end = Command::Cancel { run_id: RunId(2), reason: None, by: None, force: true };
+        let answers = decide(store.as_ref(), Some("here"), vec![end, leased("0.125")]).await;
+        assert!(matches!(answers[0], Answer::Ended(_)));
+        assert_eq!(started(&answers[1]).run_id, RunId(4), "its number is not given again");
+    }
+
     async fn no_start_has_a_fence_below_the_floor(database: &TestDatabase) {
         let store = database.store(Clock::Real).await;
         let first = start(store.as_ref(), details(Some("here"), "0.1")).await;
@@ -167,17 +196,22 @@ async fn no_fence_and_no_run_id_is_given_twice_though_a_standby_has_lost_some() 
     standby.stop_following().await;
     // More than the numbers that PostgreSQL leaves out of a sequence after a crash.
     given.extend(start_some(store, 100).await);
-    let last = given.last().expect("some").run_id;
+    given.push(started(&decide(store, Some("here"), vec![self::leased("0.2")]).await[0]).clone());
+    let lost = given.last().expect("some").clone();
     primary.kill();
     standby.promote().await;
     given.extend(start_some(store, 100).await);
-    assert_eq!(store.execution(last).await.expect("a read"), None, "the standby has lost some");
+    assert_eq!(store.execution(lost.run_id).await.expect("a read"), None, "the standby has lost some");
     let run_ids: HashSet<RunId> = given.iter().map(|run| run.run_id).collect();
     let fences: HashSet<i64> = given.iter().filter_map(|run| run.fence).collect();
-    assert_eq!((run_ids.len(), fences.len()), (241, 241));
+    assert_eq!((run_ids.len(), fences.len()), (242, 242));
     assert!(given.is_sorted_by_key(|run| (run.run_id, run.fence)));
     let events = returns(store).await;
     assert_eq!(events.len(), 1);
     assert!(events[0].facts.contains("\"timeline_before\":1,\"timeline\":2"), "{}", events[0].facts);
     assert_eq!(run(store, leased.0).await.status, Status::Running);
+    let shown = Command::TakeBack { receipt: Arc::new(lost.clone()), token: TokenHash("secret".to_owned()) };
+    decide(store, Some("here"), vec![shown]).await;
+    let taken_back = run(store, lost.run_id.0).await;
+    assert_eq!((taken_back.id, taken_back.fence, taken_back.status), (lost.id, lost.fence, Status::Running));
 }

@@ -10,7 +10,7 @@ mod memory;
 mod one_file;
 mod outage;
 mod race;
-mod standby;
 mod restore;
+mod standby;
 mod stop;
 mod waiters;
