@@ -75,6 +75,10 @@ impl PostgresStore {
         self.prepared.get().map(|()| &*self.connections).ok_or_else(not_yet)
     }
 
+    fn context(&self) -> Context<'_> {
+        Context { clock: &self.clock, known: &self.known, timelines: &self.timelines, standby: &self.standby }
+    }
+
     /// As [`Self::ready`], for what is not even begun without the standby that it would have to wait for.
     fn ready_to_write(&self) -> Result<&Connections, StoreError> {
         let connections = self.ready()?;
@@ -100,8 +104,7 @@ impl Store for PostgresStore {
     }
 
     async fn decide(&self, batch: &Batch) -> Result<Decided, StoreError> {
-        let context =
-            Context { clock: &self.clock, known: &self.known, timelines: &self.timelines, standby: &self.standby };
+        let context = self.context();
         self.ready_to_write()?
             .run_without_limit(async |client| admission::decide(client, batch, &context).await)
             .await
@@ -146,9 +149,9 @@ impl Store for PostgresStore {
     }
 
     async fn pulse(&self) -> Result<Pulse, StoreError> {
-        let now = self.clock.simulated_now();
+        let context = self.context();
         // While no beat could be saved, nobody is to be given up for it.
-        self.ready_to_write()?.run(async |client| pulse::pulse(client, &self.timelines, &self.known, now).await).await
+        self.ready_to_write()?.run(async |client| pulse::pulse(client, &context).await).await
     }
 
     async fn open_registry(&self) -> Result<bool, StoreError> {

@@ -1,58 +1,68 @@
 //! Writes down that the registry is there.
 
 use deadpool_postgres::Object;
-use jiff::Timestamp;
-use tokio_postgres::Row;
 use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
 
-use super::error::{classify, classify_commit};
+use super::context::Context;
+use super::error::classify;
 use super::events;
 use super::rows::{self, get};
-use super::timeline::{self, Timelines};
+use super::standby::IS_SET;
+use super::timeline;
+use super::transaction::{LONGEST_LOCK_WAIT, begin, commit};
 use crate::domain::continuity::{Continuity, Pulse};
-use crate::store::{Known, StoreError};
+use crate::store::StoreError;
 
-/// `now` is a simulated time; a real one is the database's.
-pub async fn pulse(
-    client: &mut Object,
-    timelines: &Timelines,
-    known: &Known,
-    now: Option<Timestamp>,
-) -> Result<Pulse, StoreError> {
+/// A connection on which this fails is in the middle of a transaction and must be closed.
+///
+/// A pulse is saved as decisions are, and not at all where they would be refused: whoever cannot beat because
+/// of that is not given up for it either.
+pub async fn pulse(client: &mut Object, context: &Context<'_>) -> Result<Pulse, StoreError> {
+    let Context { clock, known, timelines, standby } = *context;
+    let now = clock.simulated_now();
     let sql = format!(
         "SELECT {}, coalesce($1, clock_timestamp()),
-                NOT EXISTS (SELECT FROM perfreg_locations WHERE next_due IS NOT NULL AND waiting + leased > 0), {}
+                NOT EXISTS (SELECT FROM perfreg_locations WHERE next_due IS NOT NULL AND waiting + leased > 0), {}, {IS_SET}
            FROM perfreg_registry WHERE id = 1",
         rows::CONTINUITY_COLUMNS,
         timelines.columns()
     );
     let row = client.query_typed_one(&sql, &[(&now, Type::TIMESTAMPTZ)]).await.map_err(classify)?;
+    standby.note(get(&row, 7)?)?;
     if let Some(new) = timelines.new_one(&row, 5, known)? {
         timeline::enter(client, new, now).await?;
     }
-    let nothing = |continuity| Pulse { continuity, event: None };
+    let nothing = Pulse { continuity: rows::continuity(&row)?, event: None };
     if ask_rule(&row)?.is_none() {
-        return Ok(nothing(rows::continuity(&row)?));
+        return Ok(nothing);
     }
-    // It is saved as everything else is, so that a pulse says that decisions could be saved as well.
-    let transaction = client.transaction().await.map_err(classify)?;
+    begin(client, LONGEST_LOCK_WAIT, standby).await?;
     // Whoever holds the row is another server's pulse, which does as well.
     let locked = format!("{sql} FOR UPDATE OF perfreg_registry SKIP LOCKED");
-    let found = transaction.query_typed_opt(&locked, &[(&now, Type::TIMESTAMPTZ)]).await.map_err(classify)?;
-    let Some(row) = found else { return Ok(nothing(rows::continuity(&row)?)) };
-    let Some(pulse) = ask_rule(&row)? else { return Ok(nothing(rows::continuity(&row)?)) };
+    let row = client.query_typed_opt(&locked, &[(&now, Type::TIMESTAMPTZ)]).await.map_err(classify)?;
+    let pulse = match row {
+        Some(row) => save(client, &row).await?,
+        None => None,
+    };
+    commit(client, standby).await?;
+    Ok(pulse.unwrap_or(nothing))
+}
+
+/// Saves what there is to write, if anything.
+async fn save(client: &Client, row: &Row) -> Result<Option<Pulse>, StoreError> {
+    let Some(pulse) = ask_rule(row)? else { return Ok(None) };
     let Continuity { pulse_at, resumed_at, .. } = pulse.continuity;
-    transaction
+    client
         .execute_typed(
             "UPDATE perfreg_registry SET pulse_at = $1, resumed_at = $2 WHERE id = 1",
             &[(&pulse_at, Type::TIMESTAMPTZ), (&resumed_at, Type::TIMESTAMPTZ)],
         )
         .await
         .map_err(classify)?;
-    let saved: Vec<_> = pulse.event.iter().map(|event| (event, None)).collect();
-    events::insert(transaction.client(), &saved, get(&row, 3)?).await?;
-    transaction.commit().await.map_err(classify_commit)?;
-    Ok(pulse)
+    let events: Vec<_> = pulse.event.iter().map(|event| (event, None)).collect();
+    events::insert(client, &events, get(row, 3)?).await?;
+    Ok(Some(pulse))
 }
 
 fn ask_rule(row: &Row) -> Result<Option<Pulse>, StoreError> {
