@@ -34,7 +34,7 @@ use known_rosters::KnownRosters;
 
 pub use error::StoreError;
 pub use known_profiles::profile_id;
-pub use migration::Migrations;
+pub use migration::{Migration, Migrations};
 pub use sqlite::{Claim, Contents, Progress, Restored, backup, restore};
 
 /// Commands for one location, in their order.

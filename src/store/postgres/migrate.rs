@@ -37,26 +37,36 @@ pub async fn migrate(client: &mut Object) -> Result<(), StoreError> {
             "SET LOCAL client_min_messages = warning;
              CREATE TABLE IF NOT EXISTS perfreg_migrations (
                  number BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at TIMESTAMPTZ NOT NULL DEFAULT now()
-             )",
+             );
+             ALTER TABLE perfreg_migrations ADD COLUMN IF NOT EXISTS needed BIGINT",
         )
         .await
         .map_err(classify)?;
+    // A step of before there was such a column needs itself.
     let last = transaction
-        .query_typed_one("SELECT coalesce(max(number), 0) FROM perfreg_migrations", &[])
+        .query_typed_one(
+            "SELECT coalesce(max(number), 0), coalesce(max(coalesce(needed, number)), 0) FROM perfreg_migrations",
+            &[],
+        )
         .await
         .map_err(classify)?;
-    let last: i64 = get(&last, 0)?;
+    let (last, needed): (i64, i64) = (get(&last, 0)?, get(&last, 1)?);
     let original = if last == 0 { adopt::find_original(&transaction).await? } else { None };
     let adopted = match &original {
         Some(original) => Some(original.reshape(&transaction).await?),
         None => None,
     };
-    for step in Migrations::POSTGRES.after(last)? {
+    let steps = Migrations::POSTGRES.after(last, needed)?;
+    if last > 0 && !steps.is_empty() {
+        // Servers of the version before go on deciding. They lock a location first, and so does this.
+        transaction.batch_execute("LOCK TABLE perfreg_locations").await.map_err(classify)?;
+    }
+    for step in steps {
         transaction.batch_execute(step.sql).await.map_err(|error| failed(step.name, error))?;
         transaction
             .execute_typed(
-                "INSERT INTO perfreg_migrations (number, name) VALUES ($1, $2)",
-                &[(&step.number, Type::INT8), (&step.name, Type::TEXT)],
+                "INSERT INTO perfreg_migrations (number, name, needed) VALUES ($1, $2, $3)",
+                &[(&step.number, Type::INT8), (&step.name, Type::TEXT), (&step.needed(), Type::INT8)],
             )
             .await
             .map_err(classify)?;

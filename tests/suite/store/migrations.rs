@@ -1,9 +1,11 @@
 //! Starting on databases that are not empty.
 
 use perfreg::clock::Clock;
-use perfreg::store::{self, StoreError};
+use perfreg::domain::admission::Command;
+use perfreg::domain::execution::Outcome;
+use perfreg::store::{self, Migrations, StoreError};
 
-use super::contract::start;
+use super::contract::{decide, start};
 use crate::on_both_databases;
 use crate::support::database::{Engine, TestDatabase, execute};
 use crate::support::details;
@@ -12,12 +14,40 @@ async fn prepare(database: &TestDatabase) -> Result<(), StoreError> {
     store::open(&database.config(), Clock::Real)?.prepare().await
 }
 
+/// What the next version may do to the tables: add, with defaults.
+pub async fn add_a_later_migration(database: &TestDatabase) {
+    let step = format!(
+        "INSERT INTO perfreg_migrations (number, name, applied_at, needed)
+         VALUES (999, '0999_later', '2030-01-01T00:00:00Z', {})",
+        Migrations::NEEDED
+    );
+    // One after the other: together they could meet a decision that has locked the one and wants the other.
+    for sql in [
+        "ALTER TABLE test_executions ADD COLUMN later TEXT",
+        "ALTER TABLE perfreg_locations ADD COLUMN later INTEGER NOT NULL DEFAULT 7",
+        &step,
+    ] {
+        execute(database, sql).await;
+    }
+}
+
 on_both_databases! {
     async fn a_database_of_a_newer_version_is_refused_and_left_alone(database: &TestDatabase) {
         prepare(database).await.expect("an empty database");
         execute(database, "INSERT INTO perfreg_migrations (number, name, applied_at) VALUES (999, '0999_later', '2030-01-01')").await;
         let error = prepare(database).await.expect_err("a newer database");
         assert!(matches!(&error, StoreError::Unsuitable(reason) if reason.contains("newer version")), "{error}");
+    }
+
+    async fn a_database_of_a_newer_version_that_only_adds_is_worked_on(database: &TestDatabase) {
+        let before = database.store(Clock::Real).await;
+        add_a_later_migration(database).await;
+        let store = database.store(Clock::Real).await;
+        for store in [before, store] {
+            let run = start(store.as_ref(), details(Some("here"), "0.1")).await;
+            let end = Command::Complete { run_id: run.run_id, outcome: Outcome::Success, token: None };
+            decide(store.as_ref(), Some("here"), vec![end]).await;
+        }
     }
 
     async fn servers_that_start_at_once_migrate_once(database: &TestDatabase) {

@@ -10,7 +10,7 @@ mod events;
 mod growth;
 mod idempotency;
 mod lists;
-mod migrations;
+pub mod migrations;
 mod postgres;
 mod remembering;
 mod search;

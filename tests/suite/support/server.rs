@@ -19,7 +19,11 @@ pub struct TestServer {
 }
 
 pub fn perfreg() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_perfreg"));
+    program(Path::new(env!("CARGO_BIN_EXE_perfreg")))
+}
+
+pub fn program(path: &Path) -> Command {
+    let mut command = Command::new(path);
     // What the machine, or its CI system, says must not reach a test.
     let is_ours = |name: &str| !["PATH", "HOME", "PERFREG_SEEDED_BUG"].contains(&name);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_none_or(is_ours)) {

@@ -13,4 +13,5 @@ mod race;
 mod restore;
 mod standby;
 mod stop;
+mod upgrade;
 mod waiters;
