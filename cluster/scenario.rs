@@ -11,7 +11,7 @@ use crate::evidence::Admission;
 use crate::figures::Figures;
 use crate::judge::judge;
 use crate::load::Load;
-use crate::nodes::{Nodes, URL};
+use crate::nodes::{NODES, Nodes, URL};
 use crate::witness::Witness;
 
 /// Load before anything is broken, and after everything is mended.
@@ -26,6 +26,8 @@ const LOOK: Duration = Duration::from_millis(20);
 pub enum Scenario {
     /// A server is killed, and started again ten seconds later.
     ServerKilled,
+    /// A standby's node loses its power.
+    StandbyKilled,
     /// Another node is told to lead.
     Switchover,
     /// PostgreSQL is killed on the primary.
@@ -46,7 +48,13 @@ impl Scenario {
     }
 
     fn promotes(self) -> bool {
-        self != Self::ServerKilled
+        !matches!(self, Self::ServerKilled | Self::StandbyKilled)
+    }
+
+    /// The node that something is done to.
+    fn target(self, leader: &'static str) -> &'static str {
+        let standby = NODES.into_iter().find(|node| *node != leader);
+        standby.filter(|_| self == Self::StandbyKilled).unwrap_or(leader)
     }
 
     /// Whether a standby is waited for, so that nothing acknowledged may be lost.
@@ -58,7 +66,7 @@ impl Scenario {
     pub fn longest_gap(self) -> Duration {
         Duration::from_secs(match self {
             Self::ServerKilled => 1,
-            Self::Switchover | Self::PostgresKilled => 10,
+            Self::StandbyKilled | Self::Switchover | Self::PostgresKilled => 10,
             Self::NodeKilled | Self::NodeCut | Self::NodeFrozen | Self::StandbyBehind => 35,
         })
     }
@@ -83,9 +91,9 @@ impl Scenario {
             sleep(LAG).await;
         }
         let struck = Instant::now();
-        self.strike(nodes, leader).await?;
+        self.strike(nodes, self.target(leader)).await?;
         let promoted = self.wait_until_admitting(&load, &mut promotion, struck).await?;
-        self.heal(nodes, leader, struck).await?;
+        self.heal(nodes, self.target(leader), struck).await?;
         nodes.run(&["wait"]).await?;
         sleep(CALM).await;
         let elsewhere = match witness {
@@ -119,16 +127,16 @@ impl Scenario {
         })
     }
 
-    async fn strike(self, nodes: &Nodes, leader: &str) -> Result<()> {
+    async fn strike(self, nodes: &Nodes, node: &str) -> Result<()> {
         match self {
-            Self::ServerKilled => nodes.run(&["kill-server", leader]).await?,
+            Self::ServerKilled => nodes.run(&["kill-server", node]).await?,
             Self::Switchover => nodes.run(&["switchover"]).await?,
-            Self::PostgresKilled => nodes.run(&["kill-postgres", leader]).await?,
-            Self::NodeKilled => nodes.run(&["kill-node", leader]).await?,
-            Self::NodeCut => nodes.run(&["cut-node", leader]).await?,
-            Self::NodeFrozen => nodes.run(&["freeze-node", leader]).await?,
+            Self::PostgresKilled => nodes.run(&["kill-postgres", node]).await?,
+            Self::NodeKilled | Self::StandbyKilled => nodes.run(&["kill-node", node]).await?,
+            Self::NodeCut => nodes.run(&["cut-node", node]).await?,
+            Self::NodeFrozen => nodes.run(&["freeze-node", node]).await?,
             Self::StandbyBehind => {
-                nodes.run(&["kill-node", leader]).await?;
+                nodes.run(&["kill-node", node]).await?;
                 nodes.run(&["drop-lag"]).await?
             }
         };
@@ -159,14 +167,14 @@ impl Scenario {
         Ok(promoted)
     }
 
-    async fn heal(self, nodes: &Nodes, leader: &str, struck: Instant) -> Result<()> {
+    async fn heal(self, nodes: &Nodes, node: &str, struck: Instant) -> Result<()> {
         match self {
-            Self::ServerKilled => nodes.run(&["start-server", leader]).await?,
-            Self::NodeKilled | Self::StandbyBehind => nodes.run(&["start-node", leader]).await?,
-            Self::NodeCut => nodes.run(&["heal-node", leader]).await?,
+            Self::ServerKilled => nodes.run(&["start-server", node]).await?,
+            Self::NodeKilled | Self::StandbyKilled | Self::StandbyBehind => nodes.run(&["start-node", node]).await?,
+            Self::NodeCut => nodes.run(&["heal-node", node]).await?,
             Self::NodeFrozen => {
                 sleep(FROZEN.saturating_sub(struck.elapsed())).await;
-                nodes.run(&["thaw-node", leader]).await?
+                nodes.run(&["thaw-node", node]).await?
             }
             Self::Switchover | Self::PostgresKilled => return Ok(()),
         };
