@@ -15,6 +15,7 @@ const FOUND_BY: &[(Bug, &str)] = &[
     (Bug::FenceUnchecked, SIMULATION),
     (Bug::RetryStartsAgain, SIMULATION),
     (Bug::LostWakeUp, SIMULATION),
+    (Bug::ExpiryByTransactionStart, "the_time_of_a_decision_is_read_after_it_has_waited_for_its_lock"),
     (Bug::AcknowledgementOnWarning, "a_commit_whose_wait_is_cancelled_is_acknowledged_only_once_the_standby_has_it"),
 ];
 

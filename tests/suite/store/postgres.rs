@@ -182,3 +182,27 @@ async fn whoever_gives_up_a_location_leaves_nobody_waiting_in_the_database() {
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     assert_eq!(other.query_one(waiting, &[]).await.expect("a number").get::<_, i64>(0), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_of_a_decision_is_read_after_it_has_waited_for_its_lock() {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let store = database.store(Clock::Real).await;
+    let registered = || Command::Register(registration(details(Some("here"), "0.1")));
+    let here = || Some(LocationName::new("here"));
+    store.decide(&Batch::of(here(), vec![registered()])).await.expect("an answer");
+    let holder = database.connect().await;
+    let lock = "BEGIN; SELECT FROM perfreg_locations WHERE name = 'here' FOR UPDATE";
+    holder.batch_execute(lock).await.expect("a lock");
+    let waits = tokio::spawn(async move { store.decide(&Batch::of(here(), vec![registered()])).await });
+    let waiting =
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
+    let observer = database.connect().await;
+    while !observer.query_one(waiting, &[]).await.expect("a word").get::<_, bool>(0) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let now = holder.query_one("SELECT clock_timestamp()", &[]).await.expect("a time").get::<_, jiff::Timestamp>(0);
+    holder.batch_execute("COMMIT").await.expect("the lock is given back");
+    let decided = waits.await.expect("no panic").expect("an answer");
+    let Some([Answer::Registered(run)]) = decided.answers[0].as_deref() else { panic!("{decided:?}") };
+    assert!(run.start_time >= now, "it started at {}, but had its lock after {now}", run.start_time);
+}
