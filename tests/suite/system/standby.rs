@@ -242,6 +242,25 @@ async fn when_no_commit_waits_for_a_standby_any_more_nothing_is_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_lease_runs_out_while_nothing_is_acknowledged() {
+    let (primary, _standby) = pair().await;
+    let server = start(&primary.url());
+    let http = server.http();
+    let run = http.admit(json!({"lease_seconds": 10})).await;
+    primary.wait_for("SELECT count(pulse_at) FROM perfreg_registry", 1).await;
+    primary.require_standby(false).await;
+    // Who cannot beat is not given up for it, so there must be no pulse.
+    let silent = "SELECT count(*) FROM perfreg_registry WHERE pulse_at < clock_timestamp() - interval '6 seconds'";
+    primary.wait_for(silent, 1).await;
+    primary.require_standby(true).await;
+    wait_for_status(&http, "/readyz", 200).await;
+    primary.wait_for("SELECT count(*) FROM perfreg_events WHERE kind = 'resumed'", 1).await;
+    let beat = json!({"run_id": run["run_id"], "lease_token": run["lease_token"]});
+    let heard = http.post("/heartbeat", &beat).await;
+    assert_eq!((heard.status.as_u16(), &heard.json()["status"]), (200, &json!("running")), "{}", heard.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_standby_of_sqlite_is_refused_at_start() {
     let database = TestDatabase::new(Engine::Sqlite).await;
     let serve = ["serve", "--listen", "127.0.0.1:0", "--durability", "standby", "--database", &database.url];
