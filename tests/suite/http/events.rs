@@ -117,7 +117,7 @@ on_both_databases! {
     }
 
     async fn a_stream_goes_on_where_it_stopped_on_any_server(database: &TestDatabase) {
-        let (first, second) = (TestServer::start(&database.url), TestServer::start(&database.url));
+        let (first, second) = TestServer::start_two(database);
         let (here, there) = (first.http(), second.http());
         let mut stream = Stream::open(&first, "/events?location=azure-k8s", None).await;
         here.post("/register", &example(json!({"factor": 1}))).await;

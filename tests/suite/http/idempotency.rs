@@ -15,7 +15,7 @@ async fn register(http: &Http, key: &str, request: &Value) -> Reply {
 
 on_both_databases! {
     async fn the_same_key_and_body_is_given_the_first_answer_again_on_any_server(database: &TestDatabase) {
-        let (first, second) = (TestServer::start(&database.url), TestServer::start(&database.url));
+        let (first, second) = TestServer::start_two(database);
         let (here, there) = (first.http(), second.http());
         let leased = example(json!({"factor": 0.6, "lease_seconds": 60}));
         let started = register(&here, "a-key", &leased).await;

@@ -49,7 +49,7 @@ async fn until(http: &Http, run: &Value, holds: impl Fn(&Value) -> bool) -> Valu
 
 on_both_databases! {
     async fn a_test_waits_for_its_turn_and_is_told_at_once(database: &TestDatabase) {
-        let (first_server, second_server) = (TestServer::start(&database.url), TestServer::start(&database.url));
+        let (first_server, second_server) = TestServer::start_two(database);
         let (here, there) = (first_server.http(), second_server.http());
         let holder = here.admit(json!({"factor": 0.6})).await;
         let waiter = queue_up(&there, json!({"factor": 0.6})).await;
@@ -228,7 +228,7 @@ on_both_databases! {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_watcher_learns_of_another_replicas_change() {
     let database = TestDatabase::new(Engine::Postgres).await;
-    let (first_server, second_server) = (TestServer::start(&database.url), TestServer::start(&database.url));
+    let (first_server, second_server) = TestServer::start_two(&database);
     let (here, there) = (first_server.http(), second_server.http());
     for round in 1..=10 {
         let location = if round % 2 == 0 { json!("azure-k8s") } else { json!(null) };
@@ -247,7 +247,7 @@ async fn every_watcher_learns_of_another_replicas_change() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_decision_under_way_is_seen_when_the_registry_is_stopped() {
     let database = TestDatabase::new(Engine::Postgres).await;
-    let (first_server, second_server) = (TestServer::start(&database.url), TestServer::start(&database.url));
+    let (first_server, second_server) = TestServer::start_two(&database);
     let mut client = database.connect().await;
     let lock = client.transaction().await.expect("a transaction");
     lock.batch_execute("LOCK TABLE test_executions IN EXCLUSIVE MODE").await.expect("a lock");

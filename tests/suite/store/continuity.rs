@@ -17,8 +17,8 @@ use perfreg::store::{self, Batch, Store};
 
 use super::contract::{clock, decide, let_pass, start, started};
 use crate::on_both_databases;
+use crate::support::cluster::Node;
 use crate::support::database::execute;
-use crate::support::postgres::PostgresServer;
 use crate::support::server::PATIENCE;
 use crate::support::{details, registration};
 
@@ -180,9 +180,9 @@ async fn start_some(store: &dyn Store, count: usize) -> Vec<Execution> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_fence_and_no_run_id_is_given_twice_though_a_standby_has_lost_some() {
-    let mut primary = PostgresServer::start().await;
+    let mut primary = Node::primary().await;
     let standby = primary.standby().await;
-    let url = PostgresServer::url_of(&[&primary, &standby]);
+    let url = Node::url_of(&[&primary, &standby]);
     let config =
         DatabaseConfig { url: url.parse().expect("a database URL"), connections: 4, durability: Durability::Local };
     let store = store::open(&config, Clock::Real).expect("a usable configuration");

@@ -104,6 +104,12 @@ impl Node {
         format!("postgresql://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
+    /// The URL of a database that is on one of the servers, whichever takes writes.
+    pub fn url_of(nodes: &[&Self]) -> String {
+        let addresses: Vec<String> = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
+        format!("postgresql://postgres@{}/postgres", addresses.join(","))
+    }
+
     pub async fn connect(&self) -> Client {
         try_connect(&self.url()).await.expect("PostgreSQL answers")
     }
@@ -139,6 +145,19 @@ impl Node {
             assert!(Instant::now() < give_up, "{query} never gives {number}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Waits until a standby has everything that its primary has.
+    pub async fn catch_up_with(&self, primary: &Self) {
+        let row = primary.connect().await.query_one("SELECT pg_current_wal_lsn()::text", &[]).await.expect("a row");
+        let position: &str = row.get(0);
+        self.wait_for(&format!("SELECT (pg_last_wal_replay_lsn() >= '{position}')::int::bigint"), 1).await;
+    }
+
+    /// Lets a standby hear nothing more of its primary.
+    pub async fn stop_following(&self) {
+        self.execute(&["ALTER SYSTEM SET primary_conninfo = ''", "SELECT pg_reload_conf()"]).await;
+        self.wait_for("SELECT count(*) FROM pg_stat_wal_receiver", 0).await;
     }
 
     /// Makes a standby the primary.

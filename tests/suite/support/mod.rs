@@ -3,7 +3,6 @@
 pub mod cluster;
 pub mod database;
 pub mod http;
-pub mod postgres;
 pub mod proxy;
 pub mod server;
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::database::TestDatabase;
 use super::http::Http;
 
 /// The longest any test waits for something that is bound to happen.
@@ -36,6 +37,14 @@ impl TestServer {
     /// Starts a server and waits until it has announced itself.
     pub fn start(database_url: &str) -> Self {
         Self::start_with(perfreg().args(["serve", "--listen", "127.0.0.1:0", "--database", database_url]))
+    }
+
+    /// Two servers on one database, or the one that a SQLite file has, which then is both.
+    pub fn start_two(database: &TestDatabase) -> (Arc<Self>, Arc<Self>) {
+        let first = Arc::new(Self::start(&database.url));
+        let is_shared = !database.url.starts_with("sqlite:");
+        let second = if is_shared { Arc::new(Self::start(&database.url)) } else { Arc::clone(&first) };
+        (first, second)
     }
 
     /// As [`Self::start`], on a port that was used before.
