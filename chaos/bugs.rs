@@ -1,6 +1,6 @@
 //! Bugs that were put into the product on purpose, each behind a name, and what brings them out.
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail};
 
 use crate::options::Options;
 use crate::run::{Finished, run};
@@ -43,9 +43,13 @@ const BUGS: &[Bug] = &[
 
 /// Whether the bug, or each of them, was caught.
 pub async fn catch(options: &Options, name: &str) -> Result<bool> {
-    let bugs: Vec<&Bug> = BUGS.iter().filter(|bug| name == "all" || bug.name == name).collect();
-    let names: Vec<&str> = BUGS.iter().map(|bug| bug.name).collect();
-    ensure!(!bugs.is_empty(), "there is no bug {name}; there are {} and all", names.join(", "));
+    let wanted: Vec<&str> = name.split(',').collect();
+    let known: Vec<&str> = BUGS.iter().map(|bug| bug.name).collect();
+    let unknown = wanted.iter().find(|name| **name != "all" && !known.contains(name));
+    if let Some(unknown) = unknown {
+        bail!("there is no bug {unknown} that this could find; there are {} and all", known.join(", "));
+    }
+    let bugs = BUGS.iter().filter(|bug| wanted.contains(&"all") || wanted.contains(&bug.name));
     let mut results = Vec::new();
     for bug in bugs {
         println!("\nseeded bug {}", bug.name);

@@ -99,9 +99,9 @@ pub struct Options {
     /// Keeps the folder with logs and evidence even if all went well.
     #[arg(long)]
     pub keep: bool,
-    /// Switches a bug on that was put into the product for this, and expects it to be caught; "all" tries one after
-    /// the other.
-    #[arg(long, value_name = "NAME")]
+    /// Switches a bug on that was put into the product for this, and expects it to be caught; of several with commas
+    /// between, or "all", one after the other.
+    #[arg(long, value_name = "NAMES")]
     pub seeded_bug: Option<String>,
     /// Comes from cargo.
     #[arg(long, hide = true)]
