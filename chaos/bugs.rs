@@ -76,8 +76,9 @@ pub async fn catch(options: &Options, name: &str) -> Result<bool> {
 
 /// Which checker saw it first.
 fn result(finished: &Finished) -> Option<String> {
-    let first =
-        |verdict: &crate::check::Verdict| Some((verdict.violations.iter().map(|one| one.at).min()?, verdict.checker));
+    let first = |verdict: &crate::check::Verdict| {
+        Some((verdict.violations.iter().map(|one| one.at).filter(|at| *at > 0).min()?, verdict.checker))
+    };
     let (at, checker) = finished.verdicts.iter().filter_map(first).min()?;
     Some(format!("caught by \"{checker}\", of what happened at {}.{:01} s", at / 1_000_000, at % 1_000_000 / 100_000))
 }

@@ -16,6 +16,8 @@ use super::{Answer, Ask, Call, Evidence, Moment, SECOND, Status, Verdict};
 
 /// For how long Porcupine may look; a piece without a verdict fails.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// Where something else is wrong already, there is hardly an order to be found.
+const LITTLE_PATIENCE: Duration = Duration::from_secs(2);
 /// When something that nobody was told of has come into effect at the latest, after the time that the
 /// database gives it: the longest freeze, and the time-outs behind it.
 const LATE: Moment = 60 * SECOND;
@@ -52,15 +54,16 @@ struct Step {
     op: Op,
 }
 
-pub fn check(evidence: &Evidence, lives: &Lives<'_>) -> Verdict {
+pub fn check(evidence: &Evidence, lives: &Lives<'_>, is_hopeful: bool) -> Verdict {
+    let patience = if is_hopeful { PATIENCE } else { LITTLE_PATIENCE };
     let mut verdict = Verdict::new("linearizability");
     for location in evidence.places() {
-        check_location(evidence, lives, location, &mut verdict);
+        check_location(evidence, lives, location, patience, &mut verdict);
     }
     verdict
 }
 
-fn check_location(evidence: &Evidence, lives: &Lives<'_>, location: u16, verdict: &mut Verdict) {
+fn check_location(evidence: &Evidence, lives: &Lives<'_>, location: u16, patience: Duration, verdict: &mut Verdict) {
     let here: Vec<&Life<'_>> = lives.all().iter().filter(|life| life.run.location == location).collect();
     let runners: HashMap<i64, Runner> = here.iter().map(|life| (life.run.run_id, runner(life))).collect();
     let context = Arc::new(Context { capacity: evidence.capacities[usize::from(location)], runners });
@@ -72,7 +75,7 @@ fn check_location(evidence: &Evidence, lives: &Lives<'_>, location: u16, verdict
     let (mut state, mut begin) = (State::default(), 0);
     for end in cuts(&steps, waits) {
         let piece = &steps[begin..end];
-        let result = check_piece(piece, &state, &context);
+        let result = check_piece(piece, &state, &context, patience);
         verdict.judged += piece.len().saturating_sub(1);
         let (at, count) = (piece.first().map_or(0, |step| step.call), piece.len());
         verdict.judge(result == CheckResult::Ok, at, location, || {
@@ -84,7 +87,7 @@ fn check_location(evidence: &Evidence, lives: &Lives<'_>, location: u16, verdict
     }
 }
 
-fn check_piece(piece: &[Step], state: &State, context: &Arc<Context>) -> CheckResult {
+fn check_piece(piece: &[Step], state: &State, context: &Arc<Context>, patience: Duration) -> CheckResult {
     let begin = Operation::<LocationModel> {
         client_id: None,
         call_time: -2,
@@ -100,7 +103,7 @@ fn check_piece(piece: &[Step], state: &State, context: &Arc<Context>) -> CheckRe
         metadata: None,
     };
     let history: Vec<_> = std::iter::once(begin).chain(piece.iter().map(operation)).collect();
-    check_operations_timeout(&history, PATIENCE)
+    check_operations_timeout(&history, patience)
 }
 
 /// What runs after all of these, whose order does not matter since nobody waits.

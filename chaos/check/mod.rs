@@ -255,7 +255,7 @@ impl Verdict {
 /// All verdicts over the evidence.
 pub fn judge(evidence: &Evidence) -> Vec<Verdict> {
     let lives = Lives::new(evidence);
-    vec![
+    let mut verdicts = vec![
         capacity::as_clients_saw_it(evidence, &lives),
         capacity::as_recorded(evidence),
         refusals::check(evidence, &lives),
@@ -265,6 +265,8 @@ pub fn judge(evidence: &Evidence) -> Vec<Verdict> {
         leases::check(evidence, &lives),
         wakeups::check(evidence, &lives),
         rows::check(evidence),
-        linear::check(evidence, &lives),
-    ]
+    ];
+    let is_hopeful = verdicts.iter().all(|verdict| verdict.violations.is_empty());
+    verdicts.push(linear::check(evidence, &lives, is_hopeful));
+    verdicts
 }

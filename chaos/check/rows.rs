@@ -6,6 +6,7 @@ use super::{Evidence, Execution, Status, Verdict};
 
 pub fn check(evidence: &Evidence) -> Verdict {
     let mut verdict = Verdict::new("rows and events");
+    let end = evidence.calls.iter().map(|call| call.answered).max().unwrap_or_default();
     for location in &evidence.locations {
         let here = |status| {
             let is = move |run: &&Execution| run.location == location.index && run.status == status;
@@ -16,7 +17,7 @@ pub fn check(evidence: &Evidence) -> Verdict {
         let waiting = here(Status::Queued).count() as i64;
         let leased = here(Status::Running).filter(|run| run.lease_seconds.is_some()).count() as i64;
         let saved = (location.used, location.running, location.waiting, location.leased);
-        verdict.judge(saved == (used, running, waiting, leased), 0, location.index, || {
+        verdict.judge(saved == (used, running, waiting, leased), end, location.index, || {
             format!(
                 "its row says (used, running, waiting, leased) {saved:?}, its runs {:?}",
                 (used, running, waiting, leased)
