@@ -37,7 +37,7 @@ pub async fn beat(ticket: Ticket, news: Sender<News>) {
     loop {
         let start = Instant::now();
         // Once the stop is known, a call is no longer held, since that is no news.
-        let heard = ticket.beat(if is_stopping { 0 } else { hold }).await;
+        let heard = ticket.beat(if is_stopping { 0 } else { hold }, None).await;
         let mut pause = PAUSE;
         let found = match heard {
             Heard::Over { why, lost } => {

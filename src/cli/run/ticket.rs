@@ -22,6 +22,7 @@ const LEASE_UNLESS_TOLD: u32 = 60;
 pub struct Standing {
     pub run_id: i64,
     pub status: ExecutionStatus,
+    pub version: Option<i64>,
     pub fence: Option<i64>,
     pub lease_seconds: Option<u32>,
     /// Told by register only.
@@ -67,14 +68,15 @@ impl Ticket {
         }
     }
 
-    /// Sends a heartbeat, held for so many seconds unless there is news.
-    pub async fn beat(&self, hold_seconds: u32) -> Heard {
+    /// Sends a heartbeat, held for so many seconds unless there is news: whoever waits for its turn says
+    /// which version it knows, lest the turn come between two heartbeats and be no news any more.
+    pub async fn beat(&self, hold_seconds: u32, version: Option<i64>) -> Heard {
         let request = HeartbeatRequest {
             run_id: self.run_id,
             lease_token: self.token.clone(),
             receipt: self.receipt.get().cloned(),
             wait_seconds: Some(hold_seconds),
-            version: None,
+            version,
         };
         // Under a short lease less, so that it can be tried again before that runs out.
         let patience = Duration::from_secs(hold_seconds.into()) + SLOWEST_ANSWER.min(self.lease / 3);

@@ -35,10 +35,11 @@ pub enum Waited {
 pub async fn wait(ticket: &Ticket, first: Standing, patience: Duration, signals: &mut Signals) -> Waited {
     let mut progress = Progress::new();
     let (start, zone) = (Instant::now(), TimeZone::system());
+    let mut version = first.version;
     let mut ticks = interval(REDRAW);
     let mut shown: Result<Standing, String> = Ok(first);
     loop {
-        let mut beat = pin!(beat(ticket));
+        let mut beat = pin!(beat(ticket, version));
         let heard = loop {
             tokio::select! {
                 heard = &mut beat => break heard,
@@ -57,7 +58,10 @@ pub async fn wait(ticket: &Ticket, first: Standing, patience: Duration, signals:
             Heard::Alive(standing) if standing.status == ExecutionStatus::Running => {
                 return Waited::Admitted(standing);
             }
-            Heard::Alive(standing) => shown = Ok(*standing),
+            Heard::Alive(standing) => {
+                version = standing.version;
+                shown = Ok(*standing);
+            }
             Heard::Over { why, .. } => return Waited::Dropped(why),
             Heard::Silence(error) if start.elapsed() > patience + LONGEST_SILENCE => {
                 return Waited::Unreachable(error);
@@ -67,9 +71,9 @@ pub async fn wait(ticket: &Ticket, first: Standing, patience: Duration, signals:
     }
 }
 
-async fn beat(ticket: &Ticket) -> Heard {
+async fn beat(ticket: &Ticket, version: Option<i64>) -> Heard {
     let start = Instant::now();
-    let heard = ticket.beat(HOLD_SECONDS).await;
+    let heard = ticket.beat(HOLD_SECONDS, version).await;
     let goes_on = match &heard {
         Heard::Alive(standing) => standing.status == ExecutionStatus::Queued,
         Heard::Silence(_) => true,

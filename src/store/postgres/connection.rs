@@ -117,6 +117,9 @@ impl Connections {
                 }
                 other => other,
             },
+            PoolError::PostCreateHook(HookError::Message(reason)) => {
+                StoreError::Unavailable(format!("cannot reach PostgreSQL at {}: {reason}", self.address))
+            }
             PoolError::Timeout(_) => {
                 StoreError::Unavailable(format!("no connection to {} came free in time", self.address))
             }
@@ -129,7 +132,9 @@ impl Connections {
 /// cannot know how little a LIMIT leaves to do. A pooler may give it to another session than the one that
 /// runs the statement later; it is about speed, and nothing else is set for longer than a transaction.
 async fn set_up(client: &mut ClientWrapper) -> Result<(), HookError> {
-    client.batch_execute("SET jit = off").await.map_err(HookError::Backend)
+    let setting = tokio::time::timeout(CONNECT_TIMEOUT, client.batch_execute("SET jit = off"));
+    let silent = |_| HookError::message(format!("no answer within {CONNECT_TIMEOUT:?}"));
+    setting.await.map_err(silent)?.map_err(HookError::Backend)
 }
 
 fn address(config: &Config) -> String {

@@ -1,9 +1,12 @@
 //! `perfreg run` in the queue.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use super::{Run, serve, status, stop};
 use crate::support::http::Http;
+use crate::support::proxy::Proxy;
 
 const HERE: [&str; 4] = ["--location", "here", "--factor", "0.9"];
 
@@ -28,6 +31,22 @@ async fn it_starts_when_its_turn_has_come() {
     assert_eq!((code, run.out().as_str()), (0, "started\n"), "{log}");
     assert!(log.ends_with("perfreg: run 2 has its share now and starts\n"), "{log}");
     assert_eq!(status(&server, 2).await, "success");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_turn_that_came_between_two_heartbeats_is_no_less_news() {
+    let (server, _database) = serve().await;
+    occupy(&server.http()).await;
+    let proxy = Proxy::start(format!("127.0.0.1:{}", server.port()), true).await;
+    let mut run = waiter(&format!("http://127.0.0.1:{}", proxy.port), &["--wait", "2h"]);
+    proxy.set_up(false);
+    run.until_it_says("trying again");
+    server.http().post("/complete", &json!({"run_id": 1, "status": "success"})).await;
+    proxy.set_up(true);
+    let heard = Instant::now();
+    let (code, log) = run.end();
+    assert_eq!((code, run.out().as_str()), (0, "started\n"), "{log}");
+    assert!(heard.elapsed() < Duration::from_secs(8), "a heartbeat was held for ten seconds: {log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
