@@ -146,7 +146,7 @@ fn to_wire(event: &SavedEvent) -> wire::event::Event {
     wire::event::Event {
         id: event.id.to_string(),
         at: event.at,
-        kind: event.kind.as_str().to_owned(),
+        kind: event.kind.clone(),
         run_id: event.run_id.map(|run_id| run_id.0),
         location: event.location.as_ref().map(ToString::to_string),
         by: event.by.clone(),

@@ -197,7 +197,7 @@ pub fn event(row: &Row) -> Result<SavedEvent, StoreError> {
     Ok(SavedEvent {
         id: EventId { position: columns.next()?, number: columns.next()? },
         at: columns.next()?,
-        kind: columns.parsed(|text| text.parse().ok())?,
+        kind: columns.next()?,
         run_id: columns.next::<Option<i64>>()?.map(RunId),
         location: columns.next::<Option<&str>>()?.and_then(of_row),
         by: columns.next()?,

@@ -194,7 +194,7 @@ pub fn event(row: &Row<'_>) -> Result<SavedEvent> {
     Ok(SavedEvent {
         id: EventId { position: 0, number: columns.next()? },
         at: columns.time()?,
-        kind: columns.parsed(|text| text.parse().ok())?,
+        kind: columns.next()?,
         run_id: columns.next::<Option<i64>>()?.map(RunId),
         location: columns.next::<Option<String>>()?.and_then(|name| of_row(&name)),
         by: columns.next()?,

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::contract::{clock, decide, start};
 use crate::on_both_databases;
-use crate::support::database::{Engine, TestDatabase};
+use crate::support::database::{Engine, TestDatabase, execute};
 use crate::support::server::PATIENCE;
 use crate::support::{details, registration};
 
@@ -22,7 +22,7 @@ async fn list(store: &dyn Store, filter: EventFilter) -> Vec<SavedEvent> {
     store.events(&filter, None, Order::OldestFirst, 1_000).await.expect("the events")
 }
 
-fn kinds(events: &[SavedEvent]) -> Vec<&'static str> {
+fn kinds(events: &[SavedEvent]) -> Vec<&str> {
     events.iter().map(|event| event.kind.as_str()).collect()
 }
 
@@ -50,6 +50,16 @@ async fn read_on(store: &dyn Store, mut after: EventId, size: usize, count: usiz
 }
 
 on_both_databases! {
+    async fn an_event_of_a_kind_that_only_a_newer_version_knows_is_told_as_it_is(database: &TestDatabase) {
+        let store = database.store(Clock::Real).await;
+        let store = store.as_ref();
+        start(store, details(Some("here"), "0.9")).await;
+        execute(database, "UPDATE perfreg_events SET kind = 'foreseen'").await;
+        assert_eq!(kinds(&list(store, EventFilter::default()).await), ["foreseen"]);
+        let started = EventFilter { kinds: vec![EventKind::Started], ..EventFilter::default() };
+        assert_eq!(kinds(&list(store, started).await), Vec::<&str>::new());
+    }
+
     async fn a_decision_and_its_events_are_one(database: &TestDatabase) {
         let clock = clock();
         let store = database.store(Clock::Simulated(clock.clone())).await;
