@@ -190,7 +190,7 @@ pub trait Store: Send + Sync {
     /// All locations that were ever used or set, by name.
     async fn locations(&self) -> Result<Vec<Location>, StoreError>;
 
-    /// Compares the rows of `limit` locations, two or more, with their executions, by name from that of a row on; each
+    /// Compares the rows of up to `limit` locations with their executions, by name from that of a row on; each
     /// row and its executions are read at one moment. The last page has what is at locations without a row as well.
     async fn audit(&self, from: &str, limit: usize) -> Result<AuditPage, StoreError>;
 

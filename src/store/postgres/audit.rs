@@ -41,12 +41,13 @@ const WITHOUT_A_ROW: &str = "
      GROUP BY location LIMIT $1";
 
 pub async fn page(client: &Object, from: &str, limit: usize) -> Result<AuditPage, StoreError> {
-    let most = (&(limit as i64), Type::INT8);
-    let rows = client.query_typed(LOCATIONS, &[(&from, Type::TEXT), (&most.0, Type::INT8)]).await.map_err(classify)?;
+    // The one that is too many says where the next page begins.
+    let most = limit as i64 + 1;
+    let rows = client.query_typed(LOCATIONS, &[(&from, Type::TEXT), (&most, Type::INT8)]).await.map_err(classify)?;
     let mut audited = rows.iter().map(rows::audited).collect::<Result<Vec<_>, _>>()?;
-    let next = audited.last().filter(|_| audited.len() == limit).map(|(name, ..)| name.clone());
+    let next = if audited.len() > limit { audited.pop().map(|(name, ..)| name) } else { None };
     if next.is_none() {
-        let rows = client.query_typed(WITHOUT_A_ROW, &[(&most.0, Type::INT8)]).await.map_err(classify)?;
+        let rows = client.query_typed(WITHOUT_A_ROW, &[(&most, Type::INT8)]).await.map_err(classify)?;
         for row in &rows {
             audited.push(rows::audited(row)?);
         }

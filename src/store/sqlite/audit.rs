@@ -1,6 +1,6 @@
 //! Counts the executions of each location beside what its row says.
 
-use rusqlite::{Connection, Result, Row, params};
+use rusqlite::{Connection, Result, params};
 
 use super::connection::classify;
 use super::rows;
@@ -29,31 +29,20 @@ const WITHOUT_A_ROW: &str = "
      GROUP BY location LIMIT ?1";
 
 pub fn page(connection: &Connection, from: &str, limit: usize) -> std::result::Result<AuditPage, StoreError> {
-    let mut next = None;
-    let mut found = differences(connection, LOCATIONS, params![from, limit as i64], &mut |name, count| {
-        next = (count == limit).then(|| name.to_owned());
-    })
-    .map_err(classify)?;
+    // The one that is too many says where the next page begins.
+    let most = limit as i64 + 1;
+    let mut audited = read(connection, LOCATIONS, params![from, most]).map_err(classify)?;
+    let next = if audited.len() > limit { audited.pop().map(|(name, ..)| name) } else { None };
     if next.is_none() {
-        let without = differences(connection, WITHOUT_A_ROW, params![limit as i64], &mut |_, _| {});
-        found.extend(without.map_err(classify)?);
+        audited.extend(read(connection, WITHOUT_A_ROW, params![most]).map_err(classify)?);
     }
-    Ok(AuditPage { differences: found, next })
+    let differences = audited
+        .into_iter()
+        .filter_map(|(name, row, executions)| Difference::between(of_row(&name), row, executions))
+        .collect();
+    Ok(AuditPage { differences, next })
 }
 
-/// `seen` is told each row's name, and which one it is.
-fn differences(
-    connection: &Connection,
-    sql: &str,
-    parameters: impl rusqlite::Params,
-    seen: &mut dyn FnMut(&str, usize),
-) -> Result<Vec<Difference>> {
-    let tallies = |row: &Row<'_>| -> Result<(String, Tally, Tally)> { rows::audited(row) };
-    let mut found = Vec::new();
-    for (index, row) in connection.prepare_cached(sql)?.query_map(parameters, tallies)?.enumerate() {
-        let (name, row, executions) = row?;
-        seen(&name, index + 1);
-        found.extend(Difference::between(of_row(&name), row, executions));
-    }
-    Ok(found)
+fn read(connection: &Connection, sql: &str, parameters: impl rusqlite::Params) -> Result<Vec<(String, Tally, Tally)>> {
+    connection.prepare_cached(sql)?.query_map(parameters, rows::audited)?.collect()
 }

@@ -38,7 +38,6 @@ fn told(found: &[Difference]) -> Vec<String> {
     let mut told: Vec<_> =
         found.iter().map(|found| format!("{}: {} / {}", name(found), found.row, found.executions)).collect();
     told.sort();
-    told.dedup();
     told
 }
 
@@ -58,7 +57,7 @@ on_both_databases! {
         }
         queue(store, "d").await;
         queue(store, "d").await;
-        for limit in [2, 3, 100] {
+        for limit in [1, 2, 3, 100] {
             assert_eq!(audit(store, limit).await, [], "{limit} at a time");
         }
         execute(
@@ -78,7 +77,7 @@ on_both_databases! {
             format!("d: {} / {}", row("0.9", 1, 0, 7), row("0.9", 1, 1, 1)),
             format!("nowhere: {} / {}", row("0.7", 2, 0, 0), row("0.7", 1, 0, 0)),
         ];
-        for limit in [2, 3, 100] {
+        for limit in [1, 2, 3, 100] {
             assert_eq!(told(&audit(store, limit).await), expected, "{limit} at a time");
         }
     }
