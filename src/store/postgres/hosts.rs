@@ -1,16 +1,19 @@
 //! Finds the server that takes writes: all hosts of the URL are asked at once.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_postgres::config::Host;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Connection, Error, Socket};
 
-/// How much longer than the first that refuses anybody may take who says nothing, such as a frozen machine.
-const STRAGGLER: Duration = Duration::from_secs(1);
+/// For how long those are waited for who say nothing, such as a frozen machine, where others refuse.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// After this those who refuse are asked again meanwhile: one of them may have become the primary.
+const PAUSE: Duration = Duration::from_millis(250);
 
 pub type Connected<T> = (Client, Connection<Socket, <T as MakeTlsConnect<Socket>>::Stream>);
 
@@ -20,22 +23,30 @@ pub async fn connect<T>(config: &Config, tls: &T) -> Result<Connected<T>, Error>
 where
     T: MakeTlsConnect<Socket> + Clone,
 {
-    let hosts = config.get_hosts().iter().enumerate();
-    let mut attempts: FuturesUnordered<_> = hosts
-        .map(|(index, host)| {
-            let (config, tls) = (alone(config, index, host), tls.clone());
-            async move { config.connect(tls).await }
-        })
-        .collect();
+    let deadline = Instant::now() + PATIENCE;
+    let ask = async |(index, host), pause: Duration| {
+        sleep(pause).await;
+        (index, alone(config, index, host).connect(tls.clone()).await)
+    };
+    let hosts = config.get_hosts();
+    let mut silent: BTreeSet<usize> = (0..hosts.len()).collect();
+    let mut attempts: FuturesUnordered<_> = hosts.iter().enumerate().map(|host| ask(host, Duration::ZERO)).collect();
     let mut refusal = None;
     loop {
         let attempt = match &refusal {
             None => attempts.next().await,
-            Some(_) => timeout(STRAGGLER, attempts.next()).await.unwrap_or(None),
+            Some(_) => timeout_at(deadline, attempts.next()).await.unwrap_or(None),
         };
         match (attempt, refusal) {
-            (Some(Ok(connected)), _) => return Ok(connected),
-            (Some(Err(error)), _) => refusal = Some(error),
+            (Some((_, Ok(connected))), _) => return Ok(connected),
+            (Some((index, Err(error))), _) => {
+                silent.remove(&index);
+                if silent.is_empty() {
+                    return Err(error);
+                }
+                attempts.push(ask((index, &hosts[index]), PAUSE));
+                refusal = Some(error);
+            }
             (None, Some(error)) => return Err(error),
             // Without a host the driver says what is wrong.
             (None, None) => return config.connect(tls.clone()).await,

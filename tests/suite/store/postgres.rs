@@ -93,6 +93,27 @@ async fn where_no_host_takes_writes_the_reason_is_told_while_one_says_nothing() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_is_slow_to_answer_is_found_where_another_host_refuses() {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let (user, rest) = database.url.split_once('@').expect("a user");
+    let (address, name) = rest.split_once('/').expect("a database");
+    let slow = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = slow.local_addr().expect("an address").port();
+    let address = address.to_owned();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = slow.accept().await {
+            let address = address.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(1_500)).await;
+                let mut server = tokio::net::TcpStream::connect(address).await.expect("the database is there");
+                tokio::io::copy_bidirectional(&mut client, &mut server).await
+            });
+        }
+    });
+    open(&format!("{user}@127.0.0.1:{port},127.0.0.1:1/{name}")).await.expect("the first is the primary");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn stricter_default_isolation_admits_no_more() {
     let database = TestDatabase::new(Engine::Postgres).await;
     let name = database.url.rsplit_once('/').expect("a database").1;
