@@ -13,7 +13,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 pub async fn run(registry: Arc<Registry>) {
     loop {
-        let pause = match registry.sweep(false).await {
+        let pause = match registry.sweep_what_is_free().await {
             Ok(()) => PAUSE,
             Err(error) => {
                 tracing::debug!("nothing could be swept: {error}");

@@ -1,15 +1,23 @@
 //! The gate of the whole registry.
 
+use std::collections::HashSet;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
+
 use futures_util::stream::{self, TryStreamExt};
+use tokio::time::timeout;
 
 use super::browse::twice;
 use super::{Registry, RegistryError};
 use crate::clock;
 use crate::domain::admission::Command;
 use crate::domain::gate::Gate;
+use crate::domain::location::LocationName;
 
 /// So that a sweep of everything leaves room for those who ask for something.
 const SWEEPS_AT_ONCE: usize = 8;
+/// After this a location is held by others, and is not waited for.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 impl Registry {
     /// # Errors
@@ -43,5 +51,44 @@ impl Registry {
         let locations = twice(|| self.store.due(any)).await?;
         let sweeps = locations.into_iter().map(|location| self.lanes.submit(location, Command::Sweep));
         stream::iter(sweeps.map(Ok)).try_for_each_concurrent(SWEEPS_AT_ONCE, async |sweep| sweep.await.map(drop)).await
+    }
+
+    /// As [`Self::sweep`] for what is due, but leaves locations that others hold to themselves after
+    /// a moment: they are done when they come free, and meanwhile hold up nobody elsewhere.
+    ///
+    /// # Errors
+    /// If the database did not answer.
+    pub async fn sweep_what_is_free(&self) -> Result<(), RegistryError> {
+        if twice(|| self.store.open_registry()).await? {
+            tracing::info!("the registry opened by itself");
+        }
+        let locations = twice(|| self.store.due(false)).await?;
+        let sweeps = locations.into_iter().map(|location| self.sweep_one(location));
+        stream::iter(sweeps.map(Ok)).try_for_each_concurrent(SWEEPS_AT_ONCE, |sweep| sweep).await
+    }
+
+    async fn sweep_one(&self, location: Option<LocationName>) -> Result<(), RegistryError> {
+        if !self.swept().insert(location.clone()) {
+            return Ok(());
+        }
+        let (lanes, under_way) = (Arc::clone(&self.lanes), Arc::clone(&self.under_way));
+        let sweep = tokio::spawn(async move {
+            let done = scopeguard::guard(location.clone(), |location| {
+                under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&location);
+            });
+            let swept = lanes.submit(location, Command::Sweep).await.map(drop);
+            drop(done);
+            swept
+        });
+        match timeout(PATIENCE, sweep).await {
+            Ok(Ok(swept)) => swept,
+            // It goes on by itself, or its worker has panicked, which is told there.
+            Ok(Err(_)) | Err(_) => Ok(()),
+        }
+    }
+
+    /// The locations whose sweep is under way.
+    fn swept(&self) -> MutexGuard<'_, HashSet<Option<LocationName>>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -22,11 +22,13 @@ mod watch;
 mod watchers;
 mod worker;
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
+use crate::domain::location::LocationName;
 use crate::store::Store;
 use audit::AuditLog;
 use expectations::Expectations;
@@ -55,6 +57,8 @@ pub struct Registry {
     /// The last return of the registry after which everybody was looked at.
     looked_at_after: Mutex<Option<Timestamp>>,
     audits: AuditLog,
+    /// The locations that are being swept in the background.
+    under_way: Arc<Mutex<HashSet<Option<LocationName>>>>,
     receipt_key: OnceCell<Vec<u8>>,
 }
 
@@ -65,6 +69,16 @@ impl Registry {
         let lanes = Lanes::new(Arc::clone(&store), Arc::clone(&watchers));
         let (tail, expectations) = (Tail::new(Arc::clone(&store)), Expectations::new(Arc::clone(&store)));
         let (looked_at_after, receipt_key, audits) = (Mutex::default(), OnceCell::new(), AuditLog::default());
-        Self { store, lanes, watchers, tail, expectations, looked_at_after, audits, receipt_key }
+        Self {
+            store,
+            lanes,
+            watchers,
+            tail,
+            expectations,
+            looked_at_after,
+            audits,
+            receipt_key,
+            under_way: Arc::default(),
+        }
     }
 }

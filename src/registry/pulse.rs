@@ -2,16 +2,18 @@
 
 use std::sync::PoisonError;
 
+use jiff::Timestamp;
+
 use super::{Registry, RegistryError};
 use crate::domain::event::Fact;
 
 impl Registry {
-    /// To be called every second. After the registry was away, looks at everybody who waits or has
-    /// a lease once, since what they were written down with may be a time of another clock.
+    /// To be called every second. Gives the return of the registry after which not everybody was
+    /// looked at yet, if there is one.
     ///
     /// # Errors
     /// If the database did not answer.
-    pub async fn pulse(&self) -> Result<(), RegistryError> {
+    pub async fn pulse(&self) -> Result<Option<Timestamp>, RegistryError> {
         let pulse = self.store.pulse().await?;
         if let Some(event) = pulse.event {
             let since = event.facts.iter().find_map(|(_, fact)| match fact {
@@ -22,10 +24,17 @@ impl Registry {
         }
         let resumed_at = pulse.continuity.resumed_at;
         let looked_at_after = *self.looked_at_after.lock().unwrap_or_else(PoisonError::into_inner);
-        if looked_at_after != resumed_at {
-            self.sweep(true).await?;
-            *self.looked_at_after.lock().unwrap_or_else(PoisonError::into_inner) = resumed_at;
-        }
+        Ok(resumed_at.filter(|_| looked_at_after != resumed_at))
+    }
+
+    /// Looks at everybody who waits or has a lease, since what they were written down with may be a
+    /// time of another clock. That may take long, and no pulse waits for it.
+    ///
+    /// # Errors
+    /// If the database did not answer.
+    pub async fn look_at_everybody_after(&self, resumed_at: Timestamp) -> Result<(), RegistryError> {
+        self.sweep(true).await?;
+        *self.looked_at_after.lock().unwrap_or_else(PoisonError::into_inner) = Some(resumed_at);
         Ok(())
     }
 }

@@ -21,28 +21,29 @@ use crate::store::StoreError;
 pub async fn pulse(client: &mut Object, context: &Context<'_>) -> Result<Pulse, StoreError> {
     let Context { clock, known, timelines, standby } = *context;
     let now = clock.simulated_now();
+    // By itself, since whoever locks locations and the registry's row locks the locations first.
+    let idle = "SELECT NOT EXISTS (SELECT FROM perfreg_locations WHERE next_due IS NOT NULL AND waiting + leased > 0)";
+    let is_idle: bool = get(&client.query_typed_one(idle, &[]).await.map_err(classify)?, 0)?;
     let sql = format!(
-        "SELECT {}, coalesce($1, clock_timestamp()),
-                NOT EXISTS (SELECT FROM perfreg_locations WHERE next_due IS NOT NULL AND waiting + leased > 0), {}, {IS_SET}
-           FROM perfreg_registry WHERE id = 1",
+        "SELECT {}, coalesce($1, clock_timestamp()), {}, {IS_SET} FROM perfreg_registry WHERE id = 1",
         rows::CONTINUITY_COLUMNS,
         timelines.columns()
     );
     let row = client.query_typed_one(&sql, &[(&now, Type::TIMESTAMPTZ)]).await.map_err(classify)?;
-    standby.note(get(&row, 7)?)?;
-    if let Some(new) = timelines.new_one(&row, 5, known)? {
+    standby.note(get(&row, 6)?)?;
+    if let Some(new) = timelines.new_one(&row, 4, known)? {
         timeline::enter(client, new, now).await?;
     }
     let nothing = Pulse { continuity: rows::continuity(&row)?, event: None };
-    if ask_rule(&row)?.is_none() {
+    if ask_rule(&row, is_idle)?.is_none() {
         return Ok(nothing);
     }
     begin(client, LONGEST_LOCK_WAIT, standby).await?;
     // Whoever holds the row is another server's pulse, which does as well.
-    let locked = format!("{sql} FOR UPDATE OF perfreg_registry SKIP LOCKED");
+    let locked = format!("{sql} FOR UPDATE SKIP LOCKED");
     let row = client.query_typed_opt(&locked, &[(&now, Type::TIMESTAMPTZ)]).await.map_err(classify)?;
     let pulse = match row {
-        Some(row) => save(client, &row).await?,
+        Some(row) => save(client, &row, is_idle).await?,
         None => None,
     };
     commit(client, standby).await?;
@@ -50,8 +51,8 @@ pub async fn pulse(client: &mut Object, context: &Context<'_>) -> Result<Pulse, 
 }
 
 /// Saves what there is to write, if anything.
-async fn save(client: &Client, row: &Row) -> Result<Option<Pulse>, StoreError> {
-    let Some(pulse) = ask_rule(row)? else { return Ok(None) };
+async fn save(client: &Client, row: &Row, is_idle: bool) -> Result<Option<Pulse>, StoreError> {
+    let Some(pulse) = ask_rule(row, is_idle)? else { return Ok(None) };
     let Continuity { pulse_at, resumed_at, .. } = pulse.continuity;
     client
         .execute_typed(
@@ -65,6 +66,6 @@ async fn save(client: &Client, row: &Row) -> Result<Option<Pulse>, StoreError> {
     Ok(Some(pulse))
 }
 
-fn ask_rule(row: &Row) -> Result<Option<Pulse>, StoreError> {
-    Ok(rows::continuity(row)?.pulse(get(row, 4)?, get(row, 3)?))
+fn ask_rule(row: &Row, is_idle: bool) -> Result<Option<Pulse>, StoreError> {
+    Ok(rows::continuity(row)?.pulse(is_idle, get(row, 3)?))
 }

@@ -127,7 +127,7 @@ impl World {
                 return;
             }
             let _ = registry.find_changes().await;
-            let _ = registry.pulse().await;
+            let _ = pulse(&registry).await;
             if turn % LOOKS_PER_SWEEP == 0 {
                 let _ = registry.sweep(false).await;
             }
@@ -229,7 +229,7 @@ impl World {
         for _ in 0..ROUNDS_TO_THE_END {
             for _ in 0..PULSES_PER_ROUND {
                 sleep(BETWEEN_LOOKS).await;
-                registry.pulse().await?;
+                pulse(&registry).await?;
             }
             let alone = |run: &&Execution| run.status == Status::Running && run.lease.is_none();
             let alone: Vec<_> = self.database().executions.values().filter(alone).map(|run| run.run_id).collect();
@@ -239,5 +239,13 @@ impl World {
             registry.sweep(false).await?;
         }
         Ok(())
+    }
+}
+
+/// As a server does it in the background.
+async fn pulse(registry: &Registry) -> Result<(), RegistryError> {
+    match registry.pulse().await? {
+        Some(resumed_at) => registry.look_at_everybody_after(resumed_at).await,
+        None => Ok(()),
     }
 }

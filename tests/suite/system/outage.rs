@@ -191,3 +191,24 @@ async fn a_database_file_that_was_deleted_takes_nothing_on() {
     std::fs::rename(format!("{path}.moved"), path).expect("it is there");
     http.admit(json!({"location": null})).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_location_that_somebody_holds_keeps_nobody_alive_elsewhere_after_an_outage() {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let server = TestServer::start(&database.url);
+    let http = server.http();
+    http.admit(json!({"location": "held", "lease_seconds": 10})).await;
+    let dead = http.admit(json!({"location": "free", "lease_seconds": 10})).await;
+    let mut client = database.connect().await;
+    let lock = client.transaction().await.expect("a transaction");
+    lock.batch_execute("SELECT FROM perfreg_locations WHERE name = 'held' FOR UPDATE").await.expect("a lock");
+    // Longer than a pulse lasts.
+    server.signal("STOP");
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    server.signal("CONT");
+    let (path, give_up) = (format!("/executions/{}", dead["run_id"]), Instant::now() + PATIENCE);
+    while http.get(&path).await.json()["end_reason"] != "lost" {
+        assert!(Instant::now() < give_up, "it is still not given up");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
