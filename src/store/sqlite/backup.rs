@@ -1,7 +1,7 @@
 //! Copies a database file while a server uses it.
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 use tempfile::TempPath;
 
-use super::claim::folder;
+use super::claim::{Claim, folder, with_suffix};
 use super::connection::{BUSY_TIMEOUT, message};
 use super::rows;
 use crate::store::StoreError;
@@ -46,10 +46,17 @@ pub struct Progress {
 /// If either cannot be used, or the copy is not sound; nothing is left behind.
 pub fn backup(from: &Path, to: &Path, overwrite: bool, progress: Progress) -> Result<Contents, StoreError> {
     check_target(from, to, overwrite)?;
-    let copy = new_file(to)?;
-    let contents = copy_whole(from, &copy, progress)?;
-    move_into_place(copy, to, overwrite)?;
-    Ok(contents)
+    // No server may begin on what is to be replaced.
+    let claim = if to.exists() { Some(Claim::on(to)?) } else { None };
+    let copied = new_file(to).and_then(|copy| {
+        let contents = copy_whole(from, &copy, progress)?;
+        move_into_place(copy, to, overwrite)?;
+        Ok(contents)
+    });
+    if let Some(claim) = claim {
+        claim.withdraw();
+    }
+    copied
 }
 
 /// A copy that is proven sound, in a single file and on the disk.
@@ -101,20 +108,22 @@ fn copy_pages(source: &Connection, target: &mut Connection, progress: &mut Progr
 }
 
 fn open_source(path: &Path) -> Result<Connection, StoreError> {
-    if let Err(error) = fs::metadata(path)
-        && error.kind() == ErrorKind::NotFound
-    {
-        return Err(StoreError::Unsuitable(format!("there is no file {}; name the one to copy", path.display())));
+    let refuse = |reason: String| Err(StoreError::Unsuitable(reason));
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => {
+            return refuse(format!("{} is no file; name the one to copy", path.display()));
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return refuse(format!("there is no file {}; name the one to copy", path.display()));
+        }
+        _ => {}
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let source = Connection::open_with_flags(path, flags).map_err(|error| cannot_read(path, &error))?;
     source.busy_timeout(BUSY_TIMEOUT).map_err(|error| cannot_read(path, &error))?;
     let ours = "SELECT count(*) = 2 FROM sqlite_schema WHERE name IN ('perfreg_migrations', 'test_executions')";
     if !source.query_row(ours, [], |row| row.get(0)).map_err(|error| cannot_read(path, &error))? {
-        return Err(StoreError::Unsuitable(format!(
-            "{} is not a database of perfreg; name the file that its server has",
-            path.display()
-        )));
+        return refuse(format!("{} is not a database of perfreg; name the file that its server has", path.display()));
     }
     Ok(source)
 }
@@ -146,13 +155,18 @@ fn contents(connection: &Connection) -> rusqlite::Result<Contents> {
 fn check_target(from: &Path, to: &Path, overwrite: bool) -> Result<(), StoreError> {
     let shown = to.display();
     let refuse = |reason: String| Err(StoreError::Unsuitable(reason));
-    let Ok(found) = fs::metadata(to) else { return Ok(()) };
+    // SQLite would take it for the newest changes of the copy.
+    let is_open = ["-wal", "-journal"].iter().any(|suffix| with_suffix(to, suffix).exists());
+    let in_use = || format!("{shown} is a database in use, or one that was not closed; name another file");
+    let Ok(found) = fs::metadata(to) else { return if is_open { refuse(in_use()) } else { Ok(()) } };
     if !found.is_file() {
         refuse(format!("{shown} is no file; name the file to write"))
     } else if fs::canonicalize(to).ok() == fs::canonicalize(from).ok() {
         refuse(format!("{shown} is the database itself; name another file to write"))
     } else if !overwrite {
         refuse(format!("{shown} is there already; name another file, or give --force to replace it"))
+    } else if is_open {
+        refuse(in_use())
     } else {
         Ok(())
     }
@@ -161,9 +175,17 @@ fn check_target(from: &Path, to: &Path, overwrite: bool) -> Result<(), StoreErro
 /// In the folder where it will stand, so that moving it there is one step.
 pub fn new_file(beside: &Path) -> Result<TempPath, StoreError> {
     let file = tempfile::Builder::new().prefix(".perfreg-").suffix(".partial").tempfile_in(folder(beside));
-    file.map(tempfile::NamedTempFile::into_temp_path).map_err(|error| {
-        StoreError::Unsuitable(format!("cannot write into the folder of {}: {error}", beside.display()))
-    })
+    file.map(tempfile::NamedTempFile::into_temp_path).map_err(|error| cannot_write_into(folder(beside), &error))
+}
+
+fn cannot_write_into(folder: &Path, error: &io::Error) -> StoreError {
+    let reason = match error.kind() {
+        ErrorKind::NotFound => "it does not exist; create it, or name another".to_owned(),
+        ErrorKind::NotADirectory => "it is none; name another".to_owned(),
+        ErrorKind::StorageFull => "its disk is full; make room, or name another".to_owned(),
+        kind => format!("{kind}; change its rights, or name another"),
+    };
+    StoreError::Unsuitable(format!("cannot write into the folder {}: {reason}", folder.display()))
 }
 
 fn move_into_place(file: TempPath, to: &Path, overwrite: bool) -> Result<(), StoreError> {
@@ -178,12 +200,13 @@ pub fn sync(path: &Path) -> Result<u64, StoreError> {
         file.sync_all()?;
         file.metadata()
     });
-    synced
-        .map(|file| file.len())
-        .map_err(|error| StoreError::Unavailable(format!("cannot put {} on the disk: {error}", path.display())))
+    synced.map(|file| file.len()).map_err(|error| {
+        let folder = if path.is_dir() { path } else { folder(path) };
+        StoreError::Unavailable(format!("cannot put what is in {} on its disk: {error}", folder.display()))
+    })
 }
 
-fn cannot_read(path: &Path, error: &rusqlite::Error) -> StoreError {
+pub fn cannot_read(path: &Path, error: &rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => damaged(path, &message(error)),
         _ => StoreError::Unavailable(format!("cannot read {}: {}", path.display(), message(error))),
@@ -191,7 +214,7 @@ fn cannot_read(path: &Path, error: &rusqlite::Error) -> StoreError {
 }
 
 fn cannot_write(path: &Path, error: &rusqlite::Error) -> StoreError {
-    StoreError::Unavailable(format!("cannot write {}: {}", path.display(), message(error)))
+    StoreError::Unavailable(format!("cannot write into the folder {}: {}", folder(path).display(), message(error)))
 }
 
 fn damaged(path: &Path, reason: &str) -> StoreError {

@@ -1,18 +1,22 @@
 //! At most one server has a file.
 
-use std::fs::{self, File, TryLockError};
+use std::ffi::OsString;
+use std::fs::{self, File, Metadata, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::store::StoreError;
 
 /// One server's hold on a database file, given back with it, or by the operating system when the process ends.
 ///
-/// The lock is on a file of its own beside the database, which is never deleted: the database's own belong to SQLite, and a
+/// The lock is on a file of its own beside the database, which stays there: the database's own belong to SQLite, and a
 /// restored database is another file under the same name.
 #[derive(Debug)]
 pub struct Claim {
     _lock: File,
+    name: PathBuf,
+    is_new: bool,
 }
 
 impl Claim {
@@ -20,9 +24,11 @@ impl Claim {
     /// [`StoreError::Unavailable`] while another process has the file; `Unsuitable` if nobody could have it.
     pub fn on(path: &Path) -> Result<Self, StoreError> {
         let file = canonical(path).map_err(|error| unusable(path, &error))?;
-        let mut name = file.into_os_string();
-        name.push(".lock");
-        let name = PathBuf::from(name);
+        if fs::metadata(&file).is_ok_and(|found| !found.is_file()) {
+            return Err(StoreError::Unsuitable(format!("{} is no file; name the database file", path.display())));
+        }
+        let name = with_suffix(&file, ".lock");
+        let is_new = !name.exists();
         let mut lock = File::options()
             .read(true)
             .write(true)
@@ -40,10 +46,27 @@ impl Claim {
                 )));
             }
         }
+        // Whoever withdrew a claim in this instant took the file away, and the next one makes another.
+        if !is_same(&lock, &name) {
+            return Err(taken(path, &mut lock));
+        }
         // Only for people: who has it. On a full disk it stays unsaid.
         let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
-        Ok(Self { _lock: lock })
+        Ok(Self { _lock: lock, name, is_new })
     }
+
+    /// Gives it back as if it had never been: what was made for it is taken away, while nobody else can have it.
+    pub fn withdraw(self) {
+        if self.is_new {
+            // Left there, it does no harm.
+            let _ = fs::remove_file(&self.name);
+        }
+    }
+}
+
+fn is_same(file: &File, name: &Path) -> bool {
+    let identity = |found: io::Result<Metadata>| found.map(|found| (found.dev(), found.ino())).ok();
+    identity(file.metadata()) == identity(fs::metadata(name))
 }
 
 /// The file that SQLite opens under this path, whether or not it is there yet: two names of one file are one claim.
@@ -62,6 +85,13 @@ pub fn canonical(path: &Path) -> io::Result<PathBuf> {
 /// The folder that this file is in.
 pub fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// What stands beside the file under the same name and this ending.
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
 }
 
 fn unusable(path: &Path, error: &io::Error) -> StoreError {
@@ -114,5 +144,22 @@ mod tests {
         }
         drop(first);
         Claim::on(&link).expect("nobody has it any more");
+    }
+
+    #[test]
+    fn a_claim_that_is_withdrawn_leaves_nothing_behind_and_a_folder_cannot_be_claimed() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let names = || fs::read_dir(folder.path()).expect("a folder").count();
+        let path = folder.path().join("perfreg.db");
+        Claim::on(&path).expect("nobody has it").withdraw();
+        assert_eq!(names(), 0);
+        drop(Claim::on(&path).expect("nobody has it"));
+        Claim::on(&path).expect("nobody has it").withdraw();
+        assert_eq!(names(), 1, "somebody else's lock stays");
+        let inside = folder.path().join("inside");
+        fs::create_dir(&inside).expect("a folder");
+        let error = Claim::on(&inside).expect_err("no file").to_string();
+        assert!(error.ends_with("inside is no file; name the database file"), "{error}");
+        assert_eq!(names(), 2, "no lock beside it");
     }
 }

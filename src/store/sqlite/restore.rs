@@ -1,18 +1,17 @@
 //! Puts a backup in the place of a database.
 
-use std::ffi::OsString;
-use std::fs::{self, Metadata};
-use std::io;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 use tempfile::TempPath;
 
-use super::backup::{Contents, Progress, copy_whole, new_file, sync};
-use super::claim::{Claim, canonical, folder};
-use super::connection::{classify, classify_commit, unsuitable};
+use super::backup::{Contents, Progress, cannot_read, copy_whole, new_file, sync};
+use super::claim::{Claim, canonical, folder, with_suffix};
+use super::connection::{BUSY_TIMEOUT, classify, classify_commit, unsuitable};
 use super::rows::{self, timestamp_text};
 use super::{events, migrate};
 use crate::domain::continuity::{Continuity, numbers_left_out};
@@ -33,18 +32,28 @@ pub struct Restored {
 /// What was there is kept beside, and no number that was given out since the backup is given out again.
 ///
 /// # Errors
-/// If the backup is not sound or not ours, or `to` is in use; the database is then as it was.
+/// If the backup is not sound or not ours, or `to` is in use or not ours; the database is then as it was.
 pub fn restore(from: &Path, to: &Path, now: Timestamp, progress: Progress) -> Result<Restored, StoreError> {
-    let _claim = Claim::on(to)?;
+    let claim = Claim::on(to)?;
+    let restored = restore_claimed(from, to, now, progress);
+    if restored.is_err() {
+        claim.withdraw();
+    }
+    restored
+}
+
+fn restore_claimed(from: &Path, to: &Path, now: Timestamp, progress: Progress) -> Result<Restored, StoreError> {
     let unusable = |error: io::Error| cannot_replace(to, &error);
     let to = canonical(to).map_err(unusable)?;
     if fs::canonicalize(from).is_ok_and(|from| from == to) {
         return Err(StoreError::Unsuitable(format!("{} is the database itself; name its backup", from.display())));
     }
+    check_ours(&to)?;
     let copy = new_file(&to)?;
     let contents = copy_whole(from, &copy, progress)?;
     let next_run_id = go_on(&copy, from, now)?;
     sync(&copy)?;
+    fold_in_changes(&to)?;
     let replaced = replace(copy, &to, now).map_err(unusable)?;
     sync(folder(&to))?;
     Ok(Restored { contents, replaced, next_run_id })
@@ -98,27 +107,103 @@ fn leave_numbers_out(transaction: &Transaction<'_>, now: Timestamp) -> rusqlite:
     move_on("test_executions")
 }
 
-/// A crash in the middle leaves the database under the name that it is kept by, and never two halves under one name.
+/// Nobody else's file is moved away: what is replaced is a database of ours, though a damaged one, or empty.
+fn check_ours(to: &Path) -> Result<(), StoreError> {
+    const MAGIC: &[u8] = b"SQLite format 3\0";
+    let mut begin = Vec::new();
+    match File::open(to).and_then(|file| file.take(16).read_to_end(&mut begin)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(cannot_replace(to, &error)),
+        Ok(_) => {}
+    }
+    let sql = "SELECT count(*) = 0 OR total(name IN ('perfreg_migrations', 'test_executions')) = 2 FROM sqlite_schema";
+    let is_ours = || with_old(to, |old| old.query_row(sql, [], |row| row.get(0)), true);
+    if begin.is_empty() || (begin == MAGIC && is_ours()?) {
+        return Ok(());
+    }
+    let to = to.display();
+    Err(StoreError::Unsuitable(format!("{to} is no perfreg database; name another file or remove it")))
+}
+
+/// Brings what stands in files beside the database into it, so that its one file is the whole of it.
+fn fold_in_changes(to: &Path) -> Result<(), StoreError> {
+    if !to.exists() {
+        return Ok(());
+    }
+    let checkpoint = |old: &Connection| old.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+    if with_old(to, checkpoint, false)? {
+        return Err(StoreError::Unavailable(format!("somebody reads {}; try again when they are done", to.display())));
+    }
+    Ok(())
+}
+
+/// Asks the database that is to be replaced; if it is too damaged to answer, the answer is `if_damaged`.
+fn with_old(
+    to: &Path,
+    ask: impl FnOnce(&Connection) -> rusqlite::Result<bool>,
+    if_damaged: bool,
+) -> Result<bool, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let answer = Connection::open_with_flags(to, flags).and_then(|old| {
+        old.busy_timeout(BUSY_TIMEOUT)?;
+        ask(&old)
+    });
+    match answer {
+        Err(error)
+            if matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)) =>
+        {
+            Ok(if_damaged)
+        }
+        answer => answer.map_err(|error| cannot_read(to, &error)),
+    }
+}
+
+/// At every moment a whole database is under the name: the old one gets a second name, and the new one takes its first.
 fn replace(copy: TempPath, to: &Path, now: Timestamp) -> io::Result<Option<PathBuf>> {
     let aside = with_suffix(to, &now.strftime(".replaced-%Y%m%dT%H%M%S.%fZ").to_string());
     let replaced = match fs::metadata(to) {
         Ok(before) => {
             keep_owner(&copy, &before)?;
-            fs::rename(to, &aside)?;
+            keep_as(to, &aside, &before)?;
             Some(aside.clone())
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
-    // What SQLite would else take for the newest changes of the restored one.
-    for suffix in ["-wal", "-journal", "-shm"] {
-        match fs::rename(with_suffix(to, suffix), with_suffix(&aside, suffix)) {
+    // Of a sound database they are empty by now. SQLite would else take them for the newest changes of the restored one.
+    let moved = move_all(&BESIDE, to, &aside).and_then(|()| Ok(copy.persist(to)?));
+    if let Err(error) = moved {
+        // It is as it was; what cannot be taken back is told by the error that there is.
+        let _ = move_all(&BESIDE, &aside, to);
+        let _ = fs::remove_file(&aside);
+        return Err(error);
+    }
+    Ok(replaced)
+}
+
+const BESIDE: [&str; 3] = ["-wal", "-journal", "-shm"];
+
+fn move_all(suffixes: &[&str], from: &Path, to: &Path) -> io::Result<()> {
+    for suffix in suffixes {
+        match fs::rename(with_suffix(from, suffix), with_suffix(to, suffix)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
     }
-    copy.persist_noclobber(to)?;
-    Ok(replaced)
+    Ok(())
+}
+
+/// A second name, or where the disk knows none, a copy.
+fn keep_as(to: &Path, aside: &Path, before: &Metadata) -> io::Result<()> {
+    match fs::hard_link(to, aside) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            let kept = fs::copy(to, aside)
+                .and_then(|_| keep_owner(aside, before))
+                .and_then(|()| File::open(aside)?.sync_all());
+            kept.inspect_err(|_| drop(fs::remove_file(aside)))
+        }
+        linked => linked,
+    }
 }
 
 fn keep_owner(copy: &Path, before: &Metadata) -> io::Result<()> {
@@ -129,15 +214,9 @@ fn keep_owner(copy: &Path, before: &Metadata) -> io::Result<()> {
     fs::set_permissions(copy, before.permissions())
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    name.into()
-}
-
 fn cannot_replace(path: &Path, error: &io::Error) -> StoreError {
     StoreError::Unsuitable(format!(
-        "cannot replace {}: {error}; what was there is under this name, or under one that goes on with .replaced",
+        "cannot replace {}: {error}; nothing was changed, so see to that and run it again",
         path.display()
     ))
 }

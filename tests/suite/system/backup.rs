@@ -23,7 +23,7 @@ pub fn copy(command: &str, file: &Path, database: &str, more: &[&str]) -> (Optio
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
-fn names(folder: &Path) -> Vec<String> {
+pub fn names(folder: &Path) -> Vec<String> {
     let name = |entry: fs::DirEntry| entry.file_name().into_string().expect("UTF-8");
     let mut names: Vec<_> =
         fs::read_dir(folder).expect("a folder").map(|entry| name(entry.expect("an entry"))).collect();
@@ -91,9 +91,10 @@ async fn a_backup_says_why_it_is_not_made_and_leaves_nothing_behind() {
         (&to, "postgresql://me:s3cret@db/registry", 2, "copy a PostgreSQL database with pg_dump"),
         (&to, "mysql://db", 2, "--database is wrong"),
         (&to, &url("missing"), 1, "there is no file"),
+        (&to, &url(""), 1, "is no file; name the one to copy"),
         (&to, &url("text"), 1, "is damaged, or no database"),
         (&to, &url("foreign"), 1, "is not a database of perfreg; name the file that its server has"),
-        (&folder.path().join("no/folder"), &database.url, 1, "cannot write into the folder of"),
+        (&folder.path().join("no/folder"), &database.url, 1, "/no: it does not exist; create it, or name another"),
         (&folder.path().to_owned(), &database.url, 1, "is no file; name the file to write"),
         (&database.path().to_owned(), &database.url, 1, "is the database itself"),
         (&folder.path().join("text"), &database.url, 1, "is there already; name another file, or give --force"),
@@ -101,6 +102,7 @@ async fn a_backup_says_why_it_is_not_made_and_leaves_nothing_behind() {
         let (code, _, error) = copy("backup", to, database, &[]);
         assert_eq!(code, Some(expected_code), "{error}");
         assert!(error.contains(words) && !error.contains("s3cret"), "{words:?} in {error:?}");
+        assert!(!error.contains(".partial"), "{error}");
     }
     assert_eq!(names(folder.path()), before);
     let (code, printed, error) = copy("backup", &folder.path().join("text"), &database.url, &["--force"]);
@@ -110,4 +112,35 @@ async fn a_backup_says_why_it_is_not_made_and_leaves_nothing_behind() {
         "{printed}"
     );
     assert_eq!(server.http().get("/readyz").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_does_not_replace_a_database_in_use_or_one_that_was_not_closed() {
+    let database = TestDatabase::new(Engine::Sqlite).await;
+    let mut server = TestServer::start(&database.url);
+    server.http().admit(json!({})).await;
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let to = folder.path().join("copy.db");
+    assert_eq!(copy("backup", &to, &database.url, &[]).0, Some(0));
+    let swapped = format!("sqlite:{}", to.display());
+    let refuse = || {
+        let (code, _, error) = copy("backup", database.path(), &swapped, &["--force"]);
+        assert_eq!(code, Some(1), "{error}");
+        assert!(error.contains("is a database in use, or one that was not closed; name another file"), "{error}");
+    };
+    server.http().admit(json!({"factor": 0.01})).await;
+    refuse();
+    assert_eq!(server.http().get("/executions/2").await.status, 200);
+    server.kill();
+    refuse();
+    assert_eq!(Saved::read(&database).await.executions.len(), 2, "nothing changed");
+    // What is left of another file under this name is not taken for a part of the copy.
+    for beside in ["other.db-wal", "other.db-journal"] {
+        fs::write(folder.path().join(beside), "left").expect("a file");
+        let (code, _, error) = copy("backup", &folder.path().join("other.db"), &database.url, &[]);
+        assert_eq!(code, Some(1), "{error}");
+        fs::remove_file(folder.path().join(beside)).expect("it is there");
+    }
+    assert_eq!(copy("backup", &to, &database.url, &["--force"]).0, Some(0));
+    assert_eq!(names(folder.path()), ["copy.db"], "no lock beside it");
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::backup::copy;
+use super::backup::{copy, names};
 use super::evidence::Saved;
 use crate::support::database::{Engine, TestDatabase};
 use crate::support::http::Http;
@@ -148,4 +148,60 @@ async fn a_restoration_that_cannot_be_says_why_and_changes_nothing() {
     }
     assert_eq!(fs::read(database.path()).expect("a file"), before);
     assert_eq!(replaced(database.path().parent().expect("a folder")), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restoration_replaces_nothing_but_a_database_of_perfreg() {
+    let database = TestDatabase::new(Engine::Sqlite).await;
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let server = TestServer::start(&database.url);
+    server.http().admit(json!({})).await;
+    assert_eq!(copy("backup", &path("good"), &database.url, &[]).0, Some(0));
+    fs::write(path("byte"), "x").expect("a file");
+    let foreign = "CREATE TABLE other (name TEXT)";
+    rusqlite::Connection::open(path("foreign")).and_then(|file| file.execute_batch(foreign)).expect("valid SQL");
+    let made = std::process::Command::new("mkfifo").arg(path("pipe")).status().expect("mkfifo starts");
+    assert!(made.success());
+    let running = database.path().parent().expect("a folder");
+    let url = |path: &Path| format!("sqlite:{}", path.display());
+    let (before, before_running) = (names(folder.path()), names(running));
+    for (from, to, words) in [
+        ("good", running, "is no file; name the database file"),
+        ("good", folder.path(), "is no file; name the database file"),
+        ("good", &path("pipe"), "is no file; name the database file"),
+        ("good", &path("byte"), "byte is no perfreg database; name another file or remove it"),
+        ("good", &path("foreign"), "foreign is no perfreg database; name another file or remove it"),
+        ("pipe", &path("new.db"), "pipe is no file; name the one to copy"),
+        ("byte", &path("new.db"), "is damaged, or no database"),
+        ("", &path("new.db"), "is no file; name the one to copy"),
+    ] {
+        let (code, printed, error) = copy("restore", &path(from), &url(to), &[]);
+        assert_eq!(code, Some(1), "{error}");
+        assert!(error.contains(words) && printed.is_empty(), "{words:?} in {error:?}");
+        assert_eq!((&names(folder.path()), &names(running)), (&before, &before_running), "nothing was made or moved");
+    }
+    server.http().admit(json!({"factor": 0.01})).await;
+    drop(server);
+    assert_eq!(names(running).iter().filter(|name| name.contains(".lock")).count(), 1);
+    assert!(!running.with_extension("lock").exists(), "no lock beside the folder");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_was_not_closed_is_kept_whole_in_one_file_when_it_is_replaced() {
+    let database = TestDatabase::new(Engine::Sqlite).await;
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let backup = folder.path().join("backup.db");
+    let mut server = TestServer::start(&database.url);
+    start(&server.http(), &["here"]).await;
+    assert_eq!(copy("backup", &backup, &database.url, &[]).0, Some(0));
+    start(&server.http(), &["here", "there"]).await;
+    server.kill();
+    let kept = database.path().parent().expect("a folder");
+    assert_eq!(copy("restore", &backup, &database.url, &[]).0, Some(0));
+    let found = names(kept);
+    assert_eq!(found.len(), 3, "the database, its lock and what was there: {found:?}");
+    let aside = found.iter().find(|name| name.contains(".replaced-")).expect("it is kept");
+    assert_eq!(Saved::read(&TestDatabase::at(&kept.join(aside))).await.executions.len(), 3);
+    assert_eq!(Saved::read(&database).await.executions.len(), 1);
 }
