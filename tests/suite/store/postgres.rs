@@ -78,7 +78,7 @@ async fn hosts_that_are_frozen_or_gone_do_not_keep_the_primary_from_being_found(
     let url = format!("{user}@127.0.0.1:{frozen_port},127.0.0.1:1,{address}");
     let begin = Instant::now();
     open(&url).await.expect("the third is the primary");
-    assert!(begin.elapsed() < Duration::from_secs(5), "they were asked one after the other: {:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(10), "they were asked one after the other: {:?}", begin.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,7 +89,7 @@ async fn where_no_host_takes_writes_the_reason_is_told_while_one_says_nothing() 
     let error = open(&format!("postgresql://postgres@127.0.0.1:{frozen_port},127.0.0.1:1/registry")).await;
     let error = error.expect_err("nobody takes writes");
     assert!(matches!(&error, StoreError::Unavailable(reason) if reason.contains("refused")), "{error}");
-    assert!(begin.elapsed() < Duration::from_secs(5), "it waited for the frozen one: {:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(10), "it waited for the frozen one: {:?}", begin.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
