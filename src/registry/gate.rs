@@ -1,7 +1,6 @@
 //! The gate of the whole registry.
 
-use std::collections::HashSet;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures_util::stream::{self, TryStreamExt};
@@ -45,11 +44,7 @@ impl Registry {
     /// # Errors
     /// If the database did not answer.
     pub async fn sweep(&self, any: bool) -> Result<(), RegistryError> {
-        if twice(|| self.store.open_registry()).await? {
-            tracing::info!("the registry opened by itself");
-        }
-        let locations = twice(|| self.store.due(any)).await?;
-        let sweeps = locations.into_iter().map(|location| self.lanes.submit(location, Command::Sweep));
+        let sweeps = self.due(any).await?.into_iter().map(|location| self.lanes.submit(location, Command::Sweep));
         stream::iter(sweeps.map(Ok)).try_for_each_concurrent(SWEEPS_AT_ONCE, async |sweep| sweep.await.map(drop)).await
     }
 
@@ -59,16 +54,20 @@ impl Registry {
     /// # Errors
     /// If the database did not answer.
     pub async fn sweep_what_is_free(&self) -> Result<(), RegistryError> {
-        if twice(|| self.store.open_registry()).await? {
-            tracing::info!("the registry opened by itself");
-        }
-        let locations = twice(|| self.store.due(false)).await?;
-        let sweeps = locations.into_iter().map(|location| self.sweep_one(location));
+        let sweeps = self.due(false).await?.into_iter().map(|location| self.sweep_one(location));
         stream::iter(sweeps.map(Ok)).try_for_each_concurrent(SWEEPS_AT_ONCE, |sweep| sweep).await
     }
 
+    /// The locations to sweep; what is due for the whole registry is done first.
+    async fn due(&self, any: bool) -> Result<Vec<Option<LocationName>>, RegistryError> {
+        if twice(|| self.store.open_registry()).await? {
+            tracing::info!("the registry opened by itself");
+        }
+        twice(|| self.store.due(any)).await
+    }
+
     async fn sweep_one(&self, location: Option<LocationName>) -> Result<(), RegistryError> {
-        if !self.swept().insert(location.clone()) {
+        if !self.under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(location.clone()) {
             return Ok(());
         }
         let (lanes, under_way) = (Arc::clone(&self.lanes), Arc::clone(&self.under_way));
@@ -85,10 +84,5 @@ impl Registry {
             // It goes on by itself, or its worker has panicked, which is told there.
             Ok(Err(_)) | Err(_) => Ok(()),
         }
-    }
-
-    /// The locations whose sweep is under way.
-    fn swept(&self) -> MutexGuard<'_, HashSet<Option<LocationName>>> {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
