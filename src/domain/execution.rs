@@ -185,6 +185,37 @@ pub struct Registration {
     pub key: Option<IdempotencyKey>,
 }
 
+#[cfg(test)]
+impl Registration {
+    /// The least that can be asked for, by nobody in particular.
+    #[must_use]
+    pub fn example() -> Self {
+        let text = || "x".to_owned();
+        let details = Details {
+            repo: text(),
+            lac: text(),
+            stream: text(),
+            test: text(),
+            kind: text(),
+            environment: text(),
+            triggered_by: text(),
+            factor: None,
+            dashboard_url: None,
+            location: None,
+            extra: "{}".to_owned(),
+        };
+        Self {
+            id: Uuid::nil(),
+            details: Arc::new(details),
+            priority: Priority::DEFAULT,
+            wait_seconds: 0,
+            lease: None,
+            expected_seconds: None,
+            key: None,
+        }
+    }
+}
+
 impl Registration {
     /// Nobody waits for longer than a day.
     pub const LONGEST_WAIT_SECONDS: u32 = 86_400;

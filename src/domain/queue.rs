@@ -175,14 +175,11 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use proptest::collection::vec;
     use proptest::prelude::*;
-    use uuid::Uuid;
 
     use super::*;
-    use crate::domain::execution::{Details, Registration};
+    use crate::domain::execution::Registration;
 
     #[derive(Clone, Debug)]
     enum Step {
@@ -196,29 +193,8 @@ mod tests {
     }
 
     fn waiter(run_id: i64, priority: u8, now: Timestamp) -> Execution {
-        let text = String::new;
-        let details = Details {
-            repo: text(),
-            lac: text(),
-            stream: text(),
-            test: text(),
-            kind: text(),
-            environment: text(),
-            triggered_by: text(),
-            factor: None,
-            dashboard_url: None,
-            location: None,
-            extra: text(),
-        };
-        let registration = Registration {
-            id: Uuid::nil(),
-            details: Arc::new(details),
-            priority: Priority(priority),
-            wait_seconds: 3_600,
-            lease: None,
-            expected_seconds: None,
-            key: None,
-        };
+        let registration =
+            Registration { priority: Priority(priority), wait_seconds: 3_600, ..Registration::example() };
         Execution::queued(&registration, RunId(run_id), now)
     }
 

@@ -166,12 +166,10 @@ mod tests {
     use std::sync::Arc;
 
     use tokio::sync::Semaphore;
-    use uuid::Uuid;
 
     use super::*;
-    use crate::domain::execution::{Details, Registration};
+    use crate::domain::execution::Registration;
     use crate::domain::idempotency::IdempotencyKey;
-    use crate::domain::queue::Priority;
 
     fn waiting(command: Command) -> Waiting {
         let place = Arc::new(Semaphore::new(1)).try_acquire_owned().expect("a place");
@@ -180,28 +178,8 @@ mod tests {
 
     fn keyed(key: &str) -> Waiting {
         let text = || "x".to_owned();
-        let details = Details {
-            repo: text(),
-            lac: text(),
-            stream: text(),
-            test: text(),
-            kind: text(),
-            environment: text(),
-            triggered_by: text(),
-            factor: None,
-            dashboard_url: None,
-            location: None,
-            extra: "{}".to_owned(),
-        };
-        waiting(Command::Register(Registration {
-            id: Uuid::nil(),
-            details: Arc::new(details),
-            priority: Priority::DEFAULT,
-            wait_seconds: 0,
-            lease: None,
-            expected_seconds: None,
-            key: Some(IdempotencyKey { hash: key.to_owned(), request_hash: text(), salt: text() }),
-        }))
+        let key = Some(IdempotencyKey { hash: key.to_owned(), request_hash: text(), salt: text() });
+        waiting(Command::Register(Registration { key, ..Registration::example() }))
     }
 
     fn place(name: &str) -> LocationName {

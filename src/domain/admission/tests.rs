@@ -11,7 +11,6 @@ use super::super::execution::{Details, Status};
 use super::super::holders::Holders;
 use super::super::idempotency::keyed;
 use super::super::location::LocationName;
-use super::super::queue::Priority;
 use super::*;
 
 /// The smallest store there can be: what a location's rows hold between two batches.
@@ -116,28 +115,9 @@ pub fn now() -> Timestamp {
 }
 
 pub fn registration(millionths: i64) -> Registration {
-    let text = || "x".to_owned();
-    Registration {
-        id: Uuid::now_v7(),
-        details: Arc::new(Details {
-            repo: text(),
-            lac: text(),
-            stream: text(),
-            test: text(),
-            kind: text(),
-            environment: text(),
-            triggered_by: text(),
-            factor: Some(Factor::from_millionths(millionths)),
-            dashboard_url: None,
-            location: None,
-            extra: "{}".to_owned(),
-        }),
-        priority: Priority::DEFAULT,
-        wait_seconds: 0,
-        lease: None,
-        expected_seconds: None,
-        key: None,
-    }
+    let example = Registration::example();
+    let details = Details { factor: Some(Factor::from_millionths(millionths)), ..Details::clone(&example.details) };
+    Registration { id: Uuid::now_v7(), details: Arc::new(details), ..example }
 }
 
 pub fn register(millionths: i64) -> Command {
