@@ -18,6 +18,8 @@ mod report;
 mod run;
 mod saved;
 mod shim;
+#[path = "../bench/stop.rs"]
+mod stop;
 mod stories;
 mod world;
 
@@ -25,7 +27,6 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
-use tokio::signal::unix::{SignalKind, signal};
 
 use options::Options;
 
@@ -38,7 +39,7 @@ async fn main() -> ExitCode {
     // Whatever was started ends when it is dropped, also after Ctrl-C.
     let done = tokio::select! {
         done = judge(Options::parse()) => done,
-        () = interrupted() => Err(anyhow::anyhow!("interrupted")),
+        () = stop::told_to_stop() => Err(anyhow::anyhow!("interrupted")),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -55,16 +56,5 @@ async fn judge(options: Options) -> Result<bool> {
     match &options.seeded_bug {
         Some(name) => bugs::catch(&options, name).await,
         None => Ok(run::run(&options, world::Weights::ORDINARY, None).await?.is_kept),
-    }
-}
-
-async fn interrupted() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
     }
 }

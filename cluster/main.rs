@@ -10,13 +10,14 @@ mod judge;
 mod load;
 mod nodes;
 mod scenario;
+#[path = "../bench/stop.rs"]
+mod stop;
 mod witness;
 
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::{Parser, ValueEnum};
-use tokio::signal::unix::{SignalKind, signal};
 
 use figures::Figures;
 use nodes::Nodes;
@@ -53,7 +54,7 @@ async fn main() -> ExitCode {
     }
     let tested = tokio::select! {
         tested = test(options) => tested,
-        () = told_to_stop() => Err(anyhow::anyhow!("stopped")),
+        () = stop::told_to_stop() => Err(anyhow::anyhow!("stopped")),
     };
     match tested {
         Ok(()) => ExitCode::SUCCESS,
@@ -81,15 +82,4 @@ async fn test(options: Options) -> Result<()> {
         bail!("{failed} of {} fall short", rounds.len());
     }
     Ok(())
-}
-
-async fn told_to_stop() {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
 }

@@ -22,6 +22,8 @@ mod server;
 mod sizes;
 mod spread;
 mod statistics;
+#[path = "../stop.rs"]
+mod stop;
 mod table;
 mod watchers;
 
@@ -29,7 +31,6 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
-use tokio::signal::unix::{SignalKind, signal};
 
 use sizes::Sizes;
 use table::Report;
@@ -87,7 +88,7 @@ async fn main() -> ExitCode {
     // Whatever was started ends when it is dropped, also after Ctrl-C.
     let measured = tokio::select! {
         measured = measure(Options::parse()) => measured,
-        () = told_to_stop() => Err(anyhow::anyhow!("stopped")),
+        () = stop::told_to_stop() => Err(anyhow::anyhow!("stopped")),
     };
     match measured {
         Ok(()) => ExitCode::SUCCESS,
@@ -138,16 +139,5 @@ async fn run(name: &str, sizes: &Sizes) -> Result<Report> {
         "footprint" => footprint::measure(sizes).await,
         "handover" => handover::measure(sizes).await,
         other => bail!("there is no scenario {other}"),
-    }
-}
-
-async fn told_to_stop() {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
     }
 }
