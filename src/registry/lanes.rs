@@ -117,18 +117,12 @@ impl Lanes {
                 }
                 Err(error) => error,
             };
-            let location = batch.lanes.first().and_then(|lane| lane.location.as_ref()).map(LocationName::as_str);
-            let locations = batch.lanes.len();
-            if matches!(error, StoreError::NoStandby(_)) {
-                // Which was said when it went away.
-                tracing::debug!(location, locations, "a batch was not decided: {error}");
-            } else {
-                tracing::warn!(location, locations, "a batch was not decided: {error}");
-            }
             unknown |= matches!(error, StoreError::CommitUnknown(_));
             let temporary =
                 matches!(error, StoreError::Unavailable(_) | StoreError::Conflict(_) | StoreError::CommitUnknown(_));
-            if !temporary || (batch.is_retry && Instant::now() >= give_up) {
+            let is_last = !temporary || (batch.is_retry && Instant::now() >= give_up);
+            log(batch, &error, is_last);
+            if is_last {
                 let reason = error.to_string();
                 return Err(if unknown { RegistryError::OutcomeUnknown(reason) } else { error.into() });
             }
@@ -136,5 +130,21 @@ impl Lanes {
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+}
+
+/// Warns when a batch fails and when it is given up; in between it is only tried again.
+fn log(batch: &Batch, error: &StoreError, is_last: bool) {
+    let location = batch.lanes.first().and_then(|lane| lane.location.as_ref()).map(LocationName::as_str);
+    let locations = batch.lanes.len();
+    if matches!(error, StoreError::NoStandby(_)) {
+        // Which was said when it went away.
+        tracing::debug!(location, locations, "a batch was not decided: {error}");
+    } else if is_last {
+        tracing::warn!(location, locations, "a batch was given up: {error}");
+    } else if batch.is_retry {
+        tracing::debug!(location, locations, "a batch was not decided again: {error}");
+    } else {
+        tracing::warn!(location, locations, "a batch was not decided, and is tried again: {error}");
     }
 }
