@@ -82,15 +82,10 @@ fn read_wait(query: Option<&str>) -> Result<(Duration, Option<i64>), ApiError> {
 }
 
 pub fn to_wire(execution: &Execution) -> wire::execution::Execution {
-    to_wire_at(execution, clock::now())
+    into_wire(execution.clone(), clock::now())
 }
 
-/// As it looks at that time, which only decides whether it is overdue.
-pub fn to_wire_at(execution: &Execution, now: Timestamp) -> wire::execution::Execution {
-    into_wire(execution.clone(), now)
-}
-
-/// As [`to_wire_at`]; no text is copied.
+/// As it looks at that time, which only decides whether it is overdue. No text is copied, unless others have it as well.
 pub fn into_wire(execution: Execution, now: Timestamp) -> wire::execution::Execution {
     let (factor, overdue) = (execution.factor_text().map(Decimal::new), execution.is_overdue(now));
     let details = Arc::unwrap_or_clone(execution.details);

@@ -8,11 +8,11 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::body::SentJsonObject;
-use super::executions::to_wire_at;
+use super::executions::into_wire;
 use super::fields::Fields;
 use super::gate::to_wire as gate_to_wire;
 use crate::domain::answer::{Cause, Holder, Refusal, Room};
-use crate::domain::execution::{Details, Registration};
+use crate::domain::execution::{Details, Execution, Registration};
 use crate::domain::factor::Factor;
 use crate::domain::lease::Lease;
 use crate::domain::location::LocationName;
@@ -56,7 +56,7 @@ pub async fn register(
             test_id: execution.id,
             lease_token,
             receipt: registry.receipt(&execution).await?,
-            execution: to_wire_at(&execution, execution.start_time),
+            execution: as_it_starts(execution),
         })
         .into_response(),
         Registered::Queued(execution, room, lease_token) => {
@@ -67,7 +67,7 @@ pub async fn register(
                 position: room.ahead + 1,
                 estimated_start: room.estimated_start,
                 waits_for: room_to_wire(&room),
-                execution: to_wire_at(&execution, execution.start_time),
+                execution: as_it_starts(execution),
             };
             (StatusCode::ACCEPTED, Json(body)).into_response()
         }
@@ -75,6 +75,12 @@ pub async fn register(
         Registered::FactorTooLarge { largest } => factor_too_large(largest).into_response(),
         Registered::KeyReused => ApiError::KeyReused.into_response(),
     })
+}
+
+/// Nobody who starts is overdue.
+fn as_it_starts(execution: Execution) -> wire::execution::Execution {
+    let start_time = execution.start_time;
+    into_wire(execution, start_time)
 }
 
 pub fn factor_too_large(largest: Factor) -> ApiError {
