@@ -4,6 +4,7 @@
 //! made of its texts; the migration that introduced it does the same in SQL.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
@@ -91,14 +92,15 @@ fn terms(details: &Details) -> impl Iterator<Item = Term> {
 /// Each text stands behind its length, so that no two lists of texts are written alike.
 #[must_use]
 pub fn profile_id(texts: [Option<&str>; 8]) -> Uuid {
-    let mut hash = Sha256::new();
+    let mut spelled = String::new();
     for text in texts {
-        match text {
-            Some(text) => hash.update(format!("{}:{text}", text.len())),
-            None => hash.update("-"),
-        }
+        // Writing into a String does not fail.
+        let _ = match text {
+            Some(text) => write!(spelled, "{}:{text}", text.len()),
+            None => write!(spelled, "-"),
+        };
     }
-    let hash = hash.finalize();
+    let hash = Sha256::digest(spelled);
     Uuid::from_bytes(std::array::from_fn(|index| hash[index]))
 }
 
