@@ -13,6 +13,7 @@ mod events;
 mod executions;
 mod hosts;
 mod idempotency;
+mod identity;
 mod locations;
 mod locking;
 mod migrate;
@@ -91,7 +92,8 @@ impl Store for PostgresStore {
     async fn prepare(&self) -> Result<(), StoreError> {
         let prepare = async |client: &mut Object| {
             migrate::migrate(client).await?;
-            self.timelines.prepare(client).await
+            self.timelines.prepare(client).await?;
+            identity::check(client, self.clock.simulated_now()).await
         };
         self.connections.run_without_limit(prepare).await?;
         if self.standby.is_required() {

@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use deadpool_postgres::Object;
+use deadpool_postgres::{Object, Transaction};
 use jiff::Timestamp;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
@@ -14,7 +14,7 @@ use tokio_postgres::types::Type;
 use super::error::{classify, classify_commit};
 use super::events;
 use super::rows::{self, get};
-use crate::domain::continuity::Continuity;
+use crate::domain::continuity::{Continuity, Pulse};
 use crate::store::{Known, StoreError};
 
 /// How many run_ids are left out, since so many may have been given away by the server before.
@@ -93,35 +93,45 @@ pub async fn enter(client: &mut Object, timeline: i64, now: Option<Timestamp>) -
     }
     let first = first.unwrap_or(timeline);
     let pulse = rows::continuity(&row)?.promoted(before, timeline, timeline - first, now);
+    go_on(&transaction, &pulse, RUN_IDS_LEFT_OUT, now).await?;
+    let sql = "UPDATE perfreg_registry SET timeline = $1, first_timeline = $2 WHERE id = 1";
+    transaction.execute_typed(sql, &[(&timeline, Type::INT8), (&first, Type::INT8)]).await.map_err(classify)?;
+    transaction.commit().await.map_err(classify_commit)?;
+    tracing::warn!(
+        timeline,
+        before,
+        fence_floor = pulse.continuity.fence_floor,
+        "another PostgreSQL server has taken over; fences and run_ids go on above those it may not know of, and leases \
+         count from now"
+    );
+    Ok(())
+}
+
+/// Goes on as the pulse says, with all numbers above those that may have been forgotten.
+pub async fn go_on(
+    transaction: &Transaction<'_>,
+    pulse: &Pulse,
+    run_ids_left_out: i64,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let Continuity { fence_floor, pulse_at, resumed_at } = pulse.continuity;
     transaction
         .execute_typed(
-            "UPDATE perfreg_registry SET fence_floor = $1, pulse_at = $2, resumed_at = $3, timeline = $4,
-                    first_timeline = $5, event_offset = event_offset + $6 WHERE id = 1",
+            "UPDATE perfreg_registry SET fence_floor = $1, pulse_at = $2, resumed_at = $3,
+                    event_offset = event_offset + $4 WHERE id = 1",
             &[
                 (&fence_floor, Type::INT8),
                 (&pulse_at, Type::TIMESTAMPTZ),
                 (&resumed_at, Type::TIMESTAMPTZ),
-                (&timeline, Type::INT8),
-                (&first, Type::INT8),
                 (&TRANSACTIONS_LEFT_OUT, Type::INT8),
             ],
         )
         .await
         .map_err(classify)?;
     let skip = "SELECT setval('perfreg_run_id', last_value + $1) FROM perfreg_run_id";
-    transaction.query_typed_one(skip, &[(&RUN_IDS_LEFT_OUT, Type::INT8)]).await.map_err(classify)?;
+    transaction.query_typed_one(skip, &[(&run_ids_left_out, Type::INT8)]).await.map_err(classify)?;
     let saved: Vec<_> = pulse.event.iter().map(|event| (event, None)).collect();
-    events::insert(transaction.client(), &saved, now).await?;
-    transaction.commit().await.map_err(classify_commit)?;
-    tracing::warn!(
-        timeline,
-        before,
-        fence_floor,
-        "another PostgreSQL server has taken over; fences and run_ids go on above those it may not know of, and leases \
-         count from now"
-    );
-    Ok(())
+    events::insert(transaction.client(), &saved, now).await
 }
 
 #[cfg(test)]

@@ -17,8 +17,8 @@ use perfreg::store::{self, Batch, Store};
 
 use super::contract::{clock, decide, let_pass, start, started};
 use crate::on_both_databases;
-use crate::support::cluster::Node;
-use crate::support::database::execute;
+use crate::support::cluster::{Node, dump_and_restore};
+use crate::support::database::{Engine, TestDatabase, execute};
 use crate::support::server::PATIENCE;
 use crate::support::{details, registration};
 
@@ -214,4 +214,30 @@ async fn no_fence_and_no_run_id_is_given_twice_though_a_standby_has_lost_some() 
     decide(store, Some("here"), vec![shown]).await;
     let taken_back = run(store, lost.run_id.0).await;
     assert_eq!((taken_back.id, taken_back.fence, taken_back.status), (lost.id, lost.fence, Status::Running));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_fence_and_no_run_id_is_given_twice_though_a_dump_was_put_back() {
+    let (database, put_back) = (TestDatabase::new(Engine::Postgres).await, TestDatabase::new(Engine::Postgres).await);
+    let store = database.store(Clock::Real).await;
+    let mut given = vec![started(&decide(store.as_ref(), Some("here"), vec![leased("0.1")]).await[0]).clone()];
+    store.pulse().await.expect("a pulse");
+    dump_and_restore(&database.direct_url, &put_back.direct_url);
+    given.extend(start_some(store.as_ref(), 10).await);
+    let lost = started(&decide(store.as_ref(), Some("here"), vec![leased("0.2")]).await[0]).clone();
+    given.push(lost.clone());
+    for _restart in 0..2 {
+        let store = put_back.store(Clock::Real).await;
+        given.extend(start_some(store.as_ref(), 10).await);
+        assert!(given.is_sorted_by(|one, next| (one.run_id, one.fence) < (next.run_id, next.fence)));
+        let events = returns(store.as_ref()).await;
+        assert_eq!(events.len(), 1, "it is noticed once");
+        assert!(events[0].facts.contains("\"silent_since\""), "{}", events[0].facts);
+        assert_eq!(run(store.as_ref(), 1).await.status, Status::Running);
+    }
+    let store = put_back.store(Clock::Real).await;
+    let shown = Command::TakeBack { receipt: Arc::new(lost.clone()), token: TokenHash("secret".to_owned()) };
+    decide(store.as_ref(), Some("here"), vec![shown]).await;
+    assert_eq!(run(store.as_ref(), lost.run_id.0).await.id, lost.id);
+    assert!(returns(database.store(Clock::Real).await.as_ref()).await.is_empty(), "the first stays as it was");
 }

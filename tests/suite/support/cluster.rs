@@ -194,6 +194,15 @@ fn postgres_user() -> Option<(u32, u32)> {
     Some((numbers[0], numbers[1]))
 }
 
+/// Copies a database into an empty one as a backup by pg_dump is put back.
+pub fn dump_and_restore(from: &str, to: &str) {
+    let mut dump =
+        program("pg_dump").args(["--format=custom", from]).stdout(Stdio::piped()).spawn().expect("it starts");
+    let dumped = dump.stdout.take().expect("its output");
+    run(program("pg_restore").args(["--exit-on-error", "--dbname", to]).stdin(dumped));
+    assert!(dump.wait().expect("it ends").success());
+}
+
 /// A program of the newest PostgreSQL, as a user that it takes.
 fn program(name: &str) -> Command {
     let bin = std::env::var("PERFREG_TEST_POSTGRES_BIN")

@@ -1,0 +1,1 @@
+-- Nothing here: only perfreg restore puts a backup back, and it knows that it does.
