@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::json;
@@ -11,7 +12,7 @@ use super::backup::{copy, names};
 use super::evidence::Saved;
 use crate::support::database::{Engine, TestDatabase};
 use crate::support::http::Http;
-use crate::support::server::TestServer;
+use crate::support::server::{TestServer, perfreg};
 
 /// Starts a test with a lease at each of these locations; their run_ids and fences.
 async fn start(http: &Http, locations: &[&str]) -> Vec<(i64, i64)> {
@@ -206,4 +207,45 @@ async fn a_database_that_was_not_closed_is_kept_whole_in_one_file_when_it_is_rep
     let aside = found.iter().find(|name| name.contains(".replaced-")).expect("it is kept");
     assert_eq!(Saved::read(&TestDatabase::at(&kept.join(aside))).await.executions.len(), 3);
     assert_eq!(Saved::read(&database).await.executions.len(), 1);
+}
+
+/// How many executions a sound database file holds.
+fn count(path: &Path) -> i64 {
+    let file = rusqlite::Connection::open(path).expect("a database file");
+    let integrity: String = file.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("a database");
+    assert_eq!(integrity, "ok");
+    file.query_row("SELECT count(*) FROM test_executions", [], |row| row.get(0)).expect("it is ours")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whenever_a_restoration_is_killed_a_whole_database_is_under_the_name() {
+    let database = TestDatabase::new(Engine::Sqlite).await;
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let backup = folder.path().join("backup.db");
+    let mut server = TestServer::start(&database.url);
+    start(&server.http(), &["known"]).await;
+    assert_eq!(copy("backup", &backup, &database.url, &[]).0, Some(0));
+    start(&server.http(), &["new", "newer"]).await;
+    // Its newest changes stand beside the file.
+    server.kill();
+    for moment in 0..16 {
+        let place = tempfile::TempDir::new().expect("a folder");
+        let path = place.path().join("perfreg.db");
+        for suffix in ["", "-wal"] {
+            let beside = |path: &Path| format!("{}{suffix}", path.display());
+            fs::copy(beside(database.path()), beside(&path)).expect("it was not closed");
+        }
+        let url = format!("sqlite:{}", path.display());
+        let mut restoration = perfreg();
+        restoration.arg("restore").arg(&backup).args(["--database", &url]).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut restoration = restoration.spawn().expect("the binary starts");
+        tokio::time::sleep(Duration::from_millis(6 * moment)).await;
+        restoration.kill().expect("it is ours");
+        restoration.wait().expect("it ends");
+        let left = count(&path);
+        assert!([1, 3].contains(&left), "killed after {} ms it leaves {left}", 6 * moment);
+        let (code, _, error) = copy("restore", &backup, &url, &[]);
+        assert_eq!(code, Some(0), "{error}");
+        assert_eq!(count(&path), 1);
+    }
 }
