@@ -215,6 +215,8 @@ impl World {
         let result = self.try_to_rest().await;
         self.trace.check(result.is_ok(), || format!("without any trouble, {result:?}"));
         self.evidence().judge(&self.database(), &self.trace);
+        // They hold the world, as it holds them.
+        self.replicas().clear();
     }
 
     async fn try_to_rest(&self) -> Result<(), RegistryError> {
