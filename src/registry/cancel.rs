@@ -21,7 +21,6 @@ impl Registry {
     /// If the database did not answer.
     pub async fn cancel(&self, run_id: RunId, cancellation: Cancellation) -> Result<Completed, RegistryError> {
         let Cancellation { reason, by, force } = cancellation;
-        let located = self.locate(run_id, None, None).await?;
-        self.end(run_id, located, Command::Cancel { run_id, reason, by, force }).await
+        self.end(Command::Cancel { run_id, reason, by, force }, run_id, None, None).await
     }
 }

@@ -6,6 +6,7 @@ use super::{Registry, RegistryError, token};
 use crate::domain::admission::Command;
 use crate::domain::answer::Answer;
 use crate::domain::execution::{Execution, Outcome, RunId};
+use crate::domain::lease::TokenHash;
 
 #[derive(Clone, Debug)]
 pub enum Completed {
@@ -40,37 +41,44 @@ impl Registry {
         receipt: Option<&str>,
     ) -> Result<Completed, RegistryError> {
         let token = lease_token.map(token::hash);
-        let located = self.locate(run_id, token.as_ref(), receipt).await?;
-        self.end(run_id, located, Command::Complete { run_id, outcome, token }).await
+        self.end(Command::Complete { run_id, outcome, token: token.clone() }, run_id, token.as_ref(), receipt).await
     }
 
     pub(super) async fn end(
         &self,
-        run_id: RunId,
-        located: Located,
         command: Command,
+        run_id: RunId,
+        token: Option<&TokenHash>,
+        receipt: Option<&str>,
     ) -> Result<Completed, RegistryError> {
-        let location = match located {
+        if let Some(answer) = self.submit_where_seen(run_id, command.clone(), token, receipt.is_some()).await? {
+            return completed(answer);
+        }
+        let location = match self.locate(run_id, token, receipt).await? {
             Located::At(location) => location,
             Located::WrongReceipt => return Ok(Completed::WrongReceipt),
             Located::OtherRun => return Ok(Completed::OtherRun),
             Located::WrongToken => return Ok(Completed::WrongToken),
             Located::NotFound => return Ok(Completed::NotFound),
         };
-        Ok(match self.lanes.submit(location, command).await? {
-            Answer::Ended(execution) => {
-                tracing::info!(run_id = run_id.0, status = execution.status.as_str(), "ended");
-                Completed::Ended(execution)
-            }
-            Answer::Stopping(execution) => {
-                tracing::info!(run_id = run_id.0, "asked to stop");
-                Completed::Stopping(execution)
-            }
-            Answer::EndedOtherwise(execution) => Completed::EndedOtherwise(execution),
-            Answer::NotStarted(execution) => Completed::NotStarted(execution),
-            Answer::WrongToken => Completed::WrongToken,
-            Answer::NotFound => Completed::NotFound,
-            other => return Err(unexpected("an end", &other)),
-        })
+        completed(self.lanes.submit(location, command).await?)
     }
+}
+
+fn completed(answer: Answer) -> Result<Completed, RegistryError> {
+    Ok(match answer {
+        Answer::Ended(execution) => {
+            tracing::info!(run_id = execution.run_id.0, status = execution.status.as_str(), "ended");
+            Completed::Ended(execution)
+        }
+        Answer::Stopping(execution) => {
+            tracing::info!(run_id = execution.run_id.0, "asked to stop");
+            Completed::Stopping(execution)
+        }
+        Answer::EndedOtherwise(execution) => Completed::EndedOtherwise(execution),
+        Answer::NotStarted(execution) => Completed::NotStarted(execution),
+        Answer::WrongToken => Completed::WrongToken,
+        Answer::NotFound => Completed::NotFound,
+        other => return Err(unexpected("an end", &other)),
+    })
 }

@@ -42,6 +42,10 @@ impl Registry {
         // Whatever is needed to answer is there before anything is decided.
         self.receipt_key().await?;
         let token = token::hash(lease_token);
+        let beat = Command::Beat { run_id, token: token.clone() };
+        if let Some(answer) = self.submit_where_seen(run_id, beat.clone(), Some(&token), receipt.is_some()).await? {
+            return beaten(answer);
+        }
         let location = match self.locate(run_id, Some(&token), receipt).await? {
             Located::At(location) => location,
             Located::WrongReceipt => return Ok(Beaten::WrongReceipt),
@@ -49,12 +53,16 @@ impl Registry {
             Located::WrongToken => return Ok(Beaten::WrongToken),
             Located::NotFound => return Ok(Beaten::NotFound),
         };
-        Ok(match self.lanes.submit(location, Command::Beat { run_id, token }).await? {
-            Answer::Alive(execution, room) => Beaten::Alive(execution, room),
-            Answer::EndedOtherwise(execution) => Beaten::Over(execution),
-            Answer::WrongToken => Beaten::WrongToken,
-            Answer::NotFound => Beaten::NotFound,
-            other => return Err(unexpected("a beat", &other)),
-        })
+        beaten(self.lanes.submit(location, beat).await?)
     }
+}
+
+fn beaten(answer: Answer) -> Result<Beaten, RegistryError> {
+    Ok(match answer {
+        Answer::Alive(execution, room) => Beaten::Alive(execution, room),
+        Answer::EndedOtherwise(execution) => Beaten::Over(execution),
+        Answer::WrongToken => Beaten::WrongToken,
+        Answer::NotFound => Beaten::NotFound,
+        other => return Err(unexpected("a beat", &other)),
+    })
 }

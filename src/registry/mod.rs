@@ -16,6 +16,7 @@ mod plan;
 mod pulse;
 mod receipt;
 mod register;
+mod seen;
 mod tail;
 mod token;
 mod watch;
@@ -33,6 +34,7 @@ use crate::store::Store;
 use audit::AuditLog;
 use expectations::Expectations;
 use lanes::Lanes;
+use seen::Seen;
 use tail::Tail;
 use watchers::Watchers;
 
@@ -54,6 +56,7 @@ pub struct Registry {
     watchers: Arc<Watchers>,
     tail: Tail,
     expectations: Expectations,
+    seen: Seen,
     /// The last return of the registry after which everybody was looked at.
     looked_at_after: Mutex<Option<Timestamp>>,
     audits: AuditLog,
@@ -75,6 +78,7 @@ impl Registry {
             watchers,
             tail,
             expectations,
+            seen: Seen::default(),
             looked_at_after,
             audits,
             receipt_key,

@@ -69,7 +69,9 @@ impl Registry {
                 (None, Some(_)) => {}
             }
         }
-        Ok(known.map_or(Located::NotFound, |run| Located::At(run.details.location.clone())))
+        let Some(known) = known else { return Ok(Located::NotFound) };
+        self.seen.remember(&known);
+        Ok(Located::At(known.details.location.clone()))
     }
 
     async fn take_back(&self, receipt: Execution, token: TokenHash) -> Result<Located, RegistryError> {
@@ -78,6 +80,7 @@ impl Registry {
         Ok(match self.lanes.submit(location.clone(), command).await? {
             Answer::TakenBack(run) => {
                 tracing::warn!(run_id = run.run_id.0, "a run is taken back in that the database had forgotten");
+                self.seen.remember(&run);
                 Located::At(location)
             }
             Answer::OtherRun => Located::OtherRun,

@@ -89,7 +89,11 @@ impl Registry {
         let lease = lease_seconds.map(|seconds| (seconds, token::hash(ingredients.secret())));
         let registration = Registration { key, ..self.registration(request, lease).await };
         let secret = |ingredients: &Ingredients| lease_seconds.map(|_| ingredients.secret());
-        match self.lanes.submit(location, Command::Register(registration)).await? {
+        let answer = self.lanes.submit(location, Command::Register(registration)).await?;
+        if let Answer::Registered(run) | Answer::Queued(run, _) = &answer {
+            self.seen.remember(run);
+        }
+        match answer {
             Answer::Again { first, salt } => registered(*first, secret(&ingredients.with_salt(salt))),
             answer => {
                 log(&answer);

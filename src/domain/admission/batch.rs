@@ -35,6 +35,8 @@ pub struct Batch {
     touched: BTreeSet<RunId>,
     /// Those of them that the database does not have, under run_ids that it has drawn before.
     pub taken_back: BTreeSet<RunId>,
+    /// Whom the commands name though they are at another location, which is not locked.
+    pub elsewhere: BTreeSet<RunId>,
     sightings: Vec<Vec<Holder>>,
     pub events: Vec<Noted>,
     /// Whether the last sighting still shows what runs.
@@ -43,9 +45,11 @@ pub struct Batch {
 
 impl Batch {
     pub fn new(snapshot: Snapshot, now: Timestamp) -> Self {
-        let ids = snapshot.named.iter().map(|run| (run.id, run.run_id)).collect();
+        let (here, elsewhere): (Vec<_>, Vec<_>) =
+            snapshot.named.into_iter().partition(|run| run.details.location == snapshot.location.name);
+        let ids = here.iter().map(|run| (run.id, run.run_id)).collect();
         let mut roster = snapshot.roster;
-        for run in snapshot.named {
+        for run in here {
             roster.put(run);
         }
         Self {
@@ -59,6 +63,7 @@ impl Batch {
             inserted: 0,
             touched: BTreeSet::new(),
             taken_back: BTreeSet::new(),
+            elsewhere: elsewhere.iter().map(|run| run.run_id).collect(),
             sightings: Vec::new(),
             events: Vec::new(),
             sighting_is_current: false,

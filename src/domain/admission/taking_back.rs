@@ -13,6 +13,9 @@ impl Batch {
         if !receipt.knows(Some(token)) {
             return Answer::WrongToken;
         }
+        if self.elsewhere.contains(&receipt.run_id) {
+            return Answer::OtherRun;
+        }
         let known = self.roster.get(receipt.run_id).cloned();
         let run = match known {
             Some(run) if run.id != receipt.id => return Answer::OtherRun,

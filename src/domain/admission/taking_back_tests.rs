@@ -90,3 +90,19 @@ fn a_run_that_is_taken_back_where_everything_is_stopped_is_asked_to_stop() {
     let answers = rows.apply_at(&[take_back(&lost)], after(5));
     assert!(matches!(&answers[0], Answer::TakenBack(run) if run.stop.is_some()), "{answers:?}");
 }
+
+#[test]
+fn a_run_of_another_location_is_nobody_here_and_stays_as_it_is() {
+    let mut here = Rows::new(Some("here"));
+    here.apply(&[wait(600_000), wait(600_000)]);
+    let before = Rows { executions: here.executions, ..Rows::new(Some("there")) };
+    let mut there = before.clone();
+    let cancel = |run_id| Command::Cancel { run_id, reason: None, by: None, force: true };
+    for run in &before.executions {
+        let run_id = run.run_id;
+        let answers =
+            there.apply(&[complete(run_id.0, Outcome::Success), beat(run_id.0), cancel(run_id), take_back(run)]);
+        assert_eq!(answers, [Answer::NotFound, Answer::NotFound, Answer::NotFound, Answer::OtherRun]);
+    }
+    assert_eq!(there, Rows { continuity: there.continuity, ..before });
+}

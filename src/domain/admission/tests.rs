@@ -116,7 +116,8 @@ pub fn now() -> Timestamp {
 
 pub fn registration(millionths: i64) -> Registration {
     let example = Registration::example();
-    let details = Details { factor: Some(Factor::from_millionths(millionths)), ..Details::clone(&example.details) };
+    let factor = Some(Factor::from_millionths(millionths));
+    let details = Details { factor, location: Some(LocationName::new("here")), ..Details::clone(&example.details) };
     Registration { id: Uuid::now_v7(), details: Arc::new(details), ..example }
 }
 

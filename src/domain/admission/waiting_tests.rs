@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::super::answer::{Cause, Refusal};
 use super::super::event::EventKind;
-use super::super::execution::{EndReason, Status};
+use super::super::execution::{Details, EndReason, Status};
 use super::super::gate::GateState;
 use super::super::idempotency::IdempotencyKey;
 use super::super::lease::Lease;
@@ -208,7 +208,9 @@ fn a_closed_gate_lets_nothing_start_and_opens_by_itself() {
 fn the_gate_of_the_registry_closes_every_location_even_none() {
     let mut rows = Rows::new(None);
     rows.registry = Gate { state: GateState::Draining, until: Some(after(40)), ..Gate::OPEN };
-    let answers = rows.apply(&[register(0), wait(0)]);
+    let waiting = waiting(0, 5);
+    let details = Arc::new(Details { location: None, ..Details::clone(&waiting.details) });
+    let answers = rows.apply(&[register(0), Command::Register(Registration { details, ..waiting })]);
     assert_eq!(cause(&answers[0]), Cause::Gate);
     assert_eq!(rows.location.next_due, Some(after(40)));
     rows.apply_at(&[Command::Sweep], after(40));

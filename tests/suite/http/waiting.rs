@@ -192,7 +192,7 @@ on_both_databases! {
         let lost = http.admit(json!({"factor": 0.5, "lease_seconds": 60})).await;
         let request = json!({"run_id": 1, "status": "success", "lease_token": lost["lease_token"],
                              "receipt": lost["receipt"]});
-        let sql = "UPDATE test_executions SET id = '019e0000-0000-7000-8000-000000000000';
+        let sql = "UPDATE test_executions SET id = '019e0000-0000-7000-8000-000000000000', lease_token_hash = 'another';
                    UPDATE perfreg_locations SET version = version + 1";
         execute(database, sql).await;
         let reply = http.post("/complete", &request).await;

@@ -1,0 +1,71 @@
+//! Remembers where executions are, so that they need not be looked up before something is said of them.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::line::Location;
+use super::{Registry, RegistryError};
+use crate::domain::admission::Command;
+use crate::domain::answer::Answer;
+use crate::domain::execution::{Execution, RunId, Status};
+use crate::domain::lease::TokenHash;
+
+/// Past this many the memory is emptied: looking up again costs time, never correctness.
+const MOST_REMEMBERED: usize = 100_000;
+
+/// Where executions that wait or run were seen, and what their runners show. None ever changes either.
+#[derive(Debug, Default)]
+pub struct Seen(Mutex<HashMap<RunId, (Location, Option<TokenHash>)>>);
+
+impl Seen {
+    pub fn remember(&self, run: &Execution) {
+        let mut runs = self.runs();
+        if matches!(run.status, Status::Ended(_)) {
+            runs.remove(&run.run_id);
+            return;
+        }
+        if runs.len() >= MOST_REMEMBERED {
+            runs.clear();
+        }
+        let token = run.lease.as_ref().map(|lease| lease.token.clone());
+        runs.insert(run.run_id, (run.details.location.clone(), token));
+    }
+
+    fn runs(&self) -> MutexGuard<'_, HashMap<RunId, (Location, Option<TokenHash>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Registry {
+    /// Submits what is said of an execution to where it was seen. Nothing if that is not known, or if the database may
+    /// have forgotten since what a receipt would tell it: then it has to be looked up.
+    pub(super) async fn submit_where_seen(
+        &self,
+        run_id: RunId,
+        command: Command,
+        token: Option<&TokenHash>,
+        has_receipt: bool,
+    ) -> Result<Option<Answer>, RegistryError> {
+        let seen = self.seen.runs().get(&run_id).cloned();
+        let Some((location, seen_token)) = seen else { return Ok(None) };
+        if token.is_some() && token != seen_token.as_ref() {
+            return Ok(None);
+        }
+        let answer = self.lanes.submit(location, command).await?;
+        let is_forgotten = match &answer {
+            Answer::NotFound => true,
+            // The run_id, and so the token, is another's by now.
+            Answer::WrongToken => has_receipt && token.is_some(),
+            Answer::NotStarted(run) | Answer::Alive(run, _) => has_receipt && run.status == Status::Queued,
+            _ => false,
+        };
+        if is_forgotten {
+            self.seen.runs().remove(&run_id);
+            return Ok(None);
+        }
+        if let Answer::Ended(run) | Answer::EndedOtherwise(run) = &answer {
+            self.seen.remember(run);
+        }
+        Ok(Some(answer))
+    }
+}
