@@ -14,6 +14,8 @@ use crate::store::StoreError;
 
 /// How long to wait for another process that holds the file, such as a backup.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// A disk that was full has room again with so many free bytes; with fewer, the next decision may fail again.
+const ROOM_BYTES: u64 = 256 * 1024;
 const MOST_WRITES_WAITING: usize = 1_024;
 const READERS: usize = 4;
 
@@ -54,6 +56,14 @@ impl Writer {
                 self.path.display()
             ))),
         }
+    }
+
+    /// # Errors
+    /// If the disk under the file has hardly any room.
+    pub fn check_room(&self) -> Result<(), StoreError> {
+        // A file system that does not say has whatever a write finds.
+        let free = rustix::fs::statvfs(&self.path).map_or(u64::MAX, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+        if free >= ROOM_BYTES { Ok(()) } else { Err(StoreError::Full(format!("{free} bytes are free"))) }
     }
 
     pub async fn run<T, F>(&self, work: F) -> Result<T, StoreError>

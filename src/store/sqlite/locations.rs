@@ -89,10 +89,12 @@ pub fn open_registry(connection: &mut Connection, now: Timestamp) -> Result<bool
     Ok(opened > 0)
 }
 
-/// Takes the write lock and gives it back.
-pub fn check_writable(connection: &mut Connection) -> Result<(), StoreError> {
-    connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .and_then(|transaction| transaction.execute_batch("SELECT 1 FROM perfreg_locations LIMIT 1"))
-        .map_err(classify)
+/// Takes the write lock and gives it back. Only a change that is saved finds out whether a disk that was full still is.
+pub fn check_writable(connection: &mut Connection, was_full: bool) -> Result<(), StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(classify)?;
+    if !was_full {
+        return transaction.execute_batch("SELECT 1 FROM perfreg_locations LIMIT 1").map_err(classify);
+    }
+    transaction.execute_batch("UPDATE perfreg_registry SET state = state").map_err(classify)?;
+    transaction.commit().map_err(classify)
 }

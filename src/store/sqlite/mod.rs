@@ -19,6 +19,7 @@ mod search;
 mod search_tests;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
@@ -49,6 +50,8 @@ struct Open {
     writer: Writer,
     readers: Readers,
     known: Arc<Known>,
+    /// Whether the disk had no room for the last decision.
+    is_full: AtomicBool,
 }
 
 impl SqliteStore {
@@ -70,7 +73,8 @@ impl Store for SqliteStore {
         let writer = Writer::start(&self.path)?;
         let path = self.path.clone();
         writer.run(move |connection| migrate::migrate(connection, &path)).await?;
-        let open = Open { writer, readers: Readers::new(&self.path), known: Arc::default() };
+        let (readers, is_full) = (Readers::new(&self.path), AtomicBool::new(false));
+        let open = Open { writer, readers, known: Arc::default(), is_full };
         // Whoever was first has opened the same file; the second pair of hands is let go.
         drop(self.open.set(open));
         Ok(())
@@ -79,11 +83,14 @@ impl Store for SqliteStore {
     async fn decide(&self, batch: &Batch) -> Result<Decided, StoreError> {
         let open = self.ready()?;
         let (batch, clock, known) = (batch.clone(), self.clock.clone(), Arc::clone(&open.known));
-        open.writer
+        let decided = open
+            .writer
             .run(move |connection| {
                 admission::decide(connection, &batch, &clock, &known).inspect_err(|_| known.forget())
             })
-            .await
+            .await;
+        open.is_full.store(matches!(decided, Err(StoreError::Full(_))), Ordering::Relaxed);
+        decided
     }
 
     /// The file has one writer.
@@ -194,6 +201,13 @@ impl Store for SqliteStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.ready()?.writer.run(locations::check_writable).await
+        let open = self.ready()?;
+        let was_full = open.is_full.load(Ordering::Relaxed);
+        if was_full {
+            open.writer.check_room()?;
+        }
+        open.writer.run(move |connection| locations::check_writable(connection, was_full)).await?;
+        open.is_full.store(false, Ordering::Relaxed);
+        Ok(())
     }
 }

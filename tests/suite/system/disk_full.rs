@@ -134,6 +134,7 @@ async fn a_full_disk_is_a_503_and_heals_and_nothing_acknowledged_is_lost() {
         if disk.mounted {
             let sentence = "The disk under the database is full; nothing was changed. Try again once there is room.";
             assert_eq!(refused.json()["detail"], sentence);
+            assert_eq!(http.get("/readyz").await.status, 503);
         }
         for path in ["/status", "/locations", "/executions/1", "/events"] {
             assert_eq!(http.get(path).await.status, 200, "{path} only reads");
@@ -144,6 +145,10 @@ async fn a_full_disk_is_a_503_and_heals_and_nothing_acknowledged_is_lost() {
         assert_eq!(saved.executions.len(), runs.len(), "nothing half-written is there");
         disk.free();
         let give_up = Instant::now() + HEALS_WITHIN;
+        // Where nobody is sent to a server that is not ready, it has to find out by itself.
+        while http.get("/readyz").await.status != StatusCode::OK {
+            assert!(Instant::now() < give_up, "it does not heal: {}", disk.server.log());
+        }
         while register(&http, &mut runs).await.status != StatusCode::OK {
             assert!(Instant::now() < give_up, "it does not heal: {}", disk.server.log());
         }
