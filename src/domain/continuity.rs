@@ -63,7 +63,9 @@ impl Continuity {
         // Far more than anybody starts between two promotions. The time tells two promotions apart
         // that do not know of each other, and so have the same number.
         let step = promotions.clamp(1, Self::MOST_PROMOTIONS) << 40;
-        let fence_floor = self.fence_floor.max(step + (now.as_second() << 9));
+        let by_number = step + (now.as_second() << 9);
+        // A restoration has raised it far above that.
+        let fence_floor = if by_number > self.fence_floor { by_number } else { self.raised_to(now) };
         let facts = [
             before.map(|before| ("timeline_before", Fact::Number(before))),
             Some(("timeline", Fact::Number(timeline))),
@@ -79,10 +81,15 @@ impl Continuity {
     /// every fence that was ever counted up to, and the later restoration's is above the earlier's.
     #[must_use]
     pub fn restored(self, now: Timestamp) -> Pulse {
-        let fence_floor = self.fence_floor.max(now.as_microsecond());
+        let fence_floor = self.raised_to(now);
         let event = resumed(self.pulse_at, vec![("fence_floor", Fact::Number(fence_floor))]);
         let pulse_at = self.pulse_at.map(|_| now);
         Pulse { continuity: Self { fence_floor, pulse_at, resumed_at: Some(now) }, event: Some(event) }
+    }
+
+    /// The time in microseconds, or what a second is above the floor that there is.
+    fn raised_to(&self, now: Timestamp) -> i64 {
+        now.as_microsecond().max(self.fence_floor + 1_000_000)
     }
 
     /// What there is to write, if anything. `is_idle` says that nobody has a lease or waits.
@@ -177,7 +184,12 @@ mod tests {
         assert!((1 << 40..1 << 53).contains(&first.fence_floor));
         let again = beating().restored(at(201)).continuity;
         assert!(again.fence_floor - first.fence_floor >= 1_000_000);
-        assert_eq!(again.restored(at(100)).continuity.fence_floor, again.fence_floor, "though the clock was set back");
+        for now in [at(100), at(300)] {
+            for next in [again.restored(now), again.promoted(Some(1), 2, 1, now)] {
+                let above = next.continuity.fence_floor - again.fence_floor;
+                assert!(above >= 1_000_000, "though the clock was set back, or a standby takes over: {above}");
+            }
+        }
         let step = |seconds| numbers_left_out(Some(at(0)), at(seconds));
         assert_eq!((step(0), step(-3_600), step(60)), (1_000_000, 1_000_000, 1_120_000));
     }
