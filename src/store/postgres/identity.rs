@@ -4,11 +4,14 @@
 
 use deadpool_postgres::Object;
 use jiff::Timestamp;
+use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
-use super::error::{classify, classify_commit};
+use super::error::classify;
 use super::rows::{self, get};
+use super::standby::Standby;
 use super::timeline::go_on;
+use super::transaction::{LONGEST_LOCK_WAIT, begin, commit};
 use crate::domain::continuity::numbers_left_out;
 use crate::store::StoreError;
 
@@ -18,9 +21,16 @@ const IDENTITY: &str = "
            || '/' || 'perfreg_registry'::regclass::oid
       FROM pg_control_system()";
 
+/// The newest moment that the database knows of; the database itself is older than anything in it.
+const KNOWN_UNTIL: &str = "
+    greatest((SELECT at FROM perfreg_events ORDER BY position DESC, number DESC LIMIT 1),
+             (SELECT start_time FROM test_executions ORDER BY start_time DESC, run_id DESC LIMIT 1),
+             (SELECT min(applied_at) FROM perfreg_migrations))";
+
 /// If these are other tables than the registry's row names, all numbers go on far above those that may have
-/// been given away since, in a transaction of its own. To be called when a server starts.
-pub async fn check(client: &mut Object, now: Option<Timestamp>) -> Result<(), StoreError> {
+/// been given away since, in a transaction of its own. To be called when a server starts, before anything else
+/// is asked of the row.
+pub async fn check(client: &Object, now: Option<Timestamp>, standby: &Standby) -> Result<(), StoreError> {
     let current: Option<String> = match client.query_typed_one(IDENTITY, &[]).await {
         Ok(row) => get(&row, 0)?,
         Err(error) => match classify(error) {
@@ -32,32 +42,45 @@ pub async fn check(client: &mut Object, now: Option<Timestamp>) -> Result<(), St
         tracing::info!("the database does not say which it is, so it is not noticed if it was restored from a dump");
         return Ok(());
     };
-    let sql = "UPDATE perfreg_registry SET identity = $1 WHERE id = 1 AND identity IS NULL";
-    client.execute_typed(sql, &[(&current, Type::TEXT)]).await.map_err(classify)?;
-    let transaction = client.transaction().await.map_err(classify)?;
-    let sql = format!(
-        "SELECT {}, coalesce($1, clock_timestamp()), identity,
-                (SELECT at FROM perfreg_events ORDER BY position DESC, number DESC LIMIT 1)
-           FROM perfreg_registry WHERE id = 1 FOR UPDATE",
-        rows::CONTINUITY_COLUMNS
-    );
-    let row = transaction.query_typed_one(&sql, &[(&now, Type::TIMESTAMPTZ)]).await.map_err(classify)?;
-    let (now, before, newest): (Timestamp, Option<&str>, Option<Timestamp>) =
-        (get(&row, 3)?, get(&row, 4)?, get(&row, 5)?);
-    if before == Some(&current) {
+    let named = "SELECT identity FROM perfreg_registry WHERE id = 1";
+    let named = client.query_typed_one(named, &[]).await.map_err(classify)?;
+    if get::<Option<&str>>(&named, 0)? == Some(&current) {
         return Ok(());
     }
-    let before = rows::continuity(&row)?;
-    let pulse = before.restored(now);
-    let run_ids = numbers_left_out(newest.max(before.pulse_at), now);
-    go_on(&transaction, &pulse, run_ids, now).await?;
-    let sql = "UPDATE perfreg_registry SET identity = $1 WHERE id = 1";
-    transaction.execute_typed(sql, &[(&current, Type::TEXT)]).await.map_err(classify)?;
-    transaction.commit().await.map_err(classify_commit)?;
-    tracing::warn!(
-        fence_floor = pulse.continuity.fence_floor,
-        "the database was restored from a dump or copied; fences and run_ids go on above those it may not know of, \
-         and leases count from now"
+    begin(client, LONGEST_LOCK_WAIT, standby).await?;
+    enter(client, &current, now).await?;
+    commit(client, standby).await
+}
+
+/// Names the tables in the row. A server that comes second finds it done.
+async fn enter(client: &Client, current: &str, now: Option<Timestamp>) -> Result<(), StoreError> {
+    let sql = format!(
+        "SELECT {}, coalesce($1, clock_timestamp()), identity, {KNOWN_UNTIL} FROM perfreg_registry
+          WHERE id = 1 FOR UPDATE",
+        rows::CONTINUITY_COLUMNS
     );
-    Ok(())
+    let row = client.query_typed_one(&sql, &[(&now, Type::TIMESTAMPTZ)]).await.map_err(classify)?;
+    let (now, before, newest): (Timestamp, Option<&str>, Option<Timestamp>) =
+        (get(&row, 3)?, get(&row, 4)?, get(&row, 5)?);
+    if before == Some(current) {
+        return Ok(());
+    }
+    let mut set = "identity = $1";
+    if before.is_some() {
+        let continuity = rows::continuity(&row)?;
+        let pulse = continuity.restored(now);
+        go_on(client, &pulse, numbers_left_out(newest.max(continuity.pulse_at), now), now).await?;
+        tracing::warn!(
+            fence_floor = pulse.continuity.fence_floor,
+            "the database was restored from a dump or copied; fences and run_ids go on above those it may not know \
+             of, and leases count from now"
+        );
+        // The timelines that it names are those of the server that it comes from.
+        set = "identity = $1, timeline = NULL, first_timeline = NULL";
+    }
+    client
+        .execute_typed(&format!("UPDATE perfreg_registry SET {set} WHERE id = 1"), &[(&current, Type::TEXT)])
+        .await
+        .map(|_| ())
+        .map_err(classify)
 }

@@ -92,8 +92,8 @@ impl Store for PostgresStore {
     async fn prepare(&self) -> Result<(), StoreError> {
         let prepare = async |client: &mut Object| {
             migrate::migrate(client).await?;
-            self.timelines.prepare(client).await?;
-            identity::check(client, self.clock.simulated_now()).await
+            identity::check(client, self.clock.simulated_now(), &self.standby).await?;
+            self.timelines.prepare(client).await
         };
         self.connections.run_without_limit(prepare).await?;
         if self.standby.is_required() {

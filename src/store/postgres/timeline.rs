@@ -6,10 +6,10 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use deadpool_postgres::{Object, Transaction};
+use deadpool_postgres::Object;
 use jiff::Timestamp;
-use tokio_postgres::Row;
 use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
 
 use super::error::{classify, classify_commit};
 use super::events;
@@ -93,7 +93,7 @@ pub async fn enter(client: &mut Object, timeline: i64, now: Option<Timestamp>) -
     }
     let first = first.unwrap_or(timeline);
     let pulse = rows::continuity(&row)?.promoted(before, timeline, timeline - first, now);
-    go_on(&transaction, &pulse, RUN_IDS_LEFT_OUT, now).await?;
+    go_on(transaction.client(), &pulse, RUN_IDS_LEFT_OUT, now).await?;
     let sql = "UPDATE perfreg_registry SET timeline = $1, first_timeline = $2 WHERE id = 1";
     transaction.execute_typed(sql, &[(&timeline, Type::INT8), (&first, Type::INT8)]).await.map_err(classify)?;
     transaction.commit().await.map_err(classify_commit)?;
@@ -107,15 +107,10 @@ pub async fn enter(client: &mut Object, timeline: i64, now: Option<Timestamp>) -
     Ok(())
 }
 
-/// Goes on as the pulse says, with all numbers above those that may have been forgotten.
-pub async fn go_on(
-    transaction: &Transaction<'_>,
-    pulse: &Pulse,
-    run_ids_left_out: i64,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+/// Goes on as the pulse says, in the transaction that is open, with all numbers above those that may have been forgotten.
+pub async fn go_on(client: &Client, pulse: &Pulse, run_ids_left_out: i64, now: Timestamp) -> Result<(), StoreError> {
     let Continuity { fence_floor, pulse_at, resumed_at } = pulse.continuity;
-    transaction
+    client
         .execute_typed(
             "UPDATE perfreg_registry SET fence_floor = $1, pulse_at = $2, resumed_at = $3,
                     event_offset = event_offset + $4 WHERE id = 1",
@@ -129,9 +124,9 @@ pub async fn go_on(
         .await
         .map_err(classify)?;
     let skip = "SELECT setval('perfreg_run_id', last_value + $1) FROM perfreg_run_id";
-    transaction.query_typed_one(skip, &[(&run_ids_left_out, Type::INT8)]).await.map_err(classify)?;
+    client.query_typed_one(skip, &[(&run_ids_left_out, Type::INT8)]).await.map_err(classify)?;
     let saved: Vec<_> = pulse.event.iter().map(|event| (event, None)).collect();
-    events::insert(transaction.client(), &saved, now).await
+    events::insert(client, &saved, now).await
 }
 
 #[cfg(test)]

@@ -223,6 +223,8 @@ async fn no_fence_and_no_run_id_is_given_twice_though_a_dump_was_put_back() {
     let mut given = vec![started(&decide(store.as_ref(), Some("here"), vec![leased("0.1")]).await[0]).clone()];
     store.pulse().await.expect("a pulse");
     dump_and_restore(&database.direct_url, &put_back.direct_url);
+    // As if it came from a server that was promoted before.
+    execute(&put_back, "UPDATE perfreg_registry SET timeline = 7").await;
     given.extend(start_some(store.as_ref(), 10).await);
     let lost = started(&decide(store.as_ref(), Some("here"), vec![leased("0.2")]).await[0]).clone();
     given.push(lost.clone());
