@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -228,7 +228,14 @@ async fn whenever_a_restoration_is_killed_a_whole_database_is_under_the_name() {
     start(&server.http(), &["new", "newer"]).await;
     // Its newest changes stand beside the file.
     server.kill();
-    for moment in 0..16 {
+    let mut seen = HashSet::new();
+    let mut whole = None;
+    // Until it was killed before and behind what it is about, and so at moments all over it.
+    for moment in 0.. {
+        if moment > 16 && seen.len() == 2 {
+            break;
+        }
+        assert!(moment < 100, "it was never killed in time, or never late enough");
         let place = tempfile::TempDir::new().expect("a folder");
         let path = place.path().join("perfreg.db");
         for suffix in ["", "-wal"] {
@@ -236,16 +243,21 @@ async fn whenever_a_restoration_is_killed_a_whole_database_is_under_the_name() {
             fs::copy(beside(database.path()), beside(&path)).expect("it was not closed");
         }
         let url = format!("sqlite:{}", path.display());
-        let mut restoration = perfreg();
-        restoration.arg("restore").arg(&backup).args(["--database", &url]).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut restoration = restoration.spawn().expect("the binary starts");
-        tokio::time::sleep(Duration::from_millis(6 * moment)).await;
-        restoration.kill().expect("it is ours");
-        restoration.wait().expect("it ends");
-        let left = count(&path);
-        assert!([1, 3].contains(&left), "killed after {} ms it leaves {left}", 6 * moment);
+        if let Some(whole) = whole {
+            let mut restoration = perfreg();
+            restoration.arg("restore").arg(&backup).args(["--database", &url]);
+            let mut restoration = restoration.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+            tokio::time::sleep(whole * moment / 12).await;
+            restoration.kill().expect("it is ours");
+            restoration.wait().expect("it ends");
+            let left = count(&path);
+            assert!([1, 3].contains(&left), "killed after {moment} twelfths it leaves {left}");
+            seen.insert(left);
+        }
+        let begun = Instant::now();
         let (code, _, error) = copy("restore", &backup, &url, &[]);
         assert_eq!(code, Some(0), "{error}");
         assert_eq!(count(&path), 1);
+        whole.get_or_insert(begun.elapsed());
     }
 }
