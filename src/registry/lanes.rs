@@ -133,7 +133,7 @@ impl Lanes {
     }
 }
 
-/// Warns when a batch fails and when it is given up; in between it is only tried again.
+/// Warns when a batch fails, and when it is not tried again.
 fn log(batch: &Batch, error: &StoreError, is_last: bool) {
     let location = batch.lanes.first().and_then(|lane| lane.location.as_ref()).map(LocationName::as_str);
     let locations = batch.lanes.len();
@@ -141,9 +141,9 @@ fn log(batch: &Batch, error: &StoreError, is_last: bool) {
         // Which was said when it went away.
         tracing::debug!(location, locations, "a batch was not decided: {error}");
     } else if is_last {
-        tracing::warn!(location, locations, "a batch was given up: {error}");
+        tracing::warn!(location, locations, "a batch was not decided: {error}");
     } else if batch.is_retry {
-        tracing::debug!(location, locations, "a batch was not decided again: {error}");
+        tracing::debug!(location, locations, "a batch was not decided yet: {error}");
     } else {
         tracing::warn!(location, locations, "a batch was not decided, and is tried again: {error}");
     }
