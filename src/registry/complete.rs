@@ -1,6 +1,5 @@
 //! Records how an execution ended.
 
-use super::receipt::Located;
 use super::register::unexpected;
 use super::{Registry, RegistryError, token};
 use crate::domain::admission::Command;
@@ -51,17 +50,10 @@ impl Registry {
         token: Option<&TokenHash>,
         receipt: Option<&str>,
     ) -> Result<Completed, RegistryError> {
-        if let Some(answer) = self.submit_where_seen(run_id, command.clone(), token, receipt.is_some()).await? {
-            return completed(answer);
+        match self.submit_about(run_id, command, token, receipt).await? {
+            Some(answer) => completed(answer),
+            None => Ok(Completed::WrongReceipt),
         }
-        let location = match self.locate(run_id, token, receipt).await? {
-            Located::At(location) => location,
-            Located::WrongReceipt => return Ok(Completed::WrongReceipt),
-            Located::OtherRun => return Ok(Completed::OtherRun),
-            Located::WrongToken => return Ok(Completed::WrongToken),
-            Located::NotFound => return Ok(Completed::NotFound),
-        };
-        completed(self.lanes.submit(location, command).await?)
     }
 }
 
@@ -78,6 +70,7 @@ fn completed(answer: Answer) -> Result<Completed, RegistryError> {
         Answer::EndedOtherwise(execution) => Completed::EndedOtherwise(execution),
         Answer::NotStarted(execution) => Completed::NotStarted(execution),
         Answer::WrongToken => Completed::WrongToken,
+        Answer::OtherRun => Completed::OtherRun,
         Answer::NotFound => Completed::NotFound,
         other => return Err(unexpected("an end", &other)),
     })

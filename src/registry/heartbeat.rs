@@ -1,6 +1,5 @@
 //! Keeps a run, or a waiter's place, alive.
 
-use super::receipt::Located;
 use super::register::unexpected;
 use super::{Registry, RegistryError, token};
 use crate::domain::admission::Command;
@@ -43,17 +42,10 @@ impl Registry {
         self.receipt_key().await?;
         let token = token::hash(lease_token);
         let beat = Command::Beat { run_id, token: token.clone() };
-        if let Some(answer) = self.submit_where_seen(run_id, beat.clone(), Some(&token), receipt.is_some()).await? {
-            return beaten(answer);
+        match self.submit_about(run_id, beat, Some(&token), receipt).await? {
+            Some(answer) => beaten(answer),
+            None => Ok(Beaten::WrongReceipt),
         }
-        let location = match self.locate(run_id, Some(&token), receipt).await? {
-            Located::At(location) => location,
-            Located::WrongReceipt => return Ok(Beaten::WrongReceipt),
-            Located::OtherRun => return Ok(Beaten::OtherRun),
-            Located::WrongToken => return Ok(Beaten::WrongToken),
-            Located::NotFound => return Ok(Beaten::NotFound),
-        };
-        beaten(self.lanes.submit(location, beat).await?)
     }
 }
 
@@ -62,6 +54,7 @@ fn beaten(answer: Answer) -> Result<Beaten, RegistryError> {
         Answer::Alive(execution, room) => Beaten::Alive(execution, room),
         Answer::EndedOtherwise(execution) => Beaten::Over(execution),
         Answer::WrongToken => Beaten::WrongToken,
+        Answer::OtherRun => Beaten::OtherRun,
         Answer::NotFound => Beaten::NotFound,
         other => return Err(unexpected("a beat", &other)),
     })

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::line::Location;
+use super::receipt::Located;
 use super::{Registry, RegistryError};
 use crate::domain::admission::Command;
 use crate::domain::answer::Answer;
@@ -13,7 +14,7 @@ use crate::domain::lease::TokenHash;
 /// Past this many the memory is emptied: looking up again costs time, never correctness.
 const MOST_REMEMBERED: usize = 100_000;
 
-/// Where executions that wait or run were seen, and what their runners show. None ever changes either.
+/// Where executions that wait or run were seen, and what their runners show. Neither ever changes.
 #[derive(Debug, Default)]
 pub struct Seen(Mutex<HashMap<RunId, (Location, Option<TokenHash>)>>);
 
@@ -37,9 +38,33 @@ impl Seen {
 }
 
 impl Registry {
+    /// Submits what is said of an execution to its location. Nothing if the receipt is not ours, or of another run.
+    pub(super) async fn submit_about(
+        &self,
+        run_id: RunId,
+        command: Command,
+        token: Option<&TokenHash>,
+        receipt: Option<&str>,
+    ) -> Result<Option<Answer>, RegistryError> {
+        // The refusal of an end is noted, so that whoever may have been forgotten must not ask twice.
+        let asks_once = receipt.is_some() && matches!(command, Command::Complete { .. });
+        if !asks_once
+            && let Some(answer) = self.submit_where_seen(run_id, command.clone(), token, receipt.is_some()).await?
+        {
+            return Ok(Some(answer));
+        }
+        Ok(Some(match self.locate(run_id, token, receipt).await? {
+            Located::At(location) => self.lanes.submit(location, command).await?,
+            Located::WrongReceipt => return Ok(None),
+            Located::OtherRun => Answer::OtherRun,
+            Located::WrongToken => Answer::WrongToken,
+            Located::NotFound => Answer::NotFound,
+        }))
+    }
+
     /// Submits what is said of an execution to where it was seen. Nothing if that is not known, or if the database may
     /// have forgotten since what a receipt would tell it: then it has to be looked up.
-    pub(super) async fn submit_where_seen(
+    async fn submit_where_seen(
         &self,
         run_id: RunId,
         command: Command,
@@ -55,8 +80,8 @@ impl Registry {
         let is_forgotten = match &answer {
             Answer::NotFound => true,
             // The run_id, and so the token, is another's by now.
-            Answer::WrongToken => has_receipt && token.is_some(),
-            Answer::NotStarted(run) | Answer::Alive(run, _) => has_receipt && run.status == Status::Queued,
+            Answer::WrongToken => has_receipt,
+            Answer::Alive(run, _) => has_receipt && run.status == Status::Queued,
             _ => false,
         };
         if is_forgotten {
