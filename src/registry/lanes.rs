@@ -133,18 +133,13 @@ impl Lanes {
     }
 }
 
-/// Warns when a batch fails, and when it is not tried again.
+/// Warns when a batch fails, and when it is not tried again; that a standby is missing was said when it went away.
 fn log(batch: &Batch, error: &StoreError, is_last: bool) {
     let location = batch.lanes.first().and_then(|lane| lane.location.as_ref()).map(LocationName::as_str);
     let locations = batch.lanes.len();
-    if matches!(error, StoreError::NoStandby(_)) {
-        // Which was said when it went away.
+    if matches!(error, StoreError::NoStandby(_)) || (batch.is_retry && !is_last) {
         tracing::debug!(location, locations, "a batch was not decided: {error}");
-    } else if is_last {
-        tracing::warn!(location, locations, "a batch was not decided: {error}");
-    } else if batch.is_retry {
-        tracing::debug!(location, locations, "a batch was not decided yet: {error}");
     } else {
-        tracing::warn!(location, locations, "a batch was not decided, and is tried again: {error}");
+        tracing::warn!(location, locations, "a batch was not decided: {error}");
     }
 }
