@@ -1,5 +1,6 @@
 //! Withdraws an execution.
 
+use super::complete::completed;
 use super::{Completed, Registry, RegistryError};
 use crate::domain::admission::Command;
 use crate::domain::execution::RunId;
@@ -21,6 +22,7 @@ impl Registry {
     /// If the database did not answer.
     pub async fn cancel(&self, run_id: RunId, cancellation: Cancellation) -> Result<Completed, RegistryError> {
         let Cancellation { reason, by, force } = cancellation;
-        self.end(Command::Cancel { run_id, reason, by, force }, run_id, None, None).await
+        let command = Command::Cancel { run_id, reason, by, force };
+        completed(self.submit_about(run_id, command, None, None).await?)
     }
 }

@@ -5,7 +5,6 @@ use super::{Registry, RegistryError, token};
 use crate::domain::admission::Command;
 use crate::domain::answer::Answer;
 use crate::domain::execution::{Execution, Outcome, RunId};
-use crate::domain::lease::TokenHash;
 
 #[derive(Clone, Debug)]
 pub enum Completed {
@@ -40,24 +39,14 @@ impl Registry {
         receipt: Option<&str>,
     ) -> Result<Completed, RegistryError> {
         let token = lease_token.map(token::hash);
-        self.end(Command::Complete { run_id, outcome, token: token.clone() }, run_id, token.as_ref(), receipt).await
-    }
-
-    pub(super) async fn end(
-        &self,
-        command: Command,
-        run_id: RunId,
-        token: Option<&TokenHash>,
-        receipt: Option<&str>,
-    ) -> Result<Completed, RegistryError> {
-        match self.submit_about(run_id, command, token, receipt).await? {
-            Some(answer) => completed(answer),
-            None => Ok(Completed::WrongReceipt),
-        }
+        let command = Command::Complete { run_id, outcome, token: token.clone() };
+        completed(self.submit_about(run_id, command, token.as_ref(), receipt).await?)
     }
 }
 
-fn completed(answer: Answer) -> Result<Completed, RegistryError> {
+/// `None` stands for a receipt that is not ours, or of another run.
+pub(super) fn completed(answer: Option<Answer>) -> Result<Completed, RegistryError> {
+    let Some(answer) = answer else { return Ok(Completed::WrongReceipt) };
     Ok(match answer {
         Answer::Ended(execution) => {
             tracing::info!(run_id = execution.run_id.0, status = execution.status.as_str(), "ended");

@@ -42,14 +42,13 @@ impl Registry {
         self.receipt_key().await?;
         let token = token::hash(lease_token);
         let beat = Command::Beat { run_id, token: token.clone() };
-        match self.submit_about(run_id, beat, Some(&token), receipt).await? {
-            Some(answer) => beaten(answer),
-            None => Ok(Beaten::WrongReceipt),
-        }
+        beaten(self.submit_about(run_id, beat, Some(&token), receipt).await?)
     }
 }
 
-fn beaten(answer: Answer) -> Result<Beaten, RegistryError> {
+/// `None` stands for a receipt that is not ours, or of another run.
+fn beaten(answer: Option<Answer>) -> Result<Beaten, RegistryError> {
+    let Some(answer) = answer else { return Ok(Beaten::WrongReceipt) };
     Ok(match answer {
         Answer::Alive(execution, room) => Beaten::Alive(execution, room),
         Answer::EndedOtherwise(execution) => Beaten::Over(execution),

@@ -192,10 +192,16 @@ on_both_databases! {
         let lost = http.admit(json!({"factor": 0.5, "lease_seconds": 60})).await;
         let request = json!({"run_id": 1, "status": "success", "lease_token": lost["lease_token"],
                              "receipt": lost["receipt"]});
-        let sql = "UPDATE test_executions SET id = '019e0000-0000-7000-8000-000000000000', lease_token_hash = 'another';
+        let sql = "UPDATE test_executions SET id = '019e0000-0000-7000-8000-000000000000';
                    UPDATE perfreg_locations SET version = version + 1";
         execute(database, sql).await;
         let reply = http.post("/complete", &request).await;
+        assert_eq!((reply.status.as_u16(), &reply.json()["type"]), (409, &json!("urn:perfreg:problem:lost")));
+        let secret = "UPDATE test_executions SET lease_token_hash = 'another';
+                      UPDATE perfreg_locations SET version = version + 1";
+        execute(database, secret).await;
+        let beat = json!({"run_id": 1, "lease_token": lost["lease_token"], "receipt": lost["receipt"]});
+        let reply = http.post("/heartbeat", &beat).await;
         assert_eq!((reply.status.as_u16(), &reply.json()["type"]), (409, &json!("urn:perfreg:problem:lost")));
         let forget = "DELETE FROM test_executions; UPDATE perfreg_locations SET used_millionths = 0, running = 0,
                              leased = 0, next_due = NULL, version = version + 1";
