@@ -71,10 +71,7 @@ impl Continuity {
             Some(("timeline", Fact::Number(timeline))),
             Some(("fence_floor", Fact::Number(fence_floor))),
         ];
-        let event = resumed(self.pulse_at, facts.into_iter().flatten().collect());
-        // Where nobody has a lease or waits there is no pulse, and none is begun.
-        let pulse_at = self.pulse_at.map(|_| now);
-        Pulse { continuity: Self { fence_floor, pulse_at, resumed_at: Some(now) }, event: Some(event) }
+        self.goes_on(fence_floor, facts.into_iter().flatten().collect(), now)
     }
 
     /// As it goes on from a backup, which does not know what was given out after it. The time in microseconds is far above
@@ -82,7 +79,12 @@ impl Continuity {
     #[must_use]
     pub fn restored(self, now: Timestamp) -> Pulse {
         let fence_floor = self.raised_to(now);
-        let event = resumed(self.pulse_at, vec![("fence_floor", Fact::Number(fence_floor))]);
+        self.goes_on(fence_floor, vec![("fence_floor", Fact::Number(fence_floor))], now)
+    }
+
+    fn goes_on(self, fence_floor: i64, facts: Vec<(&'static str, Fact)>, now: Timestamp) -> Pulse {
+        let event = resumed(self.pulse_at, facts);
+        // Where nobody has a lease or waits there is no pulse, and none is begun.
         let pulse_at = self.pulse_at.map(|_| now);
         Pulse { continuity: Self { fence_floor, pulse_at, resumed_at: Some(now) }, event: Some(event) }
     }
