@@ -10,7 +10,7 @@ use tokio_postgres::types::Type;
 use super::error::classify;
 use super::rows::{self, get};
 use super::standby::Standby;
-use super::timeline::go_on;
+use super::timeline::{ask_engine, go_on};
 use super::transaction::{LONGEST_LOCK_WAIT, begin, commit};
 use crate::domain::continuity::numbers_left_out;
 use crate::store::StoreError;
@@ -31,14 +31,7 @@ const KNOWN_UNTIL: &str = "
 /// been given away since, in a transaction of its own. To be called when a server starts, before anything else
 /// is asked of the row.
 pub async fn check(client: &Object, now: Option<Timestamp>, standby: &Standby) -> Result<(), StoreError> {
-    let current: Option<String> = match client.query_typed_one(IDENTITY, &[]).await {
-        Ok(row) => get(&row, 0)?,
-        Err(error) => match classify(error) {
-            StoreError::Broken(_) | StoreError::Unsuitable(_) => None,
-            error => return Err(error),
-        },
-    };
-    let Some(current) = current else {
+    let Some(current) = ask_engine(client, IDENTITY).await? else {
         tracing::info!("the database does not say which it is, so it is not noticed if it was restored from a dump");
         return Ok(());
     };

@@ -34,13 +34,8 @@ pub struct Timelines {
 impl Timelines {
     /// Finds out whether there are any, and names the first in the registry's row.
     pub async fn prepare(&self, client: &Object) -> Result<(), StoreError> {
-        let current = match client.query_typed_one("SELECT pg_walfile_name(pg_current_wal_lsn())", &[]).await {
-            Ok(row) => number(get(&row, 0)?),
-            Err(error) => match classify(error) {
-                StoreError::Broken(_) | StoreError::Unsuitable(_) => None,
-                error => return Err(error),
-            },
-        };
+        let file = ask_engine(client, "SELECT pg_walfile_name(pg_current_wal_lsn())").await?;
+        let current = file.as_deref().and_then(number);
         let Some(current) = current else {
             tracing::info!(
                 "the database has no timelines, so a server that takes over and has lost some is not noticed"
@@ -71,6 +66,17 @@ impl Timelines {
             known.forget();
         }
         Ok((named != Some(current)).then_some(current))
+    }
+}
+
+/// What the server says of itself; nothing on an engine that does not know the question.
+pub async fn ask_engine(client: &Client, sql: &str) -> Result<Option<String>, StoreError> {
+    match client.query_typed_one(sql, &[]).await {
+        Ok(row) => get(&row, 0),
+        Err(error) => match classify(error) {
+            StoreError::Broken(_) | StoreError::Unsuitable(_) => Ok(None),
+            error => Err(error),
+        },
     }
 }
 
