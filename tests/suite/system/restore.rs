@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tempfile::TempDir;
 
 use super::backup::{copy, names};
 use super::evidence::Saved;
@@ -37,7 +38,7 @@ fn replaced(folder: &Path) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_was_given_out_after_a_backup_is_given_out_again_after_its_restoration() {
     let database = TestDatabase::new(Engine::Sqlite).await;
-    let folder = tempfile::TempDir::new().expect("a folder");
+    let folder = TempDir::new().expect("a folder");
     let backup = folder.path().join("backup.db");
     let mut server = TestServer::start(&database.url);
     let kept = start(&server.http(), &["known", "known"]).await;
@@ -89,7 +90,7 @@ async fn nothing_that_was_given_out_after_a_backup_is_given_out_again_after_its_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_of_a_restored_run_counts_from_the_restoration() {
     let database = TestDatabase::new(Engine::Sqlite).await;
-    let folder = tempfile::TempDir::new().expect("a folder");
+    let folder = TempDir::new().expect("a folder");
     let backup = folder.path().join("backup.db");
     let server = TestServer::start(&database.url);
     let run = server.http().admit(json!({"lease_seconds": 10})).await;
@@ -111,7 +112,7 @@ async fn a_lease_of_a_restored_run_counts_from_the_restoration() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restoration_that_cannot_be_says_why_and_changes_nothing() {
     let database = TestDatabase::new(Engine::Sqlite).await;
-    let folder = tempfile::TempDir::new().expect("a folder");
+    let folder = TempDir::new().expect("a folder");
     let path = |name: &str| folder.path().join(name);
     let server = TestServer::start(&database.url);
     server.http().admit(json!({})).await;
@@ -156,7 +157,7 @@ async fn a_restoration_that_cannot_be_says_why_and_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restoration_replaces_nothing_but_a_database_of_perfreg() {
     let database = TestDatabase::new(Engine::Sqlite).await;
-    let folder = tempfile::TempDir::new().expect("a folder");
+    let folder = TempDir::new().expect("a folder");
     let path = |name: &str| folder.path().join(name);
     let server = TestServer::start(&database.url);
     server.http().admit(json!({})).await;
@@ -190,16 +191,22 @@ async fn a_restoration_replaces_nothing_but_a_database_of_perfreg() {
     assert!(!running.with_extension("lock").exists(), "no lock beside the folder");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_was_not_closed_is_kept_whole_in_one_file_when_it_is_replaced() {
-    let database = TestDatabase::new(Engine::Sqlite).await;
-    let folder = tempfile::TempDir::new().expect("a folder");
+/// A database with three executions that was not closed, so that the newest changes stand beside its file, and a backup
+/// from when there was one.
+async fn outgrown() -> (TestDatabase, TempDir, PathBuf) {
+    let (database, folder) = (TestDatabase::new(Engine::Sqlite).await, TempDir::new().expect("a folder"));
     let backup = folder.path().join("backup.db");
     let mut server = TestServer::start(&database.url);
     start(&server.http(), &["here"]).await;
     assert_eq!(copy("backup", &backup, &database.url, &[]).0, Some(0));
     start(&server.http(), &["here", "there"]).await;
     server.kill();
+    (database, folder, backup)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_was_not_closed_is_kept_whole_in_one_file_when_it_is_replaced() {
+    let (database, _folder, backup) = outgrown().await;
     let kept = database.path().parent().expect("a folder");
     assert_eq!(copy("restore", &backup, &database.url, &[]).0, Some(0));
     let found = names(kept);
@@ -219,15 +226,7 @@ fn count(path: &Path) -> i64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whenever_a_restoration_is_killed_a_whole_database_is_under_the_name() {
-    let database = TestDatabase::new(Engine::Sqlite).await;
-    let folder = tempfile::TempDir::new().expect("a folder");
-    let backup = folder.path().join("backup.db");
-    let mut server = TestServer::start(&database.url);
-    start(&server.http(), &["known"]).await;
-    assert_eq!(copy("backup", &backup, &database.url, &[]).0, Some(0));
-    start(&server.http(), &["new", "newer"]).await;
-    // Its newest changes stand beside the file.
-    server.kill();
+    let (database, _folder, backup) = outgrown().await;
     let mut seen = HashSet::new();
     let mut whole = None;
     // Until it was killed before and behind what it is about, and so at moments all over it.
@@ -236,7 +235,7 @@ async fn whenever_a_restoration_is_killed_a_whole_database_is_under_the_name() {
             break;
         }
         assert!(moment < 100, "it was never killed in time, or never late enough");
-        let place = tempfile::TempDir::new().expect("a folder");
+        let place = TempDir::new().expect("a folder");
         let path = place.path().join("perfreg.db");
         for suffix in ["", "-wal"] {
             let beside = |path: &Path| format!("{}{suffix}", path.display());
