@@ -11,6 +11,8 @@ use crate::domain::location::LocationName;
 
 /// Commands in one transaction.
 const MOST_PER_BATCH: usize = 256;
+/// Beside a transaction of more commands none is begun.
+const FEW: usize = 2;
 /// Workers that have stepped aside. Each holds a connection to the database, of which others need
 /// some.
 const MOST_ASIDE: usize = 4;
@@ -50,11 +52,13 @@ pub struct Line {
     workers: usize,
     /// How many more wait for something that takes long.
     aside: usize,
+    /// Commands that are decided now, but for those that take long.
+    deciding: usize,
 }
 
 impl Line {
     pub fn new(most_workers: usize) -> Self {
-        Self { queues: HashMap::new(), ready: VecDeque::new(), most_workers, workers: 0, aside: 0 }
+        Self { queues: HashMap::new(), ready: VecDeque::new(), most_workers, workers: 0, aside: 0, deciding: 0 }
     }
 
     pub fn add(&mut self, location: Location, waiting: Waiting) {
@@ -66,9 +70,10 @@ impl Line {
         }
     }
 
-    /// Whether another worker has something to do, which is then counted.
+    /// Whether another worker has something to do, which is then counted. Beside one that decides many, none begins:
+    /// what comes meanwhile makes one large transaction, which costs far less than two small ones.
     pub fn needs_worker(&mut self) -> bool {
-        let needs_worker = !self.ready.is_empty() && self.workers < self.most_workers;
+        let needs_worker = !self.ready.is_empty() && self.workers < self.most_workers && self.deciding <= FEW;
         self.workers += usize::from(needs_worker);
         needs_worker
     }
@@ -96,6 +101,16 @@ impl Line {
             self.workers += 1;
         }
         may
+    }
+
+    /// A worker decides so many.
+    pub fn begin(&mut self, commands: usize) {
+        self.deciding += commands;
+    }
+
+    /// It is done with them, or they take long.
+    pub fn end(&mut self, commands: usize) {
+        self.deciding -= commands;
     }
 
     /// Takes what has queued up, location by location. A key for the same request at two of them is
@@ -201,6 +216,29 @@ mod tests {
         }
         assert_eq!(taken(&line.take()), [("a", 2), ("b", 1)]);
         assert_eq!(taken(&line.take()), [("c", 1), ("d", 1)]);
+    }
+
+    #[test]
+    fn another_worker_begins_beside_a_few_commands_and_not_beside_many() {
+        let mut line = Line::new(2);
+        let mut first_takes = |commands: usize| {
+            line.add(Some(place("a")), waiting(Command::Sweep));
+            assert!(line.needs_worker());
+            line.take();
+            line.begin(commands);
+            line.add(Some(place("b")), waiting(Command::Sweep));
+            let may_begin = line.needs_worker();
+            line.take();
+            for _ in 0..=usize::from(may_begin) {
+                line.leave(false);
+            }
+            line.end(commands);
+            line.give_back(vec![(Some(place("a")), true), (Some(place("b")), true)]);
+            may_begin
+        };
+        assert!(first_takes(1));
+        assert!(first_takes(FEW));
+        assert!(!first_takes(FEW + 1));
     }
 
     #[test]

@@ -21,11 +21,13 @@ pub struct Worker {
     /// The first location of the last batch, if others hold it. It is waited for alone.
     held: Option<Location>,
     is_aside: bool,
+    /// Commands of this worker that keep others from beginning.
+    counted: usize,
 }
 
 impl Worker {
     pub const fn new(lanes: Arc<Lanes>) -> Self {
-        Self { lanes, deciding: Vec::new(), held: None, is_aside: false }
+        Self { lanes, deciding: Vec::new(), held: None, is_aside: false, counted: 0 }
     }
 
     pub async fn run(mut self) {
@@ -39,6 +41,7 @@ impl Worker {
     /// Takes what has queued up; with nothing left, the worker is done in the same breath.
     fn next_batch(&mut self) -> Option<Vec<(Location, Vec<Waiting>)>> {
         let mut line = self.lanes.line();
+        line.end(std::mem::take(&mut self.counted));
         let held = self.held.take();
         let done = std::mem::take(&mut self.deciding);
         line.give_back(done.into_iter().filter(|(location, _)| Some(location) != held.as_ref()).collect());
@@ -48,7 +51,12 @@ impl Worker {
         let batch = match held {
             Some(location) => line.take_alone(location),
             None if self.is_aside => Vec::new(),
-            None => line.take(),
+            None => {
+                let batch = line.take();
+                self.counted = batch.iter().map(|(_, waiting)| waiting.len()).sum();
+                line.begin(self.counted);
+                batch
+            }
         };
         if batch.is_empty() {
             line.leave(self.is_aside);
@@ -68,7 +76,10 @@ impl Worker {
             return fates;
         }
         if !self.is_aside {
-            self.is_aside = self.lanes.line().step_aside();
+            let mut line = self.lanes.line();
+            line.end(std::mem::take(&mut self.counted));
+            self.is_aside = line.step_aside();
+            drop(line);
             self.lanes.start_worker();
         }
         deciding.await
@@ -110,6 +121,7 @@ impl Drop for Worker {
         if std::thread::panicking() {
             let mut line = self.lanes.line();
             line.leave(self.is_aside);
+            line.end(self.counted);
             for (location, _) in &self.deciding {
                 line.forget(location);
             }
