@@ -11,7 +11,8 @@ use crate::domain::location::LocationName;
 
 /// Commands in one transaction.
 const MOST_PER_BATCH: usize = 256;
-/// Beside a transaction of more commands none is begun.
+/// Beside a transaction of more commands none is begun, unless it is full: what comes meanwhile makes one large
+/// transaction, which costs far less than two small ones.
 const FEW: usize = 2;
 /// Workers that have stepped aside. Each holds a connection to the database, of which others need
 /// some.
@@ -52,13 +53,13 @@ pub struct Line {
     workers: usize,
     /// How many more wait for something that takes long.
     aside: usize,
-    /// Commands that are decided now, but for those that take long.
-    deciding: usize,
+    /// Commands that workers have taken, but for those that take long.
+    in_hand: usize,
 }
 
 impl Line {
     pub fn new(most_workers: usize) -> Self {
-        Self { queues: HashMap::new(), ready: VecDeque::new(), most_workers, workers: 0, aside: 0, deciding: 0 }
+        Self { queues: HashMap::new(), ready: VecDeque::new(), most_workers, workers: 0, aside: 0, in_hand: 0 }
     }
 
     pub fn add(&mut self, location: Location, waiting: Waiting) {
@@ -70,10 +71,9 @@ impl Line {
         }
     }
 
-    /// Whether another worker has something to do, which is then counted. Beside one that decides many, none begins:
-    /// what comes meanwhile makes one large transaction, which costs far less than two small ones.
+    /// Whether another worker has something to do, which is then counted.
     pub fn needs_worker(&mut self) -> bool {
-        let needs_worker = !self.ready.is_empty() && self.workers < self.most_workers && self.deciding <= FEW;
+        let needs_worker = !self.ready.is_empty() && self.workers < self.most_workers && !self.is_busy();
         self.workers += usize::from(needs_worker);
         needs_worker
     }
@@ -103,14 +103,14 @@ impl Line {
         may
     }
 
-    /// A worker decides so many.
-    pub fn begin(&mut self, commands: usize) {
-        self.deciding += commands;
+    /// Whether nobody should take up anything beside what is in hand.
+    pub const fn is_busy(&self) -> bool {
+        self.in_hand > FEW && self.in_hand < MOST_PER_BATCH
     }
 
-    /// It is done with them, or they take long.
-    pub fn end(&mut self, commands: usize) {
-        self.deciding -= commands;
+    /// So many of those that were taken are decided, or take long.
+    pub const fn put_down(&mut self, commands: usize) {
+        self.in_hand -= commands;
     }
 
     /// Takes what has queued up, location by location. A key for the same request at two of them is
@@ -131,6 +131,7 @@ impl Line {
             }
             keys.extend(here);
             room -= count;
+            self.in_hand += count;
             batch.push((location, queue.drain(..count).collect()));
         }
         batch
@@ -219,26 +220,22 @@ mod tests {
     }
 
     #[test]
-    fn another_worker_begins_beside_a_few_commands_and_not_beside_many() {
-        let mut line = Line::new(2);
-        let mut first_takes = |commands: usize| {
-            line.add(Some(place("a")), waiting(Command::Sweep));
+    fn nobody_begins_beside_more_than_a_few_commands_unless_they_fill_a_transaction() {
+        let begins_beside = |commands: usize| {
+            let mut line = Line::new(2);
+            for _ in 0..commands {
+                line.add(Some(place("a")), waiting(Command::Sweep));
+            }
             assert!(line.needs_worker());
             line.take();
-            line.begin(commands);
             line.add(Some(place("b")), waiting(Command::Sweep));
-            let may_begin = line.needs_worker();
-            line.take();
-            for _ in 0..=usize::from(may_begin) {
-                line.leave(false);
-            }
-            line.end(commands);
-            line.give_back(vec![(Some(place("a")), true), (Some(place("b")), true)]);
-            may_begin
+            let begins = line.needs_worker();
+            line.put_down(commands);
+            assert!(begins || line.needs_worker());
+            begins
         };
-        assert!(first_takes(1));
-        assert!(first_takes(FEW));
-        assert!(!first_takes(FEW + 1));
+        let tried = [1, FEW, FEW + 1, MOST_PER_BATCH - 1, MOST_PER_BATCH];
+        assert_eq!(tried.map(begins_beside), [true, true, false, false, true]);
     }
 
     #[test]

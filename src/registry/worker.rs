@@ -4,12 +4,14 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::lanes::{Fate, Lanes};
 use super::line::{Caller, Location, Waiting};
 use crate::store::Lane;
 
+/// For so long others wait for a batch to end, and then begin another beside it.
+const BRIEFLY: Duration = Duration::from_millis(20);
 /// After this a batch takes long, and another worker goes on with the other locations.
 const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -21,13 +23,13 @@ pub struct Worker {
     /// The first location of the last batch, if others hold it. It is waited for alone.
     held: Option<Location>,
     is_aside: bool,
-    /// Commands of this worker that keep others from beginning.
-    counted: usize,
+    /// As the line counts them.
+    in_hand: usize,
 }
 
 impl Worker {
     pub const fn new(lanes: Arc<Lanes>) -> Self {
-        Self { lanes, deciding: Vec::new(), held: None, is_aside: false, counted: 0 }
+        Self { lanes, deciding: Vec::new(), held: None, is_aside: false, in_hand: 0 }
     }
 
     pub async fn run(mut self) {
@@ -38,10 +40,10 @@ impl Worker {
         }
     }
 
-    /// Takes what has queued up; with nothing left, the worker is done in the same breath.
+    /// Takes what has queued up; with nothing left, or another at it, the worker is done in the same breath.
     fn next_batch(&mut self) -> Option<Vec<(Location, Vec<Waiting>)>> {
         let mut line = self.lanes.line();
-        line.end(std::mem::take(&mut self.counted));
+        line.put_down(std::mem::take(&mut self.in_hand));
         let held = self.held.take();
         let done = std::mem::take(&mut self.deciding);
         line.give_back(done.into_iter().filter(|(location, _)| Some(location) != held.as_ref()).collect());
@@ -50,11 +52,10 @@ impl Worker {
         }
         let batch = match held {
             Some(location) => line.take_alone(location),
-            None if self.is_aside => Vec::new(),
+            None if self.is_aside || line.is_busy() => Vec::new(),
             None => {
                 let batch = line.take();
-                self.counted = batch.iter().map(|(_, waiting)| waiting.len()).sum();
-                line.begin(self.counted);
+                self.in_hand = batch.iter().map(|(_, waiting)| waiting.len()).sum();
                 batch
             }
         };
@@ -64,22 +65,24 @@ impl Worker {
         }
         self.deciding = batch.iter().map(|(location, _)| (location.clone(), true)).collect();
         drop(line);
-        // What was given back may be more than one worker can take.
+        // What was given back, or is left beside one that is held, may be for another.
         self.lanes.start_worker();
         Some(batch)
     }
 
     async fn decide(&mut self, lanes: Vec<Lane>) -> Vec<Fate> {
-        let all = Arc::clone(&self.lanes);
+        let (all, begun) = (Arc::clone(&self.lanes), Instant::now());
         let mut deciding = pin!(all.decide(lanes));
-        if let Ok(fates) = timeout(PATIENCE, &mut deciding).await {
+        if let Ok(fates) = timeout_at(begun + BRIEFLY, &mut deciding).await {
+            return fates;
+        }
+        self.lanes.line().put_down(std::mem::take(&mut self.in_hand));
+        self.lanes.start_worker();
+        if let Ok(fates) = timeout_at(begun + PATIENCE, &mut deciding).await {
             return fates;
         }
         if !self.is_aside {
-            let mut line = self.lanes.line();
-            line.end(std::mem::take(&mut self.counted));
-            self.is_aside = line.step_aside();
-            drop(line);
+            self.is_aside = self.lanes.line().step_aside();
             self.lanes.start_worker();
         }
         deciding.await
@@ -121,7 +124,7 @@ impl Drop for Worker {
         if std::thread::panicking() {
             let mut line = self.lanes.line();
             line.leave(self.is_aside);
-            line.end(self.counted);
+            line.put_down(self.in_hand);
             for (location, _) in &self.deciding {
                 line.forget(location);
             }

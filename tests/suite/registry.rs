@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::{join, join_all};
@@ -17,7 +18,7 @@ use perfreg::domain::location::{Location, LocationName};
 use perfreg::registry::{Cancellation, Registered, Registry, RegistryError, Request, Until};
 use perfreg::store::{AuditPage, Batch, Decided, SettledEvents, Store, StoreError};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::on_both_databases;
 use crate::support::database::{Engine, TestDatabase};
@@ -30,6 +31,8 @@ struct LosesAnswers {
     left: AtomicUsize,
     /// Each transaction takes one of these, and waits while there is none.
     turns: Semaphore,
+    /// How many transactions were begun.
+    begun: AtomicUsize,
     /// How often an execution was read.
     reads: AtomicUsize,
 }
@@ -40,6 +43,7 @@ impl LosesAnswers {
             store,
             left: AtomicUsize::new(answers_to_lose),
             turns: Semaphore::new(turns),
+            begun: AtomicUsize::new(0),
             reads: AtomicUsize::new(0),
         })
     }
@@ -52,6 +56,7 @@ impl Store for LosesAnswers {
     }
 
     async fn decide(&self, batch: &Batch) -> Result<Decided, StoreError> {
+        self.begun.fetch_add(1, Ordering::SeqCst);
         self.turns.acquire().await.expect("never closed").forget();
         let answers = self.store.decide(batch).await?;
         let lost = self.left.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
@@ -237,6 +242,36 @@ on_both_databases! {
             assert!(matches!(execution.status, Status::Ended(_)), "{:?}", execution.status);
         }
     }
+}
+
+#[tokio::test]
+async fn beside_a_transaction_of_many_the_next_waits_briefly_for_what_comes_meanwhile() {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let store = LosesAnswers::new(database.store(Clock::Real).await, 0, 0);
+    let registry = Registry::new(Arc::clone(&store) as Arc<dyn Store>);
+    let register =
+        |location| registry.register(Request { expected_seconds: Some(60), ..plain(Some(location), "0.01") });
+    let begun = || store.begun.load(Ordering::SeqCst);
+    // While the transactions have no turn, nothing but time passes.
+    tokio::time::pause();
+    let first = join_all((0..3).map(|_| register("here")));
+    let later = async {
+        sleep(Duration::from_millis(1)).await;
+        join_all(["there", "there"].map(register)).await
+    };
+    let look = async {
+        sleep(Duration::from_millis(19)).await;
+        assert_eq!(begun(), 1);
+        sleep(Duration::from_millis(3)).await;
+        assert_eq!(begun(), 2);
+        tokio::time::resume();
+        store.turns.add_permits(2);
+    };
+    let ((first, later), ()) = join(join(first, later), look).await;
+    for answer in first.into_iter().chain(later) {
+        started(answer.expect("two transactions are enough"));
+    }
+    assert_eq!(begun(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
