@@ -1,5 +1,5 @@
 //! Natural batches: whatever queued up for the locations while the last commits ran goes into the
-//! next transaction, several locations together. No timer, so a lone caller waits for nothing.
+//! next transaction, several locations together. A lone caller waits for no timer.
 //! `line.rs` has who waits, `worker.rs` takes them up.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -53,7 +53,7 @@ pub struct Line {
     workers: usize,
     /// How many more wait for something that takes long.
     aside: usize,
-    /// Commands that workers have taken, but for those that take long.
+    /// Commands that workers have taken, but for those that take long, or are waited for alone.
     in_hand: usize,
 }
 
@@ -103,8 +103,8 @@ impl Line {
         may
     }
 
-    /// Whether nobody should take up anything beside what is in hand.
-    pub const fn is_busy(&self) -> bool {
+    /// Whether nobody takes up anything beside what is in hand.
+    const fn is_busy(&self) -> bool {
         self.in_hand > FEW && self.in_hand < MOST_PER_BATCH
     }
 
@@ -113,12 +113,12 @@ impl Line {
         self.in_hand -= commands;
     }
 
-    /// Takes what has queued up, location by location. A key for the same request at two of them is
+    /// Takes what has queued up, location by location, unless another does too much. A key for the same request at two of them is
     /// decided in two transactions, one of which sees the other.
     pub fn take(&mut self) -> Vec<(Location, Vec<Waiting>)> {
         let mut batch = Vec::new();
         let mut keys = HashSet::new();
-        let mut room = MOST_PER_BATCH;
+        let mut room = if self.is_busy() { 0 } else { MOST_PER_BATCH };
         while room > 0
             && let Some(location) = self.ready.pop_front()
         {
@@ -216,6 +216,7 @@ mod tests {
             line.add(Some(place(name)), keyed(key));
         }
         assert_eq!(taken(&line.take()), [("a", 2), ("b", 1)]);
+        line.put_down(3);
         assert_eq!(taken(&line.take()), [("c", 1), ("d", 1)]);
     }
 
@@ -230,6 +231,8 @@ mod tests {
             line.take();
             line.add(Some(place("b")), waiting(Command::Sweep));
             let begins = line.needs_worker();
+            let taken = line.take().len();
+            assert_eq!(taken, usize::from(begins), "nor does a worker that is there already");
             line.put_down(commands);
             assert!(begins || line.needs_worker());
             begins
@@ -250,6 +253,7 @@ mod tests {
         line.add(Some(place("d")), waiting(Command::Sweep));
         line.put_back(&held, here);
         line.put_back(&other, there);
+        line.put_down(3);
         line.give_back(vec![(Some(place("a")), true), (held, false), (other, false)]);
         assert_eq!(taken(&line.take()), [("b", 2), ("c", 1), ("d", 1), ("a", 1)]);
     }

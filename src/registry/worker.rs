@@ -10,12 +10,12 @@ use super::lanes::{Fate, Lanes};
 use super::line::{Caller, Location, Waiting};
 use crate::store::Lane;
 
-/// For so long others wait for a batch to end, and then begin another beside it.
+/// For so long at the most others wait for a batch of many to end, and then begin another beside it.
 const BRIEFLY: Duration = Duration::from_millis(20);
 /// After this a batch takes long, and another worker goes on with the other locations.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Decides batch after batch, and ends when nobody waits.
+/// Decides batch after batch, and ends when nobody waits, or when another worker is better left alone.
 pub struct Worker {
     lanes: Arc<Lanes>,
     /// The locations of the batch, and whether they were decided.
@@ -40,7 +40,7 @@ impl Worker {
         }
     }
 
-    /// Takes what has queued up; with nothing left, or another at it, the worker is done in the same breath.
+    /// Takes what has queued up; with nothing to take, the worker is done in the same breath.
     fn next_batch(&mut self) -> Option<Vec<(Location, Vec<Waiting>)>> {
         let mut line = self.lanes.line();
         line.put_down(std::mem::take(&mut self.in_hand));
@@ -52,7 +52,7 @@ impl Worker {
         }
         let batch = match held {
             Some(location) => line.take_alone(location),
-            None if self.is_aside || line.is_busy() => Vec::new(),
+            None if self.is_aside => Vec::new(),
             None => {
                 let batch = line.take();
                 self.in_hand = batch.iter().map(|(_, waiting)| waiting.len()).sum();
@@ -65,7 +65,7 @@ impl Worker {
         }
         self.deciding = batch.iter().map(|(location, _)| (location.clone(), true)).collect();
         drop(line);
-        // What was given back, or is left beside one that is held, may be for another.
+        // What is left may be for another.
         self.lanes.start_worker();
         Some(batch)
     }

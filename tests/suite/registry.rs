@@ -267,9 +267,10 @@ async fn beside_a_transaction_of_many_the_next_waits_briefly_for_what_comes_mean
         tokio::time::resume();
         store.turns.add_permits(2);
     };
-    let ((first, later), ()) = join(join(first, later), look).await;
+    let (answers, ()) = join(timeout(PATIENCE, join(first, later)), look).await;
+    let (first, later) = answers.expect("two transactions are enough");
     for answer in first.into_iter().chain(later) {
-        started(answer.expect("two transactions are enough"));
+        started(answer.expect("an answer"));
     }
     assert_eq!(begun(), 2);
 }

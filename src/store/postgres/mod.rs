@@ -113,7 +113,7 @@ impl Store for PostgresStore {
             .inspect_err(|_| self.known.forget())
     }
 
-    /// While one waits for the disk, the other can be prepared.
+    /// So that of two callers neither waits for the other's disk.
     fn transactions_at_once(&self) -> usize {
         2
     }
