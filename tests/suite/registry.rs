@@ -33,6 +33,8 @@ struct LosesAnswers {
     turns: Semaphore,
     /// How many transactions were begun.
     begun: AtomicUsize,
+    /// How many of the next transactions end with a panic.
+    defects: AtomicUsize,
     /// How often an execution was read.
     reads: AtomicUsize,
 }
@@ -44,6 +46,7 @@ impl LosesAnswers {
             left: AtomicUsize::new(answers_to_lose),
             turns: Semaphore::new(turns),
             begun: AtomicUsize::new(0),
+            defects: AtomicUsize::new(0),
             reads: AtomicUsize::new(0),
         })
     }
@@ -58,6 +61,8 @@ impl Store for LosesAnswers {
     async fn decide(&self, batch: &Batch) -> Result<Decided, StoreError> {
         self.begun.fetch_add(1, Ordering::SeqCst);
         self.turns.acquire().await.expect("never closed").forget();
+        let defect = self.defects.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        assert!(defect.is_err(), "a defect, put in on purpose");
         let answers = self.store.decide(batch).await?;
         let lost = self.left.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         lost.map_or(Ok(answers), |_| Err(StoreError::CommitUnknown("the line went dead".to_owned())))
@@ -241,6 +246,24 @@ on_both_databases! {
             };
             assert!(matches!(execution.status, Status::Ended(_)), "{:?}", execution.status);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_defect_while_many_are_decided_is_told_to_them_and_holds_up_nobody_later() {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let store = LosesAnswers::new(database.store(Clock::Real).await, 0, Semaphore::MAX_PERMITS);
+    let registry = Registry::new(Arc::clone(&store) as Arc<dyn Store>);
+    let register =
+        |location| registry.register(Request { expected_seconds: Some(60), ..plain(Some(location), "0.01") });
+    store.defects.store(1, Ordering::SeqCst);
+    for answer in join_all((0..3).map(|_| register("here"))).await {
+        let error = answer.expect_err("nobody decided it");
+        assert!(matches!(error, RegistryError::Broken(_)), "{error}");
+    }
+    for location in ["here", "there"] {
+        let answer = timeout(PATIENCE, register(location)).await.expect("somebody takes it up");
+        started(answer.expect("an answer"));
     }
 }
 
