@@ -25,7 +25,7 @@ use crate::support::database::{Engine, TestDatabase};
 use crate::support::details;
 use crate::support::server::PATIENCE;
 
-/// Commits, and then loses the answer to the first commits.
+/// Commits, and then loses the answer to the first commits, or has a defect; and takes its time.
 struct LosesAnswers {
     store: Arc<dyn Store>,
     left: AtomicUsize,
@@ -61,11 +61,12 @@ impl Store for LosesAnswers {
     async fn decide(&self, batch: &Batch) -> Result<Decided, StoreError> {
         self.begun.fetch_add(1, Ordering::SeqCst);
         self.turns.acquire().await.expect("never closed").forget();
-        let defect = self.defects.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        assert!(defect.is_err(), "a defect, put in on purpose");
+        assert!(!is_one_of(&self.defects), "a defect, put in on purpose");
         let answers = self.store.decide(batch).await?;
-        let lost = self.left.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        lost.map_or(Ok(answers), |_| Err(StoreError::CommitUnknown("the line went dead".to_owned())))
+        if is_one_of(&self.left) {
+            return Err(StoreError::CommitUnknown("the line went dead".to_owned()));
+        }
+        Ok(answers)
     }
 
     fn transactions_at_once(&self) -> usize {
@@ -160,8 +161,18 @@ impl Store for LosesAnswers {
     }
 }
 
+/// Whether some are left, of which this is then one.
+fn is_one_of(left: &AtomicUsize) -> bool {
+    left.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+}
+
 fn plain(location: Option<&str>, factor: &str) -> Request {
     Request::plain(details(location, factor))
+}
+
+/// Nothing has to be looked up of a test whose time is given.
+fn timed(location: &str) -> Request {
+    Request { expected_seconds: Some(60), ..plain(Some(location), "0.01") }
 }
 
 fn cancellation() -> Cancellation {
@@ -194,9 +205,7 @@ on_both_databases! {
     async fn what_queues_up_while_a_commit_runs_goes_into_one_transaction(database: &TestDatabase) {
         let store = LosesAnswers::new(database.store(Clock::Real).await, 0, 0);
         let registry = Registry::new(Arc::clone(&store) as Arc<dyn Store>);
-        // Nothing has to be looked up of a test whose time is given.
-        let request = || Request { expected_seconds: Some(60), ..plain(Some("here"), "0.01") };
-        let waiting = join_all((0..20).map(|_| registry.register(request())));
+        let waiting = join_all((0..20).map(|_| registry.register(timed("here"))));
         // All twenty are asked before the second half runs. Whatever the first transaction took
         // along, the second has to take the rest, for there is no turn for a third.
         let (answers, ()) = join(timeout(PATIENCE, waiting), async { store.turns.add_permits(2) }).await;
@@ -254,8 +263,7 @@ async fn a_defect_while_many_are_decided_is_told_to_them_and_holds_up_nobody_lat
     let database = TestDatabase::new(Engine::Postgres).await;
     let store = LosesAnswers::new(database.store(Clock::Real).await, 0, Semaphore::MAX_PERMITS);
     let registry = Registry::new(Arc::clone(&store) as Arc<dyn Store>);
-    let register =
-        |location| registry.register(Request { expected_seconds: Some(60), ..plain(Some(location), "0.01") });
+    let register = |location| registry.register(timed(location));
     store.defects.store(1, Ordering::SeqCst);
     for answer in join_all((0..3).map(|_| register("here"))).await {
         let error = answer.expect_err("nobody decided it");
@@ -272,8 +280,7 @@ async fn beside_a_transaction_of_many_the_next_waits_briefly_for_what_comes_mean
     let database = TestDatabase::new(Engine::Postgres).await;
     let store = LosesAnswers::new(database.store(Clock::Real).await, 0, 0);
     let registry = Registry::new(Arc::clone(&store) as Arc<dyn Store>);
-    let register =
-        |location| registry.register(Request { expected_seconds: Some(60), ..plain(Some(location), "0.01") });
+    let register = |location| registry.register(timed(location));
     let begun = || store.begun.load(Ordering::SeqCst);
     // While the transactions have no turn, nothing but time passes.
     tokio::time::pause();
