@@ -113,8 +113,8 @@ impl Line {
         self.in_hand -= commands;
     }
 
-    /// Takes what has queued up, location by location, unless another does too much. A key for the same request at two of them is
-    /// decided in two transactions, one of which sees the other.
+    /// Takes what has queued up, location by location; nothing beside a transaction of many. A key for the same request
+    /// at two locations is decided in two transactions, one of which sees the other.
     pub fn take(&mut self) -> Vec<(Location, Vec<Waiting>)> {
         let mut batch = Vec::new();
         let mut keys = HashSet::new();

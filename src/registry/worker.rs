@@ -23,7 +23,7 @@ pub struct Worker {
     /// The first location of the last batch, if others hold it. It is waited for alone.
     held: Option<Location>,
     is_aside: bool,
-    /// As the line counts them.
+    /// Commands that the line counts as in hand here.
     in_hand: usize,
 }
 
