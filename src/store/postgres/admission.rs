@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 
-use deadpool_postgres::Object;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use tokio::time::timeout;
@@ -19,6 +18,7 @@ use super::events;
 use super::idempotency;
 use super::locking::{Lock, Locked, lock, name};
 use super::reading;
+use super::session::Session;
 use super::standby::Standby;
 use super::timeline;
 use super::transaction::commit;
@@ -34,7 +34,7 @@ use crate::store::known_profiles::Profiles;
 use crate::store::{Batch, Decided, Known, Lane, StoreError};
 
 /// A connection on which this fails is in the middle of a transaction and must be closed.
-pub async fn decide(client: &mut Object, batch: &Batch, context: &Context<'_>) -> Result<Decided, StoreError> {
+pub async fn decide(client: &mut Session, batch: &Batch, context: &Context<'_>) -> Result<Decided, StoreError> {
     let Context { known, standby, .. } = *context;
     let silent = |_| StoreError::Unavailable(format!("no answer within {ANSWER_TIMEOUT:?}"));
     let deciding = decide_where_it_is(client, batch, context);
@@ -67,7 +67,7 @@ struct Undecided<'batch> {
 
 /// Decides on the timeline that there is, which is entered first if it is a new one.
 async fn decide_where_it_is<'batch>(
-    client: &mut Object,
+    client: &mut Session,
     batch: &'batch Batch,
     context: &Context<'_>,
 ) -> Result<Undecided<'batch>, StoreError> {
@@ -82,7 +82,7 @@ async fn decide_where_it_is<'batch>(
 }
 
 async fn decide_lanes<'batch>(
-    client: &Object,
+    client: &Session,
     batch: &'batch Batch,
     known: &Known,
     locked: Lock<'batch>,
@@ -113,7 +113,7 @@ async fn decide_lanes<'batch>(
 
 /// What the rule has to see, for each lane.
 async fn snapshots(
-    client: &Object,
+    client: &Session,
     locked: Locked<'_>,
     is_retry: bool,
     known: &Known,
@@ -179,7 +179,7 @@ fn named_by(
 }
 
 async fn add_holders(
-    client: &Object,
+    client: &Session,
     lanes: &[&Lane],
     snapshots: &mut [Snapshot],
     now: Timestamp,
@@ -197,7 +197,7 @@ async fn add_holders(
 
 /// Saves everything and commits.
 async fn save(
-    client: &Object,
+    client: &Session,
     decisions: &[Decision<'_>],
     profiles: &Profiles,
     unused: Option<&str>,

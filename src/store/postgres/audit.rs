@@ -1,10 +1,10 @@
 //! Counts the executions of each location beside what its row says.
 
-use deadpool_postgres::Object;
 use tokio_postgres::types::Type;
 
 use super::error::classify;
 use super::rows;
+use super::session::Session;
 use crate::domain::audit::Difference;
 use crate::domain::location::of_row;
 use crate::store::{AuditPage, StoreError};
@@ -40,7 +40,7 @@ const WITHOUT_A_ROW: &str = "
      WHERE NOT EXISTS (SELECT FROM perfreg_locations WHERE name = coalesce(location, ''))
      GROUP BY location LIMIT $1";
 
-pub async fn page(client: &Object, from: &str, limit: usize) -> Result<AuditPage, StoreError> {
+pub async fn page(client: &Session, from: &str, limit: usize) -> Result<AuditPage, StoreError> {
     // The one that is too many says where the next page begins.
     let most = limit as i64 + 1;
     let rows = client.query_typed(LOCATIONS, &[(&from, Type::TEXT), (&most, Type::INT8)]).await.map_err(classify)?;

@@ -3,15 +3,15 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use deadpool_postgres::{
-    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
-};
+use deadpool::Runtime;
+use deadpool::managed::{Hook, HookError, Object, Pool, PoolError};
 use scopeguard::ScopeGuard;
-use tokio_postgres::Config;
 use tokio_postgres::config::TargetSessionAttrs;
+use tokio_postgres::{Config, Error};
 
 use super::driver::Driver;
 use super::error::classify;
+use super::session::Session;
 use super::tls::{self, TlsOptions};
 use crate::store::StoreError;
 
@@ -22,7 +22,7 @@ const POOL_TIMEOUT: Duration = Duration::from_secs(5);
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub struct Connections {
-    pool: Pool,
+    pool: Pool<Driver>,
     /// Where the database is, for messages; never with a password.
     address: String,
 }
@@ -50,12 +50,8 @@ impl Connections {
         }
         config.connect_timeout(CONNECT_TIMEOUT).tcp_user_timeout(ANSWER_TIMEOUT).application_name("perfreg");
         config.keepalives_idle(ANSWER_TIMEOUT);
-        let manager = Manager::from_connect(
-            config.clone(),
-            Driver(tls::connector(&tls_options)?),
-            ManagerConfig { recycling_method: RecyclingMethod::Fast },
-        );
-        let pool = Pool::builder(manager)
+        let address = address(&config);
+        let pool = Pool::builder(Driver { config, tls: tls::connector(&tls_options)? })
             .max_size(most_connections)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(POOL_TIMEOUT))
@@ -64,17 +60,17 @@ impl Connections {
                 on_connect();
                 Ok(())
             }))
-            .post_create(Hook::async_fn(|client, _| Box::pin(set_up(client))))
+            .post_create(Hook::async_fn(|session, _| Box::pin(set_up(session))))
             .build()
             .map_err(|error| StoreError::Unsuitable(error.to_string()))?;
-        Ok(Self { pool, address: address(&config) })
+        Ok(Self { pool, address })
     }
 
     /// Runs `work` on a connection. A connection on which anything went wrong is closed, so that
     /// the next command does not meet a half-finished transaction or a demoted server.
-    pub async fn run<T>(&self, work: impl AsyncFnOnce(&mut Object) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub async fn run<T>(&self, work: impl AsyncFnOnce(&mut Session) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let silent = || StoreError::Unavailable(format!("no answer within {ANSWER_TIMEOUT:?}"));
-        let limited = async move |client: &mut Object| {
+        let limited = async move |client: &mut Session| {
             tokio::time::timeout(ANSWER_TIMEOUT, work(client)).await.unwrap_or_else(|_| Err(silent()))
         };
         self.run_without_limit(limited).await
@@ -84,14 +80,14 @@ impl Connections {
     /// in the middle leaves no half-finished transaction in the pool either.
     pub async fn run_without_limit<T>(
         &self,
-        work: impl AsyncFnOnce(&mut Object) -> Result<T, StoreError>,
+        work: impl AsyncFnOnce(&mut Session) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut client = scopeguard::guard(self.get().await?, |client| drop(Object::take(client)));
         let result = work(&mut client).await;
         self.give_back(ScopeGuard::into_inner(client), result)
     }
 
-    fn give_back<T>(&self, client: Object, result: Result<T, StoreError>) -> Result<T, StoreError> {
+    fn give_back<T>(&self, client: Object<Driver>, result: Result<T, StoreError>) -> Result<T, StoreError> {
         if result.is_err() {
             drop(Object::take(client));
         }
@@ -106,7 +102,7 @@ impl Connections {
         })
     }
 
-    async fn get(&self) -> Result<Object, StoreError> {
+    async fn get(&self) -> Result<Object<Driver>, StoreError> {
         self.pool.get().await.map_err(|error| match error {
             PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => match classify(error) {
                 StoreError::Unavailable(reason) => {
@@ -131,8 +127,8 @@ impl Connections {
 /// Compiling a statement takes longer than any of ours runs; the server believes otherwise where it
 /// cannot know how little a LIMIT leaves to do. A pooler may give it to another session than the one that
 /// runs the statement later; it is about speed, and nothing else is set for longer than a transaction.
-async fn set_up(client: &mut ClientWrapper) -> Result<(), HookError> {
-    let setting = tokio::time::timeout(CONNECT_TIMEOUT, client.batch_execute("SET jit = off"));
+async fn set_up(session: &mut Session) -> Result<(), HookError<Error>> {
+    let setting = tokio::time::timeout(CONNECT_TIMEOUT, session.batch_execute("SET jit = off"));
     let silent = |_| HookError::message(format!("no answer within {CONNECT_TIMEOUT:?}"));
     setting.await.map_err(silent)?.map_err(HookError::Backend)
 }

@@ -1,27 +1,34 @@
-//! Carries what a connection sends and receives, and listens to the server's warnings meanwhile.
+//! Makes connections, carries what they send and receive, and listens to the server's warnings meanwhile.
 
 use std::future::poll_fn;
 
-use deadpool_postgres::Connect;
-use futures_util::future::BoxFuture;
+use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task::JoinHandle;
 use tokio_postgres::error::{DbError, Severity};
-use tokio_postgres::{AsyncMessage, Client, Config, Connection, Error};
+use tokio_postgres::{AsyncMessage, Config, Connection, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::hosts;
+use super::session::Session;
 use crate::seeded_bug::{self, Bug};
 
-pub struct Driver(pub MakeRustlsConnect);
+/// Makes connections for the pool.
+pub struct Driver {
+    pub config: Config,
+    pub tls: MakeRustlsConnect,
+}
 
-impl Connect for Driver {
-    fn connect(&self, config: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), Error>> {
-        let (tls, config) = (self.0.clone(), config.clone());
-        Box::pin(async move {
-            let (client, connection) = hosts::connect(&config, &tls).await?;
-            Ok((client, tokio::spawn(drive(connection))))
-        })
+impl Manager for Driver {
+    type Type = Session;
+    type Error = Error;
+
+    async fn create(&self) -> Result<Session, Error> {
+        let (client, connection) = Box::pin(hosts::connect(&self.config, &self.tls)).await?;
+        Ok(Session::new(client, tokio::spawn(drive(connection))))
+    }
+
+    async fn recycle(&self, session: &mut Session, _: &Metrics) -> RecycleResult<Error> {
+        if session.is_closed() { Err(RecycleError::message("the connection is closed")) } else { Ok(()) }
     }
 }
 

@@ -1,6 +1,5 @@
 //! Saves and reads what happened.
 
-use deadpool_postgres::Object;
 use jiff::Timestamp;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
@@ -8,6 +7,7 @@ use tokio_postgres::types::{ToSql, Type};
 use super::conditions::Conditions;
 use super::error::classify;
 use super::rows::{self, get};
+use super::session::Session;
 use crate::domain::event::{Event, EventFilter, EventId, EventKind, Order, SavedEvent};
 use crate::domain::location::row_name;
 use crate::store::decision::Decision;
@@ -59,7 +59,7 @@ pub async fn insert(client: &Client, events: &[(&Event, Option<&str>)], now: Tim
 }
 
 pub async fn list(
-    client: &Object,
+    client: &Session,
     filter: &EventFilter,
     after: Option<EventId>,
     order: Order,
@@ -87,7 +87,7 @@ pub async fn list(
 
 /// The position from which on events are as late as that, as far as they are in order, by halving
 /// what is in question until nothing is.
-async fn position_at(client: &Object, time: Timestamp) -> Result<Option<i64>, StoreError> {
+async fn position_at(client: &Session, time: Timestamp) -> Result<Option<i64>, StoreError> {
     let sql = "
         WITH RECURSIVE question (low, high) AS (
             SELECT min(position), max(position) + 1 FROM perfreg_events
@@ -108,7 +108,7 @@ async fn position_at(client: &Object, time: Timestamp) -> Result<Option<i64>, St
 /// What is below the oldest transaction that still runs is final. The bound is read first: what
 /// settles after that is left for the next time.
 pub async fn settled(
-    client: &Object,
+    client: &Session,
     filter: &EventFilter,
     after: Option<EventId>,
     limit: usize,
@@ -128,7 +128,7 @@ pub async fn settled(
 }
 
 /// Deletes some of the events from before that time, and says how many.
-pub async fn forget(client: &Object, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+pub async fn forget(client: &Session, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
     // The first of all are the oldest but for those that were saved at the same time.
     let sql = "DELETE FROM perfreg_events WHERE (position, number) IN
                  (SELECT position, number FROM (SELECT * FROM perfreg_events ORDER BY position, number LIMIT $2) AS first
@@ -170,7 +170,7 @@ fn compare(all: &mut Conditions, operator: &str, id: EventId) {
 }
 
 async fn read(
-    client: &Object,
+    client: &Session,
     mut conditions: Conditions,
     order: Order,
     limit: usize,

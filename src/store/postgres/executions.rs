@@ -1,30 +1,30 @@
 //! Reads of executions.
 
-use deadpool_postgres::Object;
 use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::types::{ToSql, Type};
 
 use super::error::classify;
 use super::rows;
 use super::search::{Search, found_by_profiles};
+use super::session::Session;
 use crate::domain::estimate::{Alike, SUCCESSES_COUNTED};
 use crate::domain::execution::{Execution, Outcome, RunId, Status};
 use crate::domain::history::{Cursor, Filter, Page};
 use crate::store::StoreError;
 use crate::store::search::LONGEST_TERM_CHARACTERS;
 
-pub async fn one(client: &Object, run_id: RunId) -> Result<Option<Execution>, StoreError> {
+pub async fn one(client: &Session, run_id: RunId) -> Result<Option<Execution>, StoreError> {
     let sql = format!("SELECT {} FROM test_executions WHERE run_id = $1", rows::EXECUTION_COLUMNS);
     let found = client.query_typed_opt(&sql, &[(&run_id.0, Type::INT8)]).await.map_err(classify)?;
     found.as_ref().map(rows::execution).transpose()
 }
 
-pub async fn page(client: &Object, filter: &Filter, after: Option<Cursor>, limit: usize) -> Result<Page, StoreError> {
+pub async fn page(client: &Session, filter: &Filter, after: Option<Cursor>, limit: usize) -> Result<Page, StoreError> {
     Ok(Page::cut(Search::new(filter, after, limit + 1).find(client).await?, limit))
 }
 
 /// Which of the executions have reached another version than the one named.
-pub async fn changed(client: &Object, versions: &[(RunId, i64)]) -> Result<Vec<RunId>, StoreError> {
+pub async fn changed(client: &Session, versions: &[(RunId, i64)]) -> Result<Vec<RunId>, StoreError> {
     let (run_ids, versions): (Vec<i64>, Vec<i64>) =
         versions.iter().map(|(run_id, version)| (run_id.0, *version)).unzip();
     let sql = "SELECT run.run_id::bigint FROM unnest($1, $2) AS seen (run_id, version)
@@ -36,7 +36,7 @@ pub async fn changed(client: &Object, versions: &[(RunId, i64)]) -> Result<Vec<R
     found.iter().map(|row| rows::get(row, 0).map(RunId)).collect()
 }
 
-pub async fn durations(client: &Object, alike: &Alike) -> Result<Vec<SignedDuration>, StoreError> {
+pub async fn durations(client: &Session, alike: &Alike) -> Result<Vec<SignedDuration>, StoreError> {
     let (columns, texts) = match alike {
         Alike::Test { repo, test, kind, environment } => (
             &["repo", "test", "type", "environment"][..],

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use deadpool_postgres::Object;
 use jiff::Timestamp;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
@@ -10,6 +9,7 @@ use uuid::Uuid;
 use super::error::classify;
 use super::reading;
 use super::rows::get;
+use super::session::Session;
 use crate::domain::admission::Command;
 use crate::domain::answer::Answer;
 use crate::domain::idempotency::{FirstAnswer, IdempotencyKey, KEPT_FOR, keyed};
@@ -18,7 +18,7 @@ use crate::store::{StoreError, answer_text};
 
 /// What the keys of these commands were first answered with, by the hash of the key.
 pub async fn find(
-    client: &Object,
+    client: &Session,
     commands: impl Iterator<Item = &Command>,
     now: Timestamp,
 ) -> Result<HashMap<String, FirstAnswer>, StoreError> {
@@ -53,7 +53,7 @@ pub fn first_answers<'batch>(decisions: &'batch [Decision<'_>]) -> Vec<(&'batch 
 }
 
 /// Keeps the answers that were given to a key for the first time.
-pub async fn insert(client: &Object, first: &[(&IdempotencyKey, &Answer)], now: Timestamp) -> Result<(), StoreError> {
+pub async fn insert(client: &Session, first: &[(&IdempotencyKey, &Answer)], now: Timestamp) -> Result<(), StoreError> {
     if first.is_empty() {
         return Ok(());
     }
@@ -89,7 +89,7 @@ pub async fn insert(client: &Object, first: &[(&IdempotencyKey, &Answer)], now: 
 }
 
 /// Deletes some of the answers from before that time, and says how many.
-pub async fn forget(client: &Object, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+pub async fn forget(client: &Session, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
     let sql = "DELETE FROM perfreg_idempotency_keys WHERE key_hash IN
                  (SELECT key_hash FROM perfreg_idempotency_keys WHERE kept_at < $1 ORDER BY kept_at LIMIT $2)";
     let limit = limit as i64;

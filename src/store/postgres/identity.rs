@@ -2,13 +2,13 @@
 //!
 //! The registry's row names the tables it is in. A dump takes that name along to other tables.
 
-use deadpool_postgres::Object;
 use jiff::Timestamp;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::error::classify;
 use super::rows::{self, get};
+use super::session::Session;
 use super::standby::Standby;
 use super::timeline::{ask_engine, go_on};
 use super::transaction::{LONGEST_LOCK_WAIT, begin, commit};
@@ -30,7 +30,7 @@ const KNOWN_UNTIL: &str = "
 /// If these are other tables than the registry's row names, all numbers go on far above those that may have
 /// been given away since, in a transaction of its own. To be called when a server starts, before anything else
 /// is asked of the row.
-pub async fn check(client: &Object, now: Option<Timestamp>, standby: &Standby) -> Result<(), StoreError> {
+pub async fn check(client: &Session, now: Option<Timestamp>, standby: &Standby) -> Result<(), StoreError> {
     let Some(current) = ask_engine(client, IDENTITY).await? else {
         tracing::info!("the database does not say which it is, so it is not noticed if it was restored from a dump");
         return Ok(());

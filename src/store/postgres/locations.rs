@@ -1,15 +1,14 @@
 //! Locations, and the state of the whole registry.
 
-use deadpool_postgres::Object;
 use jiff::Timestamp;
 use tokio::time::timeout;
-use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::connection::ANSWER_TIMEOUT;
 use super::error::classify;
 use super::events;
 use super::rows;
+use super::session::Session;
 use super::standby::{IS_SET, Standby};
 use super::transaction::{LONGEST_LOCK_WAIT, begin, commit};
 use crate::domain::admission::{registry_opened, registry_set};
@@ -17,7 +16,7 @@ use crate::domain::gate::Gate;
 use crate::domain::location::{Location, LocationName, NOWHERE, of_row, row_name};
 use crate::store::StoreError;
 
-pub async fn all(client: &Object) -> Result<Vec<Location>, StoreError> {
+pub async fn all(client: &Session) -> Result<Vec<Location>, StoreError> {
     // COLLATE "C" sorts as SQLite does, whatever the database's locale.
     let sql = format!(
         "SELECT {} FROM perfreg_locations WHERE name <> $1 ORDER BY name COLLATE \"C\"",
@@ -28,7 +27,7 @@ pub async fn all(client: &Object) -> Result<Vec<Location>, StoreError> {
 }
 
 /// The locations at which something is due; `None` stands for the tests without one.
-pub async fn due(client: &Object, now: Option<Timestamp>, any: bool) -> Result<Vec<Option<LocationName>>, StoreError> {
+pub async fn due(client: &Session, now: Option<Timestamp>, any: bool) -> Result<Vec<Option<LocationName>>, StoreError> {
     // A real clock is the database's own. Asked for any, all at which anything ever could be due.
     let sql = "SELECT name FROM perfreg_locations
                 WHERE next_due <= coalesce($1, clock_timestamp()) OR ($2 AND waiting + leased > 0)";
@@ -39,7 +38,7 @@ pub async fn due(client: &Object, now: Option<Timestamp>, any: bool) -> Result<V
 
 /// The versions of those of these locations that have ever been used.
 pub async fn versions(
-    client: &Object,
+    client: &Session,
     locations: &[Option<LocationName>],
 ) -> Result<Vec<(Option<LocationName>, i64)>, StoreError> {
     let names: Vec<&str> = locations.iter().map(|location| row_name(location.as_ref())).collect();
@@ -48,12 +47,12 @@ pub async fn versions(
     found.iter().map(|row| Ok((of_row(rows::get(row, 0)?), rows::get(row, 1)?))).collect()
 }
 
-pub async fn registry(client: &Object) -> Result<Gate, StoreError> {
+pub async fn registry(client: &Session) -> Result<Gate, StoreError> {
     let sql = format!("SELECT {} FROM perfreg_registry WHERE id = 1", rows::GATE_COLUMNS);
     rows::gate(&client.query_typed_one(&sql, &[]).await.map_err(classify)?)
 }
 
-pub async fn receipt_key(client: &Object) -> Result<Vec<u8>, StoreError> {
+pub async fn receipt_key(client: &Session) -> Result<Vec<u8>, StoreError> {
     let sql = "SELECT receipt_key FROM perfreg_registry WHERE id = 1";
     rows::get(&client.query_typed_one(sql, &[]).await.map_err(classify)?, 0)
 }
@@ -61,7 +60,7 @@ pub async fn receipt_key(client: &Object) -> Result<Vec<u8>, StoreError> {
 /// `now` is a simulated time; a real one is the database's. A connection on which this fails is in the
 /// middle of a transaction and must be closed.
 pub async fn set_registry(
-    client: &Client,
+    client: &Session,
     gate: &Gate,
     now: Option<Timestamp>,
     standby: &Standby,
@@ -71,7 +70,7 @@ pub async fn set_registry(
 }
 
 async fn save_registry(
-    client: &Client,
+    client: &Session,
     gate: &Gate,
     now: Option<Timestamp>,
     standby: &Standby,
@@ -101,7 +100,7 @@ async fn save_registry(
 
 /// Opens the registry's gate if its time has come. No decision waits for that: each looks at the
 /// time itself. A connection on which this fails must be closed.
-pub async fn open_registry(client: &Client, now: Option<Timestamp>, standby: &Standby) -> Result<bool, StoreError> {
+pub async fn open_registry(client: &Session, now: Option<Timestamp>, standby: &Standby) -> Result<bool, StoreError> {
     let opened = in_time(save_opening(client, now, standby)).await?;
     if let Some(opened) = opened {
         commit(client, standby).await?;
@@ -111,7 +110,7 @@ pub async fn open_registry(client: &Client, now: Option<Timestamp>, standby: &St
 }
 
 /// Gives nothing where no transaction was begun, and else whether there was a gate to open.
-async fn save_opening(client: &Client, now: Option<Timestamp>, standby: &Standby) -> Result<Option<bool>, StoreError> {
+async fn save_opening(client: &Session, now: Option<Timestamp>, standby: &Standby) -> Result<Option<bool>, StoreError> {
     let is_due = "SELECT coalesce($1, clock_timestamp()) FROM perfreg_registry
                    WHERE id = 1 AND state_until <= coalesce($1, clock_timestamp())";
     let due = client.query_typed_opt(is_due, &[(&now, Type::TIMESTAMPTZ)]).await.map_err(classify)?;
@@ -138,7 +137,7 @@ async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result
 }
 
 /// Fails on a server that only reads.
-pub async fn check_writable(client: &Object) -> Result<(), StoreError> {
+pub async fn check_writable(client: &Session) -> Result<(), StoreError> {
     let row = client
         .query_typed_one("SELECT current_setting('transaction_read_only') = 'on'", &[])
         .await

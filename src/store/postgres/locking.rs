@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use deadpool_postgres::Object;
 use futures_util::TryFutureExt;
 use jiff::Timestamp;
 use tokio::try_join;
@@ -13,6 +12,7 @@ use super::context::Context;
 use super::error::classify;
 use super::reading;
 use super::rows::{self, get};
+use super::session::Session;
 use super::standby::IS_SET;
 use super::transaction::{LONGEST_LOCK_WAIT, begin};
 use super::write;
@@ -62,7 +62,7 @@ pub enum Lock<'batch> {
 ///
 /// Nothing is locked if the first is held by others for longer than a moment.
 pub async fn lock<'batch>(
-    client: &Object,
+    client: &Session,
     batch: &'batch Batch,
     context: &Context<'_>,
 ) -> Result<Lock<'batch>, StoreError> {
@@ -133,7 +133,7 @@ struct New {
     registry: RegistryRow,
 }
 
-async fn make_and_lock(client: &Object, name: &str, context: &Context<'_>) -> Result<New, Obstacle> {
+async fn make_and_lock(client: &Session, name: &str, context: &Context<'_>) -> Result<New, Obstacle> {
     let (is_ours, row, registry) = try_join!(
         biased;
         make(client, name),
@@ -166,7 +166,7 @@ fn obstacle(error: tokio_postgres::Error) -> Obstacle {
     }
 }
 
-async fn row(client: &Object, name: &str) -> Result<Option<Location>, Obstacle> {
+async fn row(client: &Session, name: &str) -> Result<Option<Location>, Obstacle> {
     let mut sql = format!("SELECT {} FROM perfreg_locations WHERE name = $1 FOR UPDATE", rows::LOCATION_COLUMNS);
     if seeded_bug::is(Bug::SumBeforeLock) {
         sql = format!(
@@ -189,7 +189,7 @@ async fn row(client: &Object, name: &str) -> Result<Option<Location>, Obstacle> 
 }
 
 /// Those that are free, or, if it has to be all, all in one order on all servers.
-async fn rows(client: &Object, names: &[&str], all: bool) -> Result<HashMap<String, Location>, StoreError> {
+async fn rows(client: &Session, names: &[&str], all: bool) -> Result<HashMap<String, Location>, StoreError> {
     if names.is_empty() {
         return Ok(HashMap::new());
     }
@@ -211,7 +211,7 @@ struct RegistryRow {
     new_timeline: Option<i64>,
 }
 
-async fn registry(client: &Object, context: &Context<'_>) -> Result<RegistryRow, StoreError> {
+async fn registry(client: &Session, context: &Context<'_>) -> Result<RegistryRow, StoreError> {
     let Context { clock, known, timelines, standby } = *context;
     let time = if seeded_bug::is(Bug::ExpiryByTransactionStart) { "now()" } else { "clock_timestamp()" };
     let sql = format!(
@@ -233,7 +233,7 @@ async fn registry(client: &Object, context: &Context<'_>) -> Result<RegistryRow,
 
 /// Says whether it made the row. One that another server makes at the same time is waited for, and
 /// is that server's.
-async fn make(client: &Object, name: &str) -> Result<bool, Obstacle> {
+async fn make(client: &Session, name: &str) -> Result<bool, Obstacle> {
     let capacity = Location::DEFAULT_CAPACITY.millionths();
     let made = client
         .execute_typed(

@@ -1,6 +1,5 @@
 //! Brings the database to this version, all steps in one transaction.
 
-use deadpool_postgres::Object;
 use tokio_postgres::types::Type;
 use tokio_postgres::{IsolationLevel, Transaction};
 
@@ -8,6 +7,7 @@ use super::adopt;
 use super::error::{classify, classify_commit};
 use super::profiles;
 use super::rows::get;
+use super::session::Session;
 use crate::store::{Migrations, StoreError};
 
 /// Any number that no other program takes for its own locks; this one spells "perfreg".
@@ -22,7 +22,7 @@ const KEEP_EVENTS_IN_ORDER: &str = "
               FROM perfreg_events) AS new
      WHERE event_offset < needed";
 
-pub async fn migrate(client: &mut Object) -> Result<(), StoreError> {
+pub async fn migrate(client: &mut Session) -> Result<(), StoreError> {
     let builder = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted);
     let transaction = builder.start().await.map_err(classify)?;
     check_server(&transaction).await?;

@@ -22,6 +22,7 @@ mod pulse;
 mod reading;
 mod rows;
 mod search;
+mod session;
 mod standby;
 mod timeline;
 mod tls;
@@ -31,7 +32,6 @@ mod write;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use deadpool_postgres::Object;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{AuditPage, Batch, Decided, Known, SettledEvents, Store, StoreError};
@@ -46,6 +46,7 @@ use crate::domain::history::{Cursor, Filter, Page};
 use crate::domain::location::{Location, LocationName};
 use connection::Connections;
 use context::Context;
+use session::Session;
 use standby::Standby;
 use timeline::Timelines;
 
@@ -90,7 +91,7 @@ impl PostgresStore {
 #[async_trait]
 impl Store for PostgresStore {
     async fn prepare(&self) -> Result<(), StoreError> {
-        let prepare = async |client: &mut Object| {
+        let prepare = async |client: &mut Session| {
             migrate::migrate(client).await?;
             identity::check(client, self.clock.simulated_now(), &self.standby).await?;
             self.timelines.prepare(client).await

@@ -1,6 +1,5 @@
 //! Writes down that the registry is there.
 
-use deadpool_postgres::Object;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
@@ -8,6 +7,7 @@ use super::context::Context;
 use super::error::classify;
 use super::events;
 use super::rows::{self, get};
+use super::session::Session;
 use super::standby::IS_SET;
 use super::timeline;
 use super::transaction::{LONGEST_LOCK_WAIT, begin, commit};
@@ -18,7 +18,7 @@ use crate::store::StoreError;
 ///
 /// A pulse is saved as decisions are, and not at all where they would be refused: whoever cannot beat because
 /// of that is not given up for it either.
-pub async fn pulse(client: &mut Object, context: &Context<'_>) -> Result<Pulse, StoreError> {
+pub async fn pulse(client: &mut Session, context: &Context<'_>) -> Result<Pulse, StoreError> {
     let Context { clock, known, timelines, standby } = *context;
     let now = clock.simulated_now();
     // By itself, since whoever locks locations and the registry's row locks the locations first.

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use deadpool_postgres::Object;
 use tokio::try_join;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use super::error::classify;
 use super::rows;
+use super::session::Session;
 use crate::domain::answer::Holder;
 use crate::domain::execution::{Execution, RunId};
 use crate::domain::location::{Location, LocationName, row_name};
@@ -16,7 +16,7 @@ use crate::store::StoreError;
 
 /// Everybody who waits or runs with a lease at these locations.
 pub async fn present(
-    client: &Object,
+    client: &Session,
     locations: &[&Location],
 ) -> Result<HashMap<Option<LocationName>, Vec<Execution>>, StoreError> {
     let (queued, leased) = try_join!(
@@ -36,7 +36,7 @@ fn names<'location>(locations: &[&'location Location], count: fn(&Location) -> i
     counted.map(|location| row_name(location.name.as_ref())).collect()
 }
 
-async fn at(client: &Object, condition: &str, names: Vec<&str>) -> Result<Vec<Execution>, StoreError> {
+async fn at(client: &Session, condition: &str, names: Vec<&str>) -> Result<Vec<Execution>, StoreError> {
     let nowhere = row_name(None);
     let mut found = Vec::new();
     if names.iter().any(|name| *name != nowhere) {
@@ -48,7 +48,7 @@ async fn at(client: &Object, condition: &str, names: Vec<&str>) -> Result<Vec<Ex
     Ok(found)
 }
 
-pub async fn by_run_id(client: &Object, run_ids: &[i64]) -> Result<HashMap<RunId, Execution>, StoreError> {
+pub async fn by_run_id(client: &Session, run_ids: &[i64]) -> Result<HashMap<RunId, Execution>, StoreError> {
     if run_ids.is_empty() {
         return Ok(HashMap::new());
     }
@@ -57,7 +57,7 @@ pub async fn by_run_id(client: &Object, run_ids: &[i64]) -> Result<HashMap<RunId
 }
 
 /// Those that registrations with these ids have saved.
-pub async fn by_id(client: &Object, ids: &[Uuid]) -> Result<HashMap<Uuid, Execution>, StoreError> {
+pub async fn by_id(client: &Session, ids: &[Uuid]) -> Result<HashMap<Uuid, Execution>, StoreError> {
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
@@ -66,7 +66,7 @@ pub async fn by_id(client: &Object, ids: &[Uuid]) -> Result<HashMap<Uuid, Execut
 }
 
 async fn select(
-    client: &Object,
+    client: &Session,
     condition: &str,
     parameters: &[(&(dyn ToSql + Sync), Type)],
 ) -> Result<Vec<Execution>, StoreError> {
@@ -76,7 +76,7 @@ async fn select(
 }
 
 /// The first of those who run there, at most so many.
-pub async fn holders(client: &Object, location: &Location, most: usize) -> Result<Vec<Holder>, StoreError> {
+pub async fn holders(client: &Session, location: &Location, most: usize) -> Result<Vec<Holder>, StoreError> {
     let sql = format!(
         "SELECT {} FROM test_executions WHERE status = 'running' AND location = $1
           ORDER BY coalesce(factor_millionths, 0) DESC, start_time, run_id LIMIT $2",

@@ -1,6 +1,5 @@
 //! Finds a page of a list in PostgreSQL; [`crate::store::search`] says how.
 
-use deadpool_postgres::Object;
 use futures_util::TryStreamExt;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
@@ -9,6 +8,7 @@ use uuid::Uuid;
 use super::conditions::Conditions;
 use super::error::classify;
 use super::rows::{self, get};
+use super::session::Session;
 use crate::domain::execution::{Execution, Status};
 use crate::domain::history::{Cursor, Filter, Pattern, SearchField, Span};
 use crate::store::StoreError;
@@ -30,7 +30,7 @@ impl<'filter> Search<'filter> {
 
     /// Every way out is the answer of one statement, so that it was true at one moment; but for a
     /// profile that is saved after they were asked for, which the next list shows.
-    pub async fn find(&self, client: &Object) -> Result<Vec<Execution>, StoreError> {
+    pub async fn find(&self, client: &Session) -> Result<Vec<Execution>, StoreError> {
         let has_patterns = self.filter.narrowing_patterns().next().is_some();
         if has_patterns {
             let profiles = self.profiles(client).await?;
@@ -54,7 +54,7 @@ impl<'filter> Search<'filter> {
     }
 
     /// The profiles that the patterns let through, or one more than few of them.
-    async fn profiles(&self, client: &Object) -> Result<Vec<Uuid>, StoreError> {
+    async fn profiles(&self, client: &Session) -> Result<Vec<Uuid>, StoreError> {
         let mut all = Conditions::default();
         let patterns = self.patterns(&mut all);
         let sql = format!("SELECT id FROM perfreg_profiles WHERE {patterns} LIMIT {}", FEW_PROFILES + 1);
@@ -63,7 +63,7 @@ impl<'filter> Search<'filter> {
     }
 
     /// What is found among all executions of the status, unless they are too many to look at.
-    async fn among_whole_status(&self, client: &Object, status: Status) -> Result<Option<Vec<Execution>>, StoreError> {
+    async fn among_whole_status(&self, client: &Session, status: Status) -> Result<Option<Vec<Execution>>, StoreError> {
         let mut all = Conditions::default();
         let (patterns, span) = (self.patterns(&mut all), self.span(&mut all));
         // Without patterns, the newest of them are found for sure.
@@ -97,7 +97,7 @@ impl<'filter> Search<'filter> {
     }
 
     /// What is found among the newest.
-    async fn among_newest(&self, client: &Object) -> Result<Vec<Execution>, StoreError> {
+    async fn among_newest(&self, client: &Session) -> Result<Vec<Execution>, StoreError> {
         let mut all = Conditions::default();
         let (patterns, looked_at) = (self.patterns(&mut all), self.looked_at(&mut all));
         let status = self.filter.status.map_or_else(|| "true".to_owned(), |status| format!("status = '{status}'"));
@@ -112,7 +112,7 @@ impl<'filter> Search<'filter> {
         executions(client, &sql, &all).await
     }
 
-    async fn has_more_than_looked_at(&self, client: &Object) -> Result<bool, StoreError> {
+    async fn has_more_than_looked_at(&self, client: &Session) -> Result<bool, StoreError> {
         let mut all = Conditions::default();
         let looked_at = self.looked_at(&mut all);
         let sql = format!(
@@ -136,7 +136,7 @@ impl<'filter> Search<'filter> {
     }
 
     /// What is found by these profiles, or by all that the patterns let through.
-    async fn look_up(&self, client: &Object, profiles: Option<Vec<Uuid>>) -> Result<Vec<Execution>, StoreError> {
+    async fn look_up(&self, client: &Session, profiles: Option<Vec<Uuid>>) -> Result<Vec<Execution>, StoreError> {
         let mut all = Conditions::default();
         let (patterns, span) = (self.patterns(&mut all), self.span(&mut all));
         let profiles = match profiles {
@@ -217,7 +217,7 @@ pub fn found_by_profiles(profiles: &str, statuses: &[Status], span: &str, condit
     )
 }
 
-async fn executions(client: &Object, sql: &str, all: &Conditions) -> Result<Vec<Execution>, StoreError> {
+async fn executions(client: &Session, sql: &str, all: &Conditions) -> Result<Vec<Execution>, StoreError> {
     let found = client.query_typed_raw(sql, all.parameters()).await.map_err(classify)?;
     // Each is read while the database still sends the next.
     found.map_err(classify).and_then(async |row| rows::execution(&row)).try_collect().await

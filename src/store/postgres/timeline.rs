@@ -6,7 +6,6 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use deadpool_postgres::Object;
 use jiff::Timestamp;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
@@ -14,6 +13,7 @@ use tokio_postgres::{Client, Row};
 use super::error::{classify, classify_commit};
 use super::events;
 use super::rows::{self, get};
+use super::session::Session;
 use crate::domain::continuity::{Continuity, Pulse};
 use crate::store::{Known, StoreError};
 
@@ -33,7 +33,7 @@ pub struct Timelines {
 
 impl Timelines {
     /// Finds out whether there are any, and names the first in the registry's row.
-    pub async fn prepare(&self, client: &Object) -> Result<(), StoreError> {
+    pub async fn prepare(&self, client: &Session) -> Result<(), StoreError> {
         let file = ask_engine(client, "SELECT pg_walfile_name(pg_current_wal_lsn())").await?;
         let current = file.as_deref().and_then(number);
         let Some(current) = current else {
@@ -86,7 +86,7 @@ fn number(file_name: &str) -> Option<i64> {
 }
 
 /// Goes on on this timeline, in a transaction of its own. A server that comes second finds it done.
-pub async fn enter(client: &mut Object, timeline: i64, now: Option<Timestamp>) -> Result<(), StoreError> {
+pub async fn enter(client: &mut Session, timeline: i64, now: Option<Timestamp>) -> Result<(), StoreError> {
     let transaction = client.transaction().await.map_err(classify)?;
     let sql = format!(
         "SELECT {}, coalesce($1, clock_timestamp()), timeline, first_timeline FROM perfreg_registry WHERE id = 1 FOR UPDATE",
