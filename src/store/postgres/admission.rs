@@ -71,6 +71,7 @@ async fn decide_where_it_is<'batch>(
     batch: &'batch Batch,
     context: &Context<'_>,
 ) -> Result<Undecided<'batch>, StoreError> {
+    client.name_statements().await.map_err(classify)?;
     let new_timeline = match lock(client, batch, context).await? {
         Lock::Promoted(timeline) => timeline,
         locked => return decide_lanes(client, batch, context.known, locked).await,

@@ -128,9 +128,12 @@ impl Connections {
 /// cannot know how little a LIMIT leaves to do. A pooler may give it to another session than the one that
 /// runs the statement later; it is about speed, and nothing else is set for longer than a transaction.
 async fn set_up(session: &mut Session) -> Result<(), HookError<Error>> {
-    let setting = tokio::time::timeout(CONNECT_TIMEOUT, session.batch_execute("SET jit = off"));
+    let setting = async {
+        session.batch_execute("SET jit = off").await?;
+        session.allow_names().await
+    };
     let silent = |_| HookError::message(format!("no answer within {CONNECT_TIMEOUT:?}"));
-    setting.await.map_err(silent)?.map_err(HookError::Backend)
+    tokio::time::timeout(CONNECT_TIMEOUT, setting).await.map_err(silent)?.map_err(HookError::Backend)
 }
 
 fn address(config: &Config) -> String {

@@ -19,6 +19,10 @@ pub fn classify(error: Error) -> StoreError {
         | &SqlState::T_R_DEADLOCK_DETECTED
         | &SqlState::LOCK_NOT_AVAILABLE
         | &SqlState::IN_FAILED_SQL_TRANSACTION => StoreError::Conflict(reason),
+        // A newer server's migration has changed a column that a statement with a name gives.
+        &SqlState::FEATURE_NOT_SUPPORTED if database_error.routine() == Some("RevalidateCachedQuery") => {
+            StoreError::Conflict(reason)
+        }
         &SqlState::DISK_FULL => StoreError::Full(reason),
         &SqlState::READ_ONLY_SQL_TRANSACTION => {
             StoreError::Unavailable("the server only reads; it was demoted or is still recovering".to_owned())

@@ -1,13 +1,12 @@
 //! Saves and reads what happened.
 
 use jiff::Timestamp;
-use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::conditions::Conditions;
 use super::error::classify;
 use super::rows::{self, get};
-use super::session::Session;
+use super::session::{Execute, Session};
 use crate::domain::event::{Event, EventFilter, EventId, EventKind, Order, SavedEvent};
 use crate::domain::location::row_name;
 use crate::store::decision::Decision;
@@ -16,7 +15,7 @@ use crate::store::search::MOST_EVENT_DISORDER;
 use crate::store::{SettledEvents, StoreError};
 
 /// Saves what was decided for the lanes, each at its location.
-pub async fn insert_all(client: &Client, decisions: &[Decision<'_>], now: Timestamp) -> Result<(), StoreError> {
+pub async fn insert_all(client: &Session, decisions: &[Decision<'_>], now: Timestamp) -> Result<(), StoreError> {
     let events = decisions.iter().flat_map(|decision| {
         let location = row_name(decision.lane.location.as_ref());
         decision.events.iter().map(move |event| (event, Some(location)))
@@ -25,7 +24,11 @@ pub async fn insert_all(client: &Client, decisions: &[Decision<'_>], now: Timest
 }
 
 /// Beside each event stands the name of the row at which it happened, if it was at one.
-pub async fn insert(client: &Client, events: &[(&Event, Option<&str>)], now: Timestamp) -> Result<(), StoreError> {
+pub async fn insert(
+    client: &impl Execute,
+    events: &[(&Event, Option<&str>)],
+    now: Timestamp,
+) -> Result<(), StoreError> {
     if events.is_empty() {
         return Ok(());
     }
@@ -35,7 +38,7 @@ pub async fn insert(client: &Client, events: &[(&Event, Option<&str>)], now: Tim
     let asked_by: Vec<Option<&str>> = events.iter().map(|(event, _)| event.by.as_deref()).collect();
     let facts: Vec<String> = events.iter().map(|(event, _)| facts_text(event)).collect();
     client
-        .execute_typed(
+        .execute(
             "INSERT INTO perfreg_events (position, number, at, kind, run_id, location, asked_by, facts)
              SELECT pg_current_xact_id()::text::bigint + registry.event_offset, nextval('perfreg_event_number'), $1,
                     new.kind, new.run_id, new.location, new.asked_by, new.facts::json

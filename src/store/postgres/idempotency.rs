@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::error::classify;
 use super::reading;
 use super::rows::get;
-use super::session::Session;
+use super::session::{Execute, Session};
 use crate::domain::admission::Command;
 use crate::domain::answer::Answer;
 use crate::domain::idempotency::{FirstAnswer, IdempotencyKey, KEPT_FOR, keyed};
@@ -29,7 +29,7 @@ pub async fn find(
     let sql = "SELECT key_hash, request_hash, salt, execution_id, answer FROM perfreg_idempotency_keys
                 WHERE key_hash = ANY($1) AND kept_at > $2";
     let found = client
-        .query_typed(sql, &[(&hashes, Type::TEXT_ARRAY), (&(now - KEPT_FOR), Type::TIMESTAMPTZ)])
+        .query(sql, &[(&hashes, Type::TEXT_ARRAY), (&(now - KEPT_FOR), Type::TIMESTAMPTZ)])
         .await
         .map_err(classify)?;
     let ids: Vec<Option<Uuid>> = found.iter().map(|row| get(row, 3)).collect::<Result<_, _>>()?;
@@ -63,7 +63,7 @@ pub async fn insert(client: &Session, first: &[(&IdempotencyKey, &Answer)], now:
     let ids: Vec<Option<Uuid>> = texts.iter().map(|(_, id)| *id).collect();
     let answers: Vec<&str> = texts.iter().map(|(text, _)| text.as_str()).collect();
     let count = client
-        .execute_typed(
+        .execute(
             "INSERT INTO perfreg_idempotency_keys (key_hash, request_hash, salt, kept_at, execution_id, answer)
              SELECT key_hash, request_hash, salt, $1, execution_id, answer
                FROM unnest($3, $4, $5, $6, $7) AS new (key_hash, request_hash, salt, execution_id, answer)
@@ -93,7 +93,6 @@ pub async fn forget(client: &Session, before: Timestamp, limit: usize) -> Result
     let sql = "DELETE FROM perfreg_idempotency_keys WHERE key_hash IN
                  (SELECT key_hash FROM perfreg_idempotency_keys WHERE kept_at < $1 ORDER BY kept_at LIMIT $2)";
     let limit = limit as i64;
-    let count =
-        client.execute_typed(sql, &[(&before, Type::TIMESTAMPTZ), (&limit, Type::INT8)]).await.map_err(classify)?;
+    let count = client.execute(sql, &[(&before, Type::TIMESTAMPTZ), (&limit, Type::INT8)]).await.map_err(classify)?;
     Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }

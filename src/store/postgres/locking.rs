@@ -12,7 +12,7 @@ use super::context::Context;
 use super::error::classify;
 use super::reading;
 use super::rows::{self, get};
-use super::session::Session;
+use super::session::{Execute, Session};
 use super::standby::IS_SET;
 use super::transaction::{LONGEST_LOCK_WAIT, begin};
 use super::write;
@@ -175,7 +175,7 @@ async fn row(client: &Session, name: &str) -> Result<Option<Location>, Obstacle>
             rows::LOCATION_COLUMNS
         );
     }
-    let found = client.query_typed_opt(&sql, &[(&name, Type::TEXT)]).await.map_err(obstacle)?;
+    let found = client.query_opt(&sql, &[(&name, Type::TEXT)]).await.map_err(obstacle)?;
     let mut location = found.as_ref().map(rows::location).transpose().map_err(Obstacle::Failed)?;
     if let Some(location) = location.as_mut().filter(|_| seeded_bug::is(Bug::SumRepeatableRead)) {
         location.used = reading::holders(client, location, usize::MAX >> 1)
@@ -198,7 +198,7 @@ async fn rows(client: &Session, names: &[&str], all: bool) -> Result<HashMap<Str
         "SELECT {} FROM perfreg_locations WHERE name = ANY($1) ORDER BY name FOR UPDATE {skip}",
         rows::LOCATION_COLUMNS
     );
-    let found = client.query_typed(&sql, &[(&names, Type::TEXT_ARRAY)]).await.map_err(classify)?;
+    let found = client.query(&sql, &[(&names, Type::TEXT_ARRAY)]).await.map_err(classify)?;
     found.iter().map(|row| Ok((get(row, 0)?, rows::location(row)?))).collect()
 }
 
@@ -220,7 +220,7 @@ async fn registry(client: &Session, context: &Context<'_>) -> Result<RegistryRow
         rows::GATE_COLUMNS,
         timelines.columns()
     );
-    let row = client.query_typed_one(&sql, &[]).await.map_err(classify)?;
+    let row = client.query_one(&sql, &[]).await.map_err(classify)?;
     standby.note(get(&row, 10)?)?;
     let now = match clock {
         Clock::Real if seeded_bug::is(Bug::ExpiryByServerClock) => clock.now(),
@@ -236,7 +236,7 @@ async fn registry(client: &Session, context: &Context<'_>) -> Result<RegistryRow
 async fn make(client: &Session, name: &str) -> Result<bool, Obstacle> {
     let capacity = Location::DEFAULT_CAPACITY.millionths();
     let made = client
-        .execute_typed(
+        .execute(
             "INSERT INTO perfreg_locations (name, capacity_millionths, used_millionths, running, fence)
              VALUES ($1, $2, 0, 0, 0) ON CONFLICT DO NOTHING",
             &[(&name, Type::TEXT), (&capacity, Type::INT8)],

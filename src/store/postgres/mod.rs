@@ -17,6 +17,7 @@ mod identity;
 mod locations;
 mod locking;
 mod migrate;
+mod pooler;
 mod profiles;
 mod pulse;
 mod reading;

@@ -71,7 +71,7 @@ async fn select(
     parameters: &[(&(dyn ToSql + Sync), Type)],
 ) -> Result<Vec<Execution>, StoreError> {
     let sql = format!("SELECT {} FROM test_executions WHERE {condition}", rows::EXECUTION_COLUMNS);
-    let found = client.query_typed(&sql, parameters).await.map_err(classify)?;
+    let found = client.query(&sql, parameters).await.map_err(classify)?;
     found.iter().map(rows::execution).collect()
 }
 
@@ -83,6 +83,6 @@ pub async fn holders(client: &Session, location: &Location, most: usize) -> Resu
         rows::HOLDER_COLUMNS
     );
     let (name, most) = (row_name(location.name.as_ref()), most as i64);
-    let found = client.query_typed(&sql, &[(&name, Type::TEXT), (&most, Type::INT8)]).await.map_err(classify)?;
+    let found = client.query(&sql, &[(&name, Type::TEXT), (&most, Type::INT8)]).await.map_err(classify)?;
     found.iter().map(rows::holder).collect()
 }

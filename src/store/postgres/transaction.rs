@@ -6,6 +6,7 @@ use tokio_postgres::Client;
 
 use super::connection::ANSWER_TIMEOUT;
 use super::error::{classify, classify_commit};
+use super::session::Session;
 use super::standby::Standby;
 use crate::seeded_bug::{self, Bug};
 use crate::store::StoreError;
@@ -20,16 +21,20 @@ pub const LONGEST_LOCK_WAIT: &str = "9s";
 const WAIT_FOR_STANDBY: &str = "; SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')
                                      WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true)";
 
+/// A statement with a name is planned once, and its table may have a million times the rows when it is next run.
+const PLAN_FOR_LARGE_TABLES: &str = "; SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan";
+
 /// Waits for locks for so long at the most.
 ///
 /// What is read after a lock must see what was committed while we waited for it, which only READ
 /// COMMITTED promises, whatever the database's default. A warning at the commit must reach us.
-pub async fn begin(client: &Client, lock_timeout: &str, standby: &Standby) -> Result<(), StoreError> {
+pub async fn begin(client: &Session, lock_timeout: &str, standby: &Standby) -> Result<(), StoreError> {
     let level = if seeded_bug::is(Bug::SumRepeatableRead) { "REPEATABLE READ" } else { "READ COMMITTED" };
     let wait = if standby.is_required() { WAIT_FOR_STANDBY } else { "" };
+    let plans = if client.allows_names() { PLAN_FOR_LARGE_TABLES } else { "" };
     let sql = format!(
         "BEGIN ISOLATION LEVEL {level}; SET LOCAL lock_timeout = '{lock_timeout}';
-         SET LOCAL idle_in_transaction_session_timeout = '{LONGEST_SILENCE}'; SET LOCAL client_min_messages = warning{wait}"
+         SET LOCAL idle_in_transaction_session_timeout = '{LONGEST_SILENCE}'; SET LOCAL client_min_messages = warning{plans}{wait}"
     );
     client.batch_execute(&sql).await.map_err(classify)
 }

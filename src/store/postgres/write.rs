@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use super::columns::Columns;
 use super::error::classify;
 use super::rows::get;
+use super::session::{Execute, Session};
 use crate::domain::admission::Plan;
 use crate::domain::execution::{Details, EndReason, Execution, RunId};
 use crate::domain::factor::Factor;
@@ -75,18 +75,18 @@ fn whole_seconds(seconds: u32) -> i32 {
 }
 
 /// Numbers for so many new executions, growing.
-pub async fn draw_run_ids(client: &Client, count: usize) -> Result<Vec<RunId>, StoreError> {
+pub async fn draw_run_ids(client: &Session, count: usize) -> Result<Vec<RunId>, StoreError> {
     if count == 0 {
         return Ok(Vec::new());
     }
     let sql = "SELECT nextval('perfreg_run_id') FROM generate_series(1, $1)";
-    let drawn = client.query_typed(sql, &[(&(count as i64), Type::INT8)]).await.map_err(classify)?;
+    let drawn = client.query(sql, &[(&(count as i64), Type::INT8)]).await.map_err(classify)?;
     drawn.iter().map(|row| get(row, 0).map(RunId)).collect()
 }
 
 /// `profiles` has that of each new execution.
 pub async fn insert_executions(
-    client: &Client,
+    client: &Session,
     decisions: &[Decision<'_>],
     profiles: &[Uuid],
 ) -> Result<(), StoreError> {
@@ -107,10 +107,10 @@ pub async fn insert_executions(
         columns.list(|name| if name == "extra" { "extra::json".to_owned() } else { name.to_owned() }),
         columns.unnest(),
     );
-    client.execute_typed(&sql, &columns.parameters()).await.map(|_| ()).map_err(classify)
+    client.execute(&sql, &columns.parameters()).await.map(|_| ()).map_err(classify)
 }
 
-pub async fn update_executions(client: &Client, updated: &[&Execution]) -> Result<(), StoreError> {
+pub async fn update_executions(client: &Session, updated: &[&Execution]) -> Result<(), StoreError> {
     if updated.is_empty() {
         return Ok(());
     }
@@ -123,7 +123,7 @@ pub async fn update_executions(client: &Client, updated: &[&Execution]) -> Resul
           WHERE run.run_id = new.run_id AND run.status IN ('queued', 'running')",
         columns.unnest(),
     );
-    let count = client.execute_typed(&sql, &columns.parameters()).await.map_err(classify)?;
+    let count = client.execute(&sql, &columns.parameters()).await.map_err(classify)?;
     if count == updated.len() as u64 {
         return Ok(());
     }
@@ -136,7 +136,7 @@ pub async fn update_executions(client: &Client, updated: &[&Execution]) -> Resul
 }
 
 /// In an order in which two servers that write the same cannot wait for each other in a circle.
-pub async fn insert_profiles(client: &Client, profiles: &[(Uuid, Arc<Details>)]) -> Result<(), StoreError> {
+pub async fn insert_profiles(client: &Session, profiles: &[(Uuid, Arc<Details>)]) -> Result<(), StoreError> {
     if profiles.is_empty() {
         return Ok(());
     }
@@ -152,16 +152,16 @@ pub async fn insert_profiles(client: &Client, profiles: &[(Uuid, Arc<Details>)])
     );
     let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> = vec![(&ids, Type::UUID_ARRAY)];
     parameters.extend(columns.iter().map(|column| (column as &(dyn ToSql + Sync), Type::TEXT_ARRAY)));
-    client.execute_typed(&sql, &parameters).await.map(|_| ()).map_err(classify)
+    client.execute(&sql, &parameters).await.map(|_| ()).map_err(classify)
 }
 
-pub async fn insert_terms(client: &Client, terms: &[Term]) -> Result<(), StoreError> {
+pub async fn insert_terms(client: &impl Execute, terms: &[Term]) -> Result<(), StoreError> {
     if terms.is_empty() {
         return Ok(());
     }
     let column = |read: fn(&Term) -> &str| terms.iter().map(read).collect::<Vec<_>>();
     client
-        .execute_typed(
+        .execute(
             "INSERT INTO perfreg_terms (field, term, folded)
              SELECT field, term, folded FROM unnest($1, $2, $3) WITH ORDINALITY AS new (field, term, folded, position)
               ORDER BY position
@@ -178,7 +178,7 @@ pub async fn insert_terms(client: &Client, terms: &[Term]) -> Result<(), StoreEr
 }
 
 /// Writes the rows of the locations at which something has changed.
-pub async fn save_locations(client: &Client, decisions: &[Decision<'_>]) -> Result<(), StoreError> {
+pub async fn save_locations(client: &Session, decisions: &[Decision<'_>]) -> Result<(), StoreError> {
     let is_lost = |plan: &&Plan| {
         seeded_bug::is(Bug::SumRepeatableRead)
             || (seeded_bug::is(Bug::LostLocationRow) && plan.inserted.is_empty() && !plan.updated.is_empty())
@@ -193,7 +193,7 @@ pub async fn save_locations(client: &Client, decisions: &[Decision<'_>]) -> Resu
     let texts = |read: fn(&Location) -> Option<&str>| locations.iter().copied().map(read).collect::<Vec<_>>();
     let times = |read: fn(&Location) -> Option<Timestamp>| locations.iter().copied().map(read).collect::<Vec<_>>();
     client
-        .execute_typed(
+        .execute(
             "UPDATE perfreg_locations AS location
                 SET capacity_millionths = new.capacity, used_millionths = new.used, running = new.running,
                     fence = new.fence, waiting = new.waiting, leased = new.leased, version = new.version,
@@ -225,9 +225,9 @@ pub async fn save_locations(client: &Client, decisions: &[Decision<'_>]) -> Resu
 }
 
 /// Forgets a location that was only asked for.
-pub async fn remove_location(client: &Client, name: Option<&str>) -> Result<(), StoreError> {
+pub async fn remove_location(client: &Session, name: Option<&str>) -> Result<(), StoreError> {
     let Some(name) = name else { return Ok(()) };
     // One that was ever changed has another version.
     let sql = "DELETE FROM perfreg_locations WHERE name = $1 AND version = 0";
-    client.execute_typed(sql, &[(&name, Type::TEXT)]).await.map(|_| ()).map_err(classify)
+    client.execute(sql, &[(&name, Type::TEXT)]).await.map(|_| ()).map_err(classify)
 }

@@ -12,6 +12,7 @@ use perfreg::domain::history::{Filter, Pattern, SearchField};
 use perfreg::domain::location::LocationName;
 use perfreg::domain::{admission::Command, answer::Answer};
 use perfreg::store::{self, Batch, StoreError};
+use tokio_postgres::Client;
 
 use super::contract::start;
 use crate::support::database::{Engine, TestDatabase};
@@ -226,4 +227,39 @@ async fn the_time_of_a_decision_is_read_after_it_has_waited_for_its_lock() {
     let decided = waits.await.expect("no panic").expect("an answer");
     let Some([Answer::Registered(run)]) = decided.answers[0].as_deref() else { panic!("{decided:?}") };
     assert!(run.start_time >= now, "it started at {}, but had its lock after {now}", run.start_time);
+}
+
+/// Registers there until statements have names, has a column's type changed, and registers again.
+async fn register_around_a_change(url: &str, client: &Client, kind: &str) -> Result<(), StoreError> {
+    let config = DatabaseConfig {
+        url: DatabaseUrl::from_str(url).expect("a database URL"),
+        connections: 1,
+        durability: Durability::Local,
+    };
+    let store = store::open(&config, Clock::Real).expect("a usable configuration");
+    store.prepare().await.expect("a usable database");
+    for _ in 0..3 {
+        start(store.as_ref(), details(Some("here"), "0")).await;
+    }
+    let change = format!("ALTER TABLE perfreg_locations ALTER state_reason TYPE {kind}");
+    client.batch_execute(&change).await.expect("another type");
+    let register = || Command::Register(registration(details(Some("here"), "0")));
+    let batch = || Batch::of(Some(LocationName::new("here")), vec![register()]);
+    let first = store.decide(&batch()).await.map(|_| ());
+    store.decide(&batch()).await.expect("a decision at the second attempt");
+    first
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_have_names_but_behind_a_pooler_and_a_column_that_changes_costs_one_attempt() {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let client = database.connect().await;
+    for (tls, kind) in [("disable", "varchar"), ("prefer", "text"), ("require", "varchar")] {
+        let url = format!("{}?sslmode={tls}", database.direct_url);
+        let error = register_around_a_change(&url, &client, kind).await.expect_err("a stale statement");
+        assert!(matches!(&error, StoreError::Conflict(reason) if reason.contains("cached plan")), "{tls}: {error}");
+    }
+    if database.url != database.direct_url {
+        register_around_a_change(&database.url, &client, "text").await.expect("statements without names");
+    }
 }
