@@ -12,7 +12,10 @@ use super::session::Session;
 use crate::domain::execution::{Execution, Status};
 use crate::domain::history::{Cursor, Filter, Pattern, SearchField, Span};
 use crate::store::StoreError;
-use crate::store::search::{FEW_PROFILES, LONGEST_TERM_CHARACTERS, MOST_LOOKED_AT, status_with_order};
+use crate::store::search::{
+    FEW_PROFILES, FIRST_LOOKED_AT, LONGEST_TERM_CHARACTERS, MOST_OF_STATUS, MOST_PROFILES, looked_at_again,
+    status_with_order,
+};
 
 const NEWEST_FIRST: &str = "ORDER BY run.start_time DESC, run.run_id DESC";
 
@@ -31,33 +34,40 @@ impl<'filter> Search<'filter> {
     /// Every way out is the answer of one statement, so that it was true at one moment; but for a
     /// profile that is saved after they were asked for, which the next list shows.
     pub async fn find(&self, client: &Session) -> Result<Vec<Execution>, StoreError> {
-        let has_patterns = self.filter.narrowing_patterns().next().is_some();
-        if has_patterns {
-            let profiles = self.profiles(client).await?;
-            if profiles.len() <= FEW_PROFILES {
-                return self.look_up(client, Some(profiles)).await;
+        if self.has_patterns() {
+            let few = self.profiles(client, FEW_PROFILES + 1).await?;
+            if few.len() <= FEW_PROFILES {
+                return self.look_up(client, Some(few)).await;
             }
         }
-        let has_order = status_with_order(self.filter.status).is_some();
         if let Some(status) = self.filter.status
-            && !has_order
+            && status_with_order(self.filter.status).is_none()
             && let Some(found) = self.among_whole_status(client, status).await?
         {
             return Ok(found);
         }
-        let newest = self.among_newest(client).await?;
-        let leaves_something_out = has_patterns || (self.filter.status.is_some() && !has_order);
-        if newest.len() == self.most || !leaves_something_out || !self.has_more_than_looked_at(client).await? {
-            return Ok(newest);
+        if let Some(found) = self.among_newest(client, FIRST_LOOKED_AT).await? {
+            return Ok(found);
         }
-        self.look_up(client, None).await
+        let profiles = self.profiles(client, MOST_PROFILES + 1).await?;
+        if let Some(looked_at) = looked_at_again(profiles.len(), &self.filter.statuses())
+            && let Some(found) = self.among_newest(client, looked_at).await?
+        {
+            return Ok(found);
+        }
+        let are_all = profiles.len() <= MOST_PROFILES;
+        self.look_up(client, are_all.then_some(profiles)).await
     }
 
-    /// The profiles that the patterns let through, or one more than few of them.
-    async fn profiles(&self, client: &Session) -> Result<Vec<Uuid>, StoreError> {
+    fn has_patterns(&self) -> bool {
+        self.filter.narrowing_patterns().next().is_some()
+    }
+
+    /// The profiles that the patterns let through, up to so many.
+    async fn profiles(&self, client: &Session, most: usize) -> Result<Vec<Uuid>, StoreError> {
         let mut all = Conditions::default();
         let patterns = self.patterns(&mut all);
-        let sql = format!("SELECT id FROM perfreg_profiles WHERE {patterns} LIMIT {}", FEW_PROFILES + 1);
+        let sql = format!("SELECT id FROM perfreg_profiles WHERE {patterns} LIMIT {most}");
         let found = client.query_typed(&sql, &all.parameters()).await.map_err(classify)?;
         found.iter().map(|row| get(row, 0)).collect()
     }
@@ -67,14 +77,13 @@ impl<'filter> Search<'filter> {
         let mut all = Conditions::default();
         let (patterns, span) = (self.patterns(&mut all), self.span(&mut all));
         // Without patterns, the newest of them are found for sure.
-        let has_patterns = self.filter.narrowing_patterns().next().is_some();
-        let candidates = if has_patterns { MOST_LOOKED_AT } else { self.most };
+        let candidates = if self.has_patterns() { MOST_OF_STATUS } else { self.most };
         let sql = format!(
             "WITH whole AS MATERIALIZED (
                  SELECT start_time, run_id FROM test_executions WHERE status = '{status}'
-                  ORDER BY profile, start_time, run_id LIMIT {MOST_LOOKED_AT} + 1
+                  ORDER BY profile, start_time, run_id LIMIT {MOST_OF_STATUS} + 1
              ), size AS MATERIALIZED (
-                 SELECT count(*) <= {MOST_LOOKED_AT} AS is_whole FROM whole
+                 SELECT count(*) <= {MOST_OF_STATUS} AS is_whole FROM whole
              ), candidates AS MATERIALIZED (
                  SELECT run_id FROM whole AS run WHERE (SELECT is_whole FROM size) AND {span} {NEWEST_FIRST} LIMIT {candidates}
              ), found AS MATERIALIZED (
@@ -96,34 +105,37 @@ impl<'filter> Search<'filter> {
         Ok(is_whole.then_some(executions))
     }
 
-    /// What is found among the newest.
-    async fn among_newest(&self, client: &Session) -> Result<Vec<Execution>, StoreError> {
+    /// What is found among so many of the newest, if that fills the page or they are all there are.
+    async fn among_newest(&self, client: &Session, looked_at: usize) -> Result<Option<Vec<Execution>>, StoreError> {
+        let looked_at = looked_at.max(self.most);
         let mut all = Conditions::default();
-        let (patterns, looked_at) = (self.patterns(&mut all), self.looked_at(&mut all));
+        let (patterns, among) = (self.patterns(&mut all), self.looked_at(&mut all));
         let status = self.filter.status.map_or_else(|| "true".to_owned(), |status| format!("status = '{status}'"));
         // IS TRUE keeps the terms from being joined, so that the rows come in order and the last ones are never read.
         let sql = format!(
-            "SELECT {} FROM (SELECT * FROM test_executions AS run WHERE {looked_at} {NEWEST_FIRST} LIMIT {}) AS run
+            "SELECT {} FROM (SELECT * FROM test_executions AS run WHERE {among} {NEWEST_FIRST} LIMIT {looked_at}) AS run
               WHERE {status} AND ({patterns}) IS TRUE {NEWEST_FIRST} LIMIT {}",
             rows::EXECUTION_COLUMNS,
-            self.most_looked_at(),
             self.most
         );
-        executions(client, &sql, &all).await
+        let found = executions(client, &sql, &all).await?;
+        // Where nothing is left out, a page that is not full is the last.
+        let is_certain = found.len() == self.most || !self.leaves_something_out();
+        let is_all = is_certain || !self.has_more_than(client, looked_at).await?;
+        Ok(is_all.then_some(found))
     }
 
-    async fn has_more_than_looked_at(&self, client: &Session) -> Result<bool, StoreError> {
+    /// Whether the filter lets through less than what is looked at.
+    fn leaves_something_out(&self) -> bool {
+        self.has_patterns() || self.filter.status != status_with_order(self.filter.status)
+    }
+
+    async fn has_more_than(&self, client: &Session, looked_at: usize) -> Result<bool, StoreError> {
         let mut all = Conditions::default();
-        let looked_at = self.looked_at(&mut all);
-        let sql = format!(
-            "SELECT true FROM test_executions AS run WHERE {looked_at} {NEWEST_FIRST} OFFSET {} LIMIT 1",
-            self.most_looked_at()
-        );
+        let among = self.looked_at(&mut all);
+        let sql =
+            format!("SELECT true FROM test_executions AS run WHERE {among} {NEWEST_FIRST} OFFSET {looked_at} LIMIT 1");
         Ok(client.query_typed_opt(&sql, &all.parameters()).await.map_err(classify)?.is_some())
-    }
-
-    fn most_looked_at(&self) -> usize {
-        MOST_LOOKED_AT.max(self.most)
     }
 
     /// Among which executions the newest are looked at.

@@ -9,7 +9,9 @@ use uuid::Uuid;
 use super::rows::{self, timestamp_text};
 use crate::domain::execution::{Execution, Status};
 use crate::domain::history::{Cursor, Filter, Pattern};
-use crate::store::search::{FEW_PROFILES, MOST_LOOKED_AT, status_with_order};
+use crate::store::search::{
+    FEW_PROFILES, FIRST_LOOKED_AT, MOST_OF_STATUS, MOST_PROFILES, looked_at_again, status_with_order,
+};
 
 /// A condition with its parameters, in their order.
 #[derive(Clone, Debug)]
@@ -71,10 +73,18 @@ impl<'filter> Search<'filter> {
         {
             return self.among_whole_status(connection, status);
         }
-        if let Some(found) = self.among_newest(connection)? {
+        if let Some(found) = self.among_newest(connection, FIRST_LOOKED_AT)? {
             return Ok(found);
         }
-        let profiles = self.profiles(connection, usize::MAX)?;
+        let mut profiles = self.profiles(connection, MOST_PROFILES + 1)?;
+        if let Some(looked_at) = looked_at_again(profiles.len(), &self.filter.statuses())
+            && let Some(found) = self.among_newest(connection, looked_at)?
+        {
+            return Ok(found);
+        }
+        if profiles.len() > MOST_PROFILES {
+            profiles = self.profiles(connection, usize::MAX)?;
+        }
         self.look_up(connection, &profiles)
     }
 
@@ -99,8 +109,8 @@ impl<'filter> Search<'filter> {
         connection.prepare_cached(&sql)?.query_map(parameters, rows::execution)?.collect()
     }
 
-    /// What is found among the newest, if they fill the page or are all there are.
-    fn among_newest(&self, connection: &Connection) -> Result<Option<Vec<Execution>>> {
+    /// What is found among so many of the newest, if they fill the page or are all there are.
+    fn among_newest(&self, connection: &Connection, looked_at: usize) -> Result<Option<Vec<Execution>>> {
         let Condition { text, parameters } = &self.patterns;
         let status = self.filter.status.map_or_else(|| "true".to_owned(), |status| format!("status = '{status}'"));
         let source = match status_with_order(self.filter.status) {
@@ -113,10 +123,10 @@ impl<'filter> Search<'filter> {
         );
         let mut select = connection.prepare_cached(&sql)?;
         let last_column = select.column_count() - 1;
-        let mut looked_at = select.query(params_from_iter(parameters.iter().cloned().chain(self.span.parameters())))?;
+        let mut newest = select.query(params_from_iter(parameters.iter().cloned().chain(self.span.parameters())))?;
         let mut found = Vec::new();
-        for _ in 0..MOST_LOOKED_AT.max(self.most) {
-            let Some(row) = looked_at.next()? else { return Ok(Some(found)) };
+        for _ in 0..looked_at.max(self.most) {
+            let Some(row) = newest.next()? else { return Ok(Some(found)) };
             if row.get(last_column)? {
                 found.push(rows::execution(row)?);
             }
@@ -138,9 +148,9 @@ impl<'filter> Search<'filter> {
 /// Whether all executions of the status may be looked at.
 fn is_small(connection: &Connection, status: Status) -> Result<bool> {
     let sql = format!(
-        "SELECT count(*) <= {MOST_LOOKED_AT}
+        "SELECT count(*) <= {MOST_OF_STATUS}
            FROM (SELECT 1 FROM test_executions INDEXED BY perfreg_executions_profile WHERE status = ?1
-                  LIMIT {MOST_LOOKED_AT} + 1)"
+                  LIMIT {MOST_OF_STATUS} + 1)"
     );
     connection.prepare_cached(&sql)?.query_row([status.as_str()], |row| row.get(0))
 }

@@ -26,8 +26,8 @@ const PATTERNS: &[&[(SearchField, &str)]] = &[
     &[(Test, "%9%")],
 ];
 
-/// Executions by the number, ever newer, with 300 kinds of tests; the oldest alone are of a kind
-/// of their own, a few thousand in the middle failed, and the last few run.
+/// Executions by the number, ever newer, with 700 kinds of tests; the oldest alone are on a
+/// stream of their own, a few thousand in the middle failed, and the last few run.
 fn filled(count: i64) -> Connection {
     let mut connection = Connection::open_in_memory().expect("a database");
     let path = Path::new("in memory");
@@ -36,7 +36,7 @@ fn filled(count: i64) -> Connection {
         "INSERT INTO test_executions (id, repo, lac, stream, test, type, environment, triggered_by, status, start_time,
                                       end_time, location)
          WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {count})
-         SELECT printf('00000000-0000-4000-8000-%012d', n), 'repo', 'lac', iif(n <= 300, 'ancient', 'main'), 'test-' || (n % 100), 'type', 'prod', 'user' || (n % 3),
+         SELECT printf('00000000-0000-4000-8000-%012d', n), 'repo', 'lac', iif(n <= 450, 'ancient', 'main'), 'test-' || (n % 100), 'type', 'prod', 'user' || (n % 7),
                 CASE WHEN n > {count} - 20 THEN 'running' WHEN n BETWEEN 500 AND 6500 THEN 'failure' ELSE 'success' END,
                 strftime('%Y-%m-%dT%H:%M:%S.000000Z', {FIRST} + n, 'unixepoch'),
                 strftime('%Y-%m-%dT%H:%M:%S.000000Z', {FIRST} + 86400 + n, 'unixepoch'), 'k8s'

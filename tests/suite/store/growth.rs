@@ -22,15 +22,15 @@ const PATTERNS: &[&[(SearchField, &str)]] = &[
     &[(Test, "%9%")],
 ];
 
-/// Executions by the number, ever newer, with 300 kinds of tests; the oldest alone are of a kind
-/// of their own, a few thousand in the middle failed, and the last few run.
+/// Executions by the number, ever newer, with 700 kinds of tests; the oldest alone are on a
+/// stream of their own, a few thousand in the middle failed, and the last few run.
 async fn fill(database: &TestDatabase, count: usize) {
     drop(database.store(Clock::Real).await);
     let sql = format!(
         "INSERT INTO test_executions (id, run_id, repo, lac, stream, test, type, environment, triggered_by, status,
                                       start_time, end_time, location)
-         SELECT md5(n::text)::uuid, n, 'repo', 'lac', CASE WHEN n <= 300 THEN 'ancient' ELSE 'main' END, 'test-' || n % 100,
-                'type', 'prod', 'user' || n % 3,
+         SELECT md5(n::text)::uuid, n, 'repo', 'lac', CASE WHEN n <= 450 THEN 'ancient' ELSE 'main' END, 'test-' || n % 100,
+                'type', 'prod', 'user' || n % 7,
                 CASE WHEN n > {count} - 20 THEN 'running' WHEN n BETWEEN 500 AND 6500 THEN 'failure' ELSE 'success' END,
                 timestamptz '2026-01-01Z' + n * interval '1 second', timestamptz '2026-01-02Z' + n * interval '1 second',
                 'k8s'

@@ -10,6 +10,7 @@ mod events;
 mod growth;
 mod idempotency;
 mod lists;
+mod looks;
 pub mod migrations;
 mod postgres;
 mod remembering;
