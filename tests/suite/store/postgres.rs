@@ -257,7 +257,7 @@ async fn statements_have_names_but_behind_a_pooler_and_a_column_that_changes_cos
     for (tls, kind) in [("disable", "varchar"), ("prefer", "text"), ("require", "varchar")] {
         let url = format!("{}?sslmode={tls}", database.direct_url);
         let error = register_around_a_change(&url, &client, kind).await.expect_err("a stale statement");
-        assert!(matches!(&error, StoreError::Conflict(reason) if reason.contains("cached plan")), "{tls}: {error}");
+        assert!(matches!(error, StoreError::Conflict(_)), "{tls}: {error}");
     }
     if database.url != database.direct_url {
         register_around_a_change(&database.url, &client, "text").await.expect("statements without names");
