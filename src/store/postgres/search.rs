@@ -66,7 +66,7 @@ impl<'filter> Search<'filter> {
     /// The profiles that the patterns let through, up to so many.
     async fn profiles(&self, client: &Session, most: usize) -> Result<Vec<Uuid>, StoreError> {
         let mut all = Conditions::default();
-        let patterns = self.patterns(&mut all);
+        let patterns = self.patterns(&mut all, Among::Profiles);
         let sql = format!("SELECT id FROM perfreg_profiles WHERE {patterns} LIMIT {most}");
         let found = client.query_typed(&sql, &all.parameters()).await.map_err(classify)?;
         found.iter().map(|row| get(row, 0)).collect()
@@ -75,7 +75,7 @@ impl<'filter> Search<'filter> {
     /// What is found among all executions of the status, unless they are too many to look at.
     async fn among_whole_status(&self, client: &Session, status: Status) -> Result<Option<Vec<Execution>>, StoreError> {
         let mut all = Conditions::default();
-        let (patterns, span) = (self.patterns(&mut all), self.span(&mut all));
+        let (patterns, span) = (self.patterns(&mut all, Among::Executions), self.span(&mut all));
         // Without patterns, the newest of them are found for sure.
         let candidates = if self.has_patterns() { MOST_OF_STATUS } else { self.most };
         let sql = format!(
@@ -109,7 +109,7 @@ impl<'filter> Search<'filter> {
     async fn among_newest(&self, client: &Session, looked_at: usize) -> Result<Option<Vec<Execution>>, StoreError> {
         let looked_at = looked_at.max(self.most);
         let mut all = Conditions::default();
-        let (patterns, among) = (self.patterns(&mut all), self.looked_at(&mut all));
+        let (patterns, among) = (self.patterns(&mut all, Among::Executions), self.looked_at(&mut all));
         let status = self.filter.status.map_or_else(|| "true".to_owned(), |status| format!("status = '{status}'"));
         // IS TRUE keeps the terms from being joined, so that the rows come in order and the last ones are never read.
         let sql = format!(
@@ -150,7 +150,7 @@ impl<'filter> Search<'filter> {
     /// What is found by these profiles, or by all that the patterns let through.
     async fn look_up(&self, client: &Session, profiles: Option<Vec<Uuid>>) -> Result<Vec<Execution>, StoreError> {
         let mut all = Conditions::default();
-        let (patterns, span) = (self.patterns(&mut all), self.span(&mut all));
+        let (patterns, span) = (self.patterns(&mut all, Among::Profiles), self.span(&mut all));
         let profiles = match profiles {
             Some(ids) => format!("SELECT unnest({})", all.parameter(ids, Type::UUID_ARRAY)),
             None => format!("SELECT id FROM perfreg_profiles WHERE {patterns}"),
@@ -164,18 +164,20 @@ impl<'filter> Search<'filter> {
     }
 
     /// What holds of an execution, or of a profile, that the patterns let through.
-    fn patterns(&self, all: &mut Conditions) -> String {
+    fn patterns(&self, all: &mut Conditions, among: Among) -> String {
         let condition = |(field, pattern): (_, &Pattern)| {
             let field = SearchField::as_str(field);
             if pattern.finds_everything() {
                 return format!("{field} IS NOT NULL");
             }
             let like = all.parameter(pattern.to_like(), Type::TEXT);
+            let terms = format!("SELECT term FROM perfreg_terms WHERE field = '{field}' AND folded LIKE {like}");
+            let is_one = match among {
+                Among::Profiles => format!("{field} = ANY (ARRAY({terms}))"),
+                Among::Executions => format!("{field} IN ({terms})"),
+            };
             // The length is named for the sake of the index; no term is longer.
-            format!(
-                "(length({field}) <= {LONGEST_TERM_CHARACTERS}
-                  AND {field} IN (SELECT term FROM perfreg_terms WHERE field = '{field}' AND folded LIKE {like}))"
-            )
+            format!("(length({field}) <= {LONGEST_TERM_CHARACTERS} AND {is_one})")
         };
         let conditions: Vec<String> = self.filter.narrowing_patterns().map(condition).collect();
         if conditions.is_empty() { "true".to_owned() } else { conditions.join(" AND ") }
@@ -188,6 +190,16 @@ impl<'filter> Search<'filter> {
         let run_id = all.parameter(before.run_id.0, Type::INT8);
         format!("start_time >= {from} AND (start_time, run_id) < ({start_time}, {run_id})")
     }
+}
+
+/// Among what the patterns choose.
+#[derive(Clone, Copy)]
+enum Among {
+    /// By their indexes: the terms are found first. The planner, which cannot know how few they are, would
+    /// else go through the profiles of one field to ask of each for the other.
+    Profiles,
+    /// One after the other: whether the text of each is one of the terms is asked of a hash table.
+    Executions,
 }
 
 /// The beginning of a statement, in which `found` are then the newest executions of the profiles.
