@@ -5,16 +5,16 @@
 //! executions are looked up. If the status alone leaves few executions, those are looked at. Else
 //! the newest executions are looked at, of those without success only the ones of the status, which
 //! fills the page where many match. Where it does not, as many are looked at as cost what looking the
-//! matching profiles up would, and if that was in vain as well, those are looked up after all. So a
-//! page costs no more than the first look and twice the better of the two ways, unless more profiles
-//! match than are counted.
+//! matching profiles up would, if that will probably fill it; else, or if it was in vain as well, those
+//! are looked up after all. So a page costs no more than the first look and twice the better of the two
+//! ways, unless more profiles match than are counted.
 //!
 //! To look profiles up is to read the newest execution of each in each status, and then to read on
 //! only where those are new enough for the page.
 
 use jiff::SignedDuration;
 
-use crate::domain::execution::{Outcome, Status};
+use crate::domain::execution::{Execution, Outcome, Status};
 
 /// Up to so many profiles are looked up at once.
 pub const FEW_PROFILES: usize = 200;
@@ -33,11 +33,19 @@ pub const LONGEST_TERM_CHARACTERS: i32 = 400;
 /// numbered, and clocks are set. By no more than this may an earlier one have a later time.
 pub const MOST_EVENT_DISORDER: SignedDuration = SignedDuration::from_hours(1);
 
-/// How many executions are looked at before so many profiles are looked up in each of the statuses.
-/// A look that is not twice the first would mostly repeat it.
-pub fn looked_at_again(profiles: usize, statuses: &[Status]) -> Option<usize> {
+/// What came of a look at some of the newest executions.
+pub enum Look {
+    /// The page, or what there is of it.
+    Page(Vec<Execution>),
+    /// So many were found, and there are more to look at.
+    Part(usize),
+}
+
+/// How many executions are looked at before so many profiles are looked up in each of the statuses:
+/// what that would cost, if a page of `most` will be among them by how many the first look has found.
+pub fn looked_at_again(profiles: usize, statuses: &[Status], found: usize, most: usize) -> Option<usize> {
     let count = profiles.min(MOST_PROFILES) * statuses.len() * EXECUTIONS_FOR_A_LOOK_UP;
-    (count >= 2 * FIRST_LOOKED_AT).then_some(count)
+    (count * found >= most * FIRST_LOOKED_AT).then_some(count)
 }
 
 /// The status that the newest executions are looked at in, as there is an index for it.

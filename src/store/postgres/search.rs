@@ -13,7 +13,7 @@ use crate::domain::execution::{Execution, Status};
 use crate::domain::history::{Cursor, Filter, Pattern, SearchField, Span};
 use crate::store::StoreError;
 use crate::store::search::{
-    FEW_PROFILES, FIRST_LOOKED_AT, LONGEST_TERM_CHARACTERS, MOST_OF_STATUS, MOST_PROFILES, looked_at_again,
+    FEW_PROFILES, FIRST_LOOKED_AT, LONGEST_TERM_CHARACTERS, Look, MOST_OF_STATUS, MOST_PROFILES, looked_at_again,
     status_with_order,
 };
 
@@ -46,14 +46,15 @@ impl<'filter> Search<'filter> {
         {
             return Ok(found);
         }
-        if let Some(found) = self.among_newest(client, FIRST_LOOKED_AT).await? {
-            return Ok(found);
-        }
+        let found = match self.among_newest(client, FIRST_LOOKED_AT).await? {
+            Look::Page(page) => return Ok(page),
+            Look::Part(found) => found,
+        };
         let profiles = self.profiles(client, MOST_PROFILES + 1).await?;
-        if let Some(looked_at) = looked_at_again(profiles.len(), &self.filter.statuses())
-            && let Some(found) = self.among_newest(client, looked_at).await?
+        if let Some(looked_at) = looked_at_again(profiles.len(), &self.filter.statuses(), found, self.most)
+            && let Look::Page(page) = self.among_newest(client, looked_at).await?
         {
-            return Ok(found);
+            return Ok(page);
         }
         let are_all = profiles.len() <= MOST_PROFILES;
         self.look_up(client, are_all.then_some(profiles)).await
@@ -105,8 +106,8 @@ impl<'filter> Search<'filter> {
         Ok(is_whole.then_some(executions))
     }
 
-    /// What is found among so many of the newest, if that fills the page or they are all there are.
-    async fn among_newest(&self, client: &Session, looked_at: usize) -> Result<Option<Vec<Execution>>, StoreError> {
+    /// What is found among so many of the newest.
+    async fn among_newest(&self, client: &Session, looked_at: usize) -> Result<Look, StoreError> {
         let looked_at = looked_at.max(self.most);
         let mut all = Conditions::default();
         let (patterns, among) = (self.patterns(&mut all, Among::Executions), self.looked_at(&mut all));
@@ -122,7 +123,7 @@ impl<'filter> Search<'filter> {
         // Where nothing is left out, a page that is not full is the last.
         let is_certain = found.len() == self.most || !self.leaves_something_out();
         let is_all = is_certain || !self.has_more_than(client, looked_at).await?;
-        Ok(is_all.then_some(found))
+        Ok(if is_all { Look::Page(found) } else { Look::Part(found.len()) })
     }
 
     /// Whether the filter lets through less than what is looked at.

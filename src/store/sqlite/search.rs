@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, Params, Result, Row, Statement, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Params, Result, Row, Statement, params, params_from_iter};
 use uuid::Uuid;
 
 use super::rows::{self, timestamp_text};
 use crate::domain::execution::{Execution, Status};
 use crate::domain::history::{Cursor, Filter, Pattern};
 use crate::store::search::{
-    FEW_PROFILES, FIRST_LOOKED_AT, MOST_OF_STATUS, MOST_PROFILES, looked_at_again, status_with_order,
+    FEW_PROFILES, FIRST_LOOKED_AT, Look, MOST_OF_STATUS, MOST_PROFILES, looked_at_again, status_with_order,
 };
 
 /// A condition with its parameters, in their order.
@@ -61,7 +61,7 @@ impl<'filter> Search<'filter> {
 
     /// To be called in a transaction, so that all of what is found was there at one moment.
     pub fn find(&self, connection: &Connection) -> Result<Vec<Execution>> {
-        if self.filter.narrowing_patterns().next().is_some() {
+        if self.has_patterns() {
             let profiles = self.profiles(connection, FEW_PROFILES + 1)?;
             if profiles.len() <= FEW_PROFILES {
                 return self.look_up(connection, &profiles);
@@ -73,19 +73,24 @@ impl<'filter> Search<'filter> {
         {
             return self.among_whole_status(connection, status);
         }
-        if let Some(found) = self.among_newest(connection, FIRST_LOOKED_AT)? {
-            return Ok(found);
-        }
+        let found = match self.among_newest(connection, FIRST_LOOKED_AT)? {
+            Look::Page(page) => return Ok(page),
+            Look::Part(found) => found,
+        };
         let mut profiles = self.profiles(connection, MOST_PROFILES + 1)?;
-        if let Some(looked_at) = looked_at_again(profiles.len(), &self.filter.statuses())
-            && let Some(found) = self.among_newest(connection, looked_at)?
+        if let Some(looked_at) = looked_at_again(profiles.len(), &self.filter.statuses(), found, self.most)
+            && let Look::Page(page) = self.among_newest(connection, looked_at)?
         {
-            return Ok(found);
+            return Ok(page);
         }
         if profiles.len() > MOST_PROFILES {
             profiles = self.profiles(connection, usize::MAX)?;
         }
         self.look_up(connection, &profiles)
+    }
+
+    fn has_patterns(&self) -> bool {
+        self.filter.narrowing_patterns().next().is_some()
     }
 
     /// The profiles that the patterns let through, up to so many.
@@ -109,32 +114,36 @@ impl<'filter> Search<'filter> {
         connection.prepare_cached(&sql)?.query_map(parameters, rows::execution)?.collect()
     }
 
-    /// What is found among so many of the newest, if they fill the page or are all there are.
-    fn among_newest(&self, connection: &Connection, looked_at: usize) -> Result<Option<Vec<Execution>>> {
+    /// What is found among so many of the newest.
+    fn among_newest(&self, connection: &Connection, looked_at: usize) -> Result<Look> {
         let Condition { text, parameters } = &self.patterns;
         let status = self.filter.status.map_or_else(|| "true".to_owned(), |status| format!("status = '{status}'"));
-        let source = match status_with_order(self.filter.status) {
-            Some(_) => format!("INDEXED BY perfreg_executions_unsuccessful WHERE {status} AND"),
-            None => "INDEXED BY perfreg_executions_newest WHERE".to_owned(),
+        let (index, among) = match status_with_order(self.filter.status) {
+            Some(_) => ("perfreg_executions_unsuccessful", status.as_str()),
+            None => ("perfreg_executions_newest", "true"),
         };
+        let newest = format!("FROM test_executions INDEXED BY {index} WHERE {among} AND {IN_SPAN}");
+        // Where the look ends is read from the index alone. Of those before it, only what the filter asks for is read.
+        // Where it leaves nothing out, a page that is not full is the last.
+        let leaves_something_out = self.has_patterns() || self.filter.status != status_with_order(self.filter.status);
+        let count = if leaves_something_out { looked_at.max(self.most) } else { self.most };
+        let sql = format!("SELECT start_time, run_id {newest} {NEWEST_FIRST} LIMIT 1 OFFSET {count}");
+        let mut end = connection.prepare_cached(&sql)?;
+        let end = end.query_row(params_from_iter(self.span.parameters()), place).optional()?;
+        let has_more = end.is_some();
+        let (from, run_id) = end.unwrap_or_else(|| (self.span.from.clone(), 0));
+        let span = Span { from: from.clone(), ..self.span.clone() };
         let sql = format!(
-            "SELECT {}, ({status} AND {text}) IS TRUE FROM test_executions {source} {IN_SPAN} {NEWEST_FIRST}",
-            rows::EXECUTION_COLUMNS
+            "SELECT {} {newest} AND (start_time, run_id) > (?, ?) AND {status} AND {text} {NEWEST_FIRST} LIMIT {}",
+            rows::EXECUTION_COLUMNS,
+            self.most
         );
+        let behind = [Value::from(from), Value::from(run_id)];
+        let parameters = span.parameters().into_iter().chain(behind).chain(parameters.iter().cloned());
         let mut select = connection.prepare_cached(&sql)?;
-        let last_column = select.column_count() - 1;
-        let mut newest = select.query(params_from_iter(parameters.iter().cloned().chain(self.span.parameters())))?;
-        let mut found = Vec::new();
-        for _ in 0..looked_at.max(self.most) {
-            let Some(row) = newest.next()? else { return Ok(Some(found)) };
-            if row.get(last_column)? {
-                found.push(rows::execution(row)?);
-            }
-            if found.len() == self.most {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
+        let found: Vec<Execution> =
+            select.query_map(params_from_iter(parameters), rows::execution)?.collect::<Result<_>>()?;
+        Ok(if has_more && found.len() < self.most { Look::Part(found.len()) } else { Look::Page(found) })
     }
 
     fn look_up(&self, connection: &Connection, profiles: &[Uuid]) -> Result<Vec<Execution>> {
