@@ -166,7 +166,9 @@ impl<'filter> Search<'filter> {
 
     /// What holds of an execution, or of a profile, that the patterns let through.
     fn patterns(&self, all: &mut Conditions, among: Among) -> String {
+        let leading = self.leading_patterns();
         let condition = |(field, pattern): (_, &Pattern)| {
+            let leads = leading.contains(&field);
             let field = SearchField::as_str(field);
             if pattern.finds_everything() {
                 return format!("{field} IS NOT NULL");
@@ -174,14 +176,26 @@ impl<'filter> Search<'filter> {
             let like = all.parameter(pattern.to_like(), Type::TEXT);
             let terms = format!("SELECT term FROM perfreg_terms WHERE field = '{field}' AND folded LIKE {like}");
             let is_one = match among {
-                Among::Profiles => format!("{field} = ANY (ARRAY({terms}))"),
-                Among::Executions => format!("{field} IN ({terms})"),
+                Among::Profiles if leads => format!("{field} = ANY (ARRAY({terms}))"),
+                Among::Profiles | Among::Executions => format!("({field} IN ({terms})) IS TRUE"),
             };
             // The length is named for the sake of the index; no term is longer.
             format!("(length({field}) <= {LONGEST_TERM_CHARACTERS} AND {is_one})")
         };
         let conditions: Vec<String> = self.filter.narrowing_patterns().map(condition).collect();
         if conditions.is_empty() { "true".to_owned() } else { conditions.join(" AND ") }
+    }
+
+    /// The fields by whose index profiles are found: those of which one text is asked for, or else that of the
+    /// longest pattern, which probably finds the fewest texts.
+    fn leading_patterns(&self) -> Vec<SearchField> {
+        let one_text = self.filter.narrowing_patterns().filter(|(_, pattern)| pattern.exact().is_some());
+        let fields: Vec<SearchField> = one_text.map(|(field, _)| field).collect();
+        if !fields.is_empty() {
+            return fields;
+        }
+        let longest = self.filter.narrowing_patterns().max_by_key(|(_, pattern)| pattern.to_like().len());
+        longest.into_iter().map(|(field, _)| field).collect()
     }
 
     fn span(&self, all: &mut Conditions) -> String {
@@ -196,8 +210,8 @@ impl<'filter> Search<'filter> {
 /// Among what the patterns choose.
 #[derive(Clone, Copy)]
 enum Among {
-    /// By their indexes: the terms are found first. The planner, which cannot know how few they are, would
-    /// else go through the profiles of one field to ask of each for the other.
+    /// By the index of the leading fields, whose terms are found first; the others are asked of those. The planner,
+    /// which cannot know how few terms there are, would else go through all profiles of any field.
     Profiles,
     /// One after the other: whether the text of each is one of the terms is asked of a hash table.
     Executions,
