@@ -93,6 +93,7 @@ pub async fn forget(client: &Session, before: Timestamp, limit: usize) -> Result
     let sql = "DELETE FROM perfreg_idempotency_keys WHERE key_hash IN
                  (SELECT key_hash FROM perfreg_idempotency_keys WHERE kept_at < $1 ORDER BY kept_at LIMIT $2)";
     let limit = limit as i64;
-    let count = client.execute(sql, &[(&before, Type::TIMESTAMPTZ), (&limit, Type::INT8)]).await.map_err(classify)?;
+    let count =
+        client.execute_typed(sql, &[(&before, Type::TIMESTAMPTZ), (&limit, Type::INT8)]).await.map_err(classify)?;
     Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }

@@ -131,7 +131,7 @@ impl<'filter> Search<'filter> {
         let mut end = connection.prepare_cached(&sql)?;
         let end = end.query_row(params_from_iter(self.span.parameters()), place).optional()?;
         let has_more = end.is_some();
-        let (from, run_id) = end.unwrap_or_else(|| (self.span.from.clone(), 0));
+        let (from, run_id) = end.unwrap_or_else(|| (self.span.from.clone(), i64::MIN));
         let span = Span { from: from.clone(), ..self.span.clone() };
         let sql = format!(
             "SELECT {} {newest} AND (start_time, run_id) > (?, ?) AND {status} AND {text} {NEWEST_FIRST} LIMIT {}",
