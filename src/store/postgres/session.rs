@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
 use tokio::task::JoinHandle;
@@ -11,8 +12,11 @@ use tokio_postgres::{Client, Error, Row, Statement};
 
 use super::pooler;
 
-/// So many statements of a session get a name. There are some twenty, a few of them in several forms.
+/// So many statements of a session get a name. There are some twenty; an insertion has as many forms as there are
+/// choices of columns that somebody uses.
 const MOST_NAMED: usize = 100;
+/// Plans are made anew after this, if not before.
+const LONGEST_PLANNED: Duration = Duration::from_mins(1);
 
 /// What a statement is sent with.
 pub type Parameters<'value> = [(&'value (dyn ToSql + Sync), Type)];
@@ -20,6 +24,8 @@ pub type Parameters<'value> = [(&'value (dyn ToSql + Sync), Type)];
 /// A statement with a name is parsed and planned once for the session, which takes half of the server's
 /// time off a transaction of a single command. One is named after it has been run, before the next
 /// transaction: in the middle of one, what is sent behind it would overtake it.
+///
+/// What is sent by the methods of [`Client`] has no name, as is right for whatever is no part of a decision.
 pub struct Session {
     client: Client,
     driving: JoinHandle<()>,
@@ -31,6 +37,35 @@ pub struct Session {
 struct Statements {
     named: HashMap<String, Statement>,
     to_name: HashMap<String, Vec<Type>>,
+    plans: Plans,
+}
+
+/// How old the plans are. One that was made while a table was small reads all of it for ever; it takes the
+/// server's own look at the table, which may be a minute away or switched off, to make another.
+struct Plans {
+    made_at: Instant,
+    transactions: u64,
+    next_at_transaction: u64,
+}
+
+impl Default for Plans {
+    fn default() -> Self {
+        Self { made_at: Instant::now(), transactions: 0, next_at_transaction: 1 }
+    }
+}
+
+impl Plans {
+    /// Counts a transaction, and says whether plans are to be made anew before it: whenever there have been twice
+    /// as many, so that a table that this session fills has at the most doubled.
+    fn are_outdated(&mut self) -> bool {
+        self.transactions += 1;
+        let are_outdated = self.transactions >= self.next_at_transaction || self.made_at.elapsed() > LONGEST_PLANNED;
+        if are_outdated {
+            self.next_at_transaction = self.transactions * 2;
+            self.made_at = Instant::now();
+        }
+        are_outdated
+    }
 }
 
 impl Session {
@@ -51,11 +86,16 @@ impl Session {
         self.statements.is_some()
     }
 
-    /// Names what has been run without a name. Not to be called within a transaction.
+    /// Names what has been run without a name, and has old plans made anew. To be called before each transaction in
+    /// which statements may have names.
     pub async fn name_statements(&self) -> Result<(), Error> {
-        let Some(to_name) = self.statements().map(|mut statements| std::mem::take(&mut statements.to_name)) else {
-            return Ok(());
+        let due = |mut statements: MutexGuard<'_, Statements>| {
+            (std::mem::take(&mut statements.to_name), statements.plans.are_outdated())
         };
+        let Some((to_name, are_outdated)) = self.statements().map(due) else { return Ok(()) };
+        if are_outdated {
+            self.client.batch_execute("DISCARD PLANS").await?;
+        }
         let named = try_join_all(to_name.iter().map(|(sql, types)| self.client.prepare_typed(sql, types))).await?;
         if let Some(mut statements) = self.statements() {
             statements.named.extend(to_name.into_keys().zip(named));
@@ -143,4 +183,16 @@ impl Drop for Session {
 
 fn values<'value>(parameters: &Parameters<'value>) -> Vec<&'value (dyn ToSql + Sync)> {
     parameters.iter().map(|(value, _)| *value).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Plans;
+
+    #[test]
+    fn plans_are_made_anew_whenever_there_have_been_twice_as_many_transactions() {
+        let mut plans = Plans::default();
+        let anew: Vec<u64> = (1..=100).filter(|_| plans.are_outdated()).collect();
+        assert_eq!(anew, [1, 2, 4, 8, 16, 32, 64]);
+    }
 }

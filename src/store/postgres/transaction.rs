@@ -21,7 +21,7 @@ pub const LONGEST_LOCK_WAIT: &str = "9s";
 const WAIT_FOR_STANDBY: &str = "; SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')
                                      WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true)";
 
-/// A statement with a name is planned once, and its table may have a million times the rows when it is next run.
+/// A statement with a name is planned for tables that grow, and for any number of rows at once.
 const PLAN_FOR_LARGE_TABLES: &str = "; SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan";
 
 /// Waits for locks for so long at the most.

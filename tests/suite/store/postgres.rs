@@ -6,16 +6,17 @@ use std::time::{Duration, Instant};
 
 use perfreg::clock::Clock;
 use perfreg::config::database::{DatabaseConfig, DatabaseUrl, Durability};
-use perfreg::domain::execution::Details;
+use perfreg::domain::execution::{Details, Outcome};
 use perfreg::domain::factor::Factor;
 use perfreg::domain::history::{Filter, Pattern, SearchField};
 use perfreg::domain::location::LocationName;
 use perfreg::domain::{admission::Command, answer::Answer};
-use perfreg::store::{self, Batch, StoreError};
+use perfreg::store::{self, Batch, Store, StoreError};
 use tokio_postgres::Client;
 
 use super::contract::start;
 use crate::support::database::{Engine, TestDatabase};
+use crate::support::server::PATIENCE;
 use crate::support::{details, registration};
 
 async fn open(url: &str) -> Result<(), StoreError> {
@@ -262,4 +263,45 @@ async fn statements_have_names_but_behind_a_pooler_and_a_column_that_changes_cos
     if database.url != database.direct_url {
         register_around_a_change(&database.url, &client, "text").await.expect("statements without names");
     }
+}
+
+/// Starts and ends a test there, so often.
+async fn start_and_complete(store: &dyn Store, times: usize) {
+    for _ in 0..times {
+        let run_id = start(store, details(Some("here"), "0.1")).await.run_id;
+        let end = Command::Complete { run_id, outcome: Outcome::Success, token: None };
+        store.decide(&Batch::of(Some(LocationName::new("here")), vec![end])).await.expect("a decision");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_grows_is_not_read_whole_for_ever_though_nobody_analyzes_it() {
+    const GROWTH: i64 = 50_000;
+    const LATER: usize = 200;
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let config = DatabaseConfig { connections: 1, ..database.config() };
+    let store = store::open(&config, Clock::Real).expect("a usable configuration");
+    store.prepare().await.expect("a usable database");
+    let client = database.connect().await;
+    let off = "ALTER TABLE test_executions SET (autovacuum_enabled = false)";
+    client.batch_execute(off).await.expect("a setting");
+    start_and_complete(store.as_ref(), 20).await;
+    let grow = format!(
+        "INSERT INTO test_executions (id, run_id, repo, lac, stream, test, type, environment, triggered_by, status, start_time, end_time)
+         SELECT gen_random_uuid(), 1000000 + n, 'r', 'l', 's', 't', 'k', 'e', 'u', 'success', now(), now() FROM generate_series(1, {GROWTH}) AS n"
+    );
+    client.batch_execute(&grow).await.expect("rows");
+    start_and_complete(store.as_ref(), LATER).await;
+    // A connection that ends tells what it has read.
+    drop(store);
+    let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let give_up = Instant::now() + PATIENCE;
+    while client.query_one(others, &[]).await.expect("a number").get::<_, i64>(0) > 0 {
+        assert!(Instant::now() < give_up, "its connection stays open");
+        tokio::task::yield_now().await;
+    }
+    let read = "SELECT (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'test_executions')::bigint
+                     + (SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'test_executions')";
+    let read: i64 = client.query_one(read, &[]).await.expect("a number").get(0);
+    assert!(read < GROWTH * LATER as i64 / 4, "{read} rows or entries were read");
 }
