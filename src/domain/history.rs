@@ -125,6 +125,11 @@ impl Filter {
         self.patterns.iter().map(|(field, pattern)| (*field, pattern)).filter(narrows)
     }
 
+    #[must_use]
+    pub fn has_narrowing_patterns(&self) -> bool {
+        self.narrowing_patterns().next().is_some()
+    }
+
     /// The statuses that it finds.
     #[must_use]
     pub fn statuses(&self) -> Vec<Status> {

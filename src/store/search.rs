@@ -15,6 +15,7 @@
 use jiff::SignedDuration;
 
 use crate::domain::execution::{Execution, Outcome, Status};
+use crate::domain::history::Filter;
 
 /// Up to so many profiles are looked up at once.
 pub const FEW_PROFILES: usize = 200;
@@ -46,6 +47,11 @@ pub enum Look {
 pub fn looked_at_again(profiles: usize, statuses: &[Status], found: usize, most: usize) -> Option<usize> {
     let count = profiles.min(MOST_PROFILES) * statuses.len() * EXECUTIONS_FOR_A_LOOK_UP;
     (count * found >= most * FIRST_LOOKED_AT).then_some(count)
+}
+
+/// Whether the filter lets through less than what is looked at among the newest.
+pub fn leaves_something_out(filter: &Filter) -> bool {
+    filter.has_narrowing_patterns() || filter.status != status_with_order(filter.status)
 }
 
 /// The status that the newest executions are looked at in, as there is an index for it.

@@ -13,8 +13,8 @@ use crate::domain::execution::{Execution, Status};
 use crate::domain::history::{Cursor, Filter, Pattern, SearchField, Span};
 use crate::store::StoreError;
 use crate::store::search::{
-    FEW_PROFILES, FIRST_LOOKED_AT, LONGEST_TERM_CHARACTERS, Look, MOST_OF_STATUS, MOST_PROFILES, looked_at_again,
-    status_with_order,
+    FEW_PROFILES, FIRST_LOOKED_AT, LONGEST_TERM_CHARACTERS, Look, MOST_OF_STATUS, MOST_PROFILES, leaves_something_out,
+    looked_at_again, status_with_order,
 };
 
 const NEWEST_FIRST: &str = "ORDER BY run.start_time DESC, run.run_id DESC";
@@ -34,7 +34,7 @@ impl<'filter> Search<'filter> {
     /// Every way out is the answer of one statement, so that it was true at one moment; but for a
     /// profile that is saved after they were asked for, which the next list shows.
     pub async fn find(&self, client: &Session) -> Result<Vec<Execution>, StoreError> {
-        if self.has_patterns() {
+        if self.filter.has_narrowing_patterns() {
             let few = self.profiles(client, FEW_PROFILES + 1).await?;
             if few.len() <= FEW_PROFILES {
                 return self.look_up(client, Some(few)).await;
@@ -60,10 +60,6 @@ impl<'filter> Search<'filter> {
         self.look_up(client, are_all.then_some(profiles)).await
     }
 
-    fn has_patterns(&self) -> bool {
-        self.filter.narrowing_patterns().next().is_some()
-    }
-
     /// The profiles that the patterns let through, up to so many.
     async fn profiles(&self, client: &Session, most: usize) -> Result<Vec<Uuid>, StoreError> {
         let mut all = Conditions::default();
@@ -78,7 +74,7 @@ impl<'filter> Search<'filter> {
         let mut all = Conditions::default();
         let (patterns, span) = (self.patterns(&mut all, Among::Executions), self.span(&mut all));
         // Without patterns, the newest of them are found for sure.
-        let candidates = if self.has_patterns() { MOST_OF_STATUS } else { self.most };
+        let candidates = if self.filter.has_narrowing_patterns() { MOST_OF_STATUS } else { self.most };
         let sql = format!(
             "WITH whole AS MATERIALIZED (
                  SELECT start_time, run_id FROM test_executions WHERE status = '{status}'
@@ -121,14 +117,9 @@ impl<'filter> Search<'filter> {
         );
         let found = executions(client, &sql, &all).await?;
         // Where nothing is left out, a page that is not full is the last.
-        let is_certain = found.len() == self.most || !self.leaves_something_out();
+        let is_certain = found.len() == self.most || !leaves_something_out(self.filter);
         let is_all = is_certain || !self.has_more_than(client, looked_at).await?;
         Ok(if is_all { Look::Page(found) } else { Look::Part(found.len()) })
-    }
-
-    /// Whether the filter lets through less than what is looked at.
-    fn leaves_something_out(&self) -> bool {
-        self.has_patterns() || self.filter.status != status_with_order(self.filter.status)
     }
 
     async fn has_more_than(&self, client: &Session, looked_at: usize) -> Result<bool, StoreError> {

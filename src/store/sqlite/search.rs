@@ -10,7 +10,8 @@ use super::rows::{self, timestamp_text};
 use crate::domain::execution::{Execution, Status};
 use crate::domain::history::{Cursor, Filter, Pattern};
 use crate::store::search::{
-    FEW_PROFILES, FIRST_LOOKED_AT, Look, MOST_OF_STATUS, MOST_PROFILES, looked_at_again, status_with_order,
+    FEW_PROFILES, FIRST_LOOKED_AT, Look, MOST_OF_STATUS, MOST_PROFILES, leaves_something_out, looked_at_again,
+    status_with_order,
 };
 
 /// A condition with its parameters, in their order.
@@ -61,7 +62,7 @@ impl<'filter> Search<'filter> {
 
     /// To be called in a transaction, so that all of what is found was there at one moment.
     pub fn find(&self, connection: &Connection) -> Result<Vec<Execution>> {
-        if self.has_patterns() {
+        if self.filter.has_narrowing_patterns() {
             let profiles = self.profiles(connection, FEW_PROFILES + 1)?;
             if profiles.len() <= FEW_PROFILES {
                 return self.look_up(connection, &profiles);
@@ -87,10 +88,6 @@ impl<'filter> Search<'filter> {
             profiles = self.profiles(connection, usize::MAX)?;
         }
         self.look_up(connection, &profiles)
-    }
-
-    fn has_patterns(&self) -> bool {
-        self.filter.narrowing_patterns().next().is_some()
     }
 
     /// The profiles that the patterns let through, up to so many.
@@ -125,8 +122,7 @@ impl<'filter> Search<'filter> {
         let newest = format!("FROM test_executions INDEXED BY {index} WHERE {among} AND {IN_SPAN}");
         // Where the look ends is read from the index alone. Of those before it, only what the filter asks for is read.
         // Where it leaves nothing out, a page that is not full is the last.
-        let leaves_something_out = self.has_patterns() || self.filter.status != status_with_order(self.filter.status);
-        let count = if leaves_something_out { looked_at.max(self.most) } else { self.most };
+        let count = if leaves_something_out(self.filter) { looked_at.max(self.most) } else { self.most };
         let sql = format!("SELECT start_time, run_id {newest} {NEWEST_FIRST} LIMIT 1 OFFSET {count}");
         let mut end = connection.prepare_cached(&sql)?;
         let end = end.query_row(params_from_iter(self.span.parameters()), place).optional()?;
