@@ -18,8 +18,8 @@ const TLS_GRANTED: u8 = b'S';
 const BUFFER_BYTES: usize = 64;
 
 /// Whether whoever answers is whom the connection was made to. Each server process names itself when a
-/// connection begins, so that a statement can be cancelled; a pooler names itself instead, with a number by
-/// chance, since it has to find out which of its sessions is meant.
+/// connection begins, so that a statement can be cancelled; PgBouncer names itself instead, with a number
+/// by chance, since it has to find out which of its sessions is meant.
 pub async fn is_direct(client: &Client) -> Result<bool, Error> {
     let answering: i32 = client.query_typed_one("SELECT pg_backend_pid()", &[]).await?.try_get(0)?;
     Ok(connected_to(client).await == Some(answering))
