@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::io::{self, IoSlice};
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +15,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{Request, Response, header};
+use futures_util::FutureExt;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -25,6 +27,8 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tower_service::Service;
+
+use super::error::panicked;
 
 /// A connection that has not sent the head of a request by then is closed.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
@@ -126,7 +130,8 @@ fn answer(
     let answer = conduct.begin_answer();
     let response = router.call(request);
     async move {
-        let response = response.await?;
+        // Whatever fails in a handler has an answer, too.
+        let response = AssertUnwindSafe(response).catch_unwind().await.unwrap_or_else(|_| Ok(panicked()))?;
         let answer = Some(answer).filter(|_| !is_endless(&response));
         Ok(response.map(|body| CountedBody { body, _answer: answer }))
     }
@@ -297,5 +302,26 @@ mod tests {
         let mut read = Vec::new();
         stream.read_to_end(&mut read).await.expect("an end");
         assert_eq!(read, b"GET /");
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_is_answered_and_the_connection_goes_on() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let mut client = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("it listens");
+        let (stream, _) = listener.accept().await.expect("a connection");
+        let router = Router::new()
+            .route("/defect", axum::routing::get(async || -> &'static str { panic!("a defect") }))
+            .route("/sound", axum::routing::get(async || "sound"));
+        let serving = Arc::new(Protocols::new(router)).serve(stream, Arc::new(watch::Sender::new(false)));
+        let asking = async {
+            let requests = b"GET /defect HTTP/1.1\r\n\r\nGET /sound HTTP/1.1\r\nConnection: close\r\n\r\n";
+            client.write_all(requests).await.expect("sent");
+            let mut read = String::new();
+            client.read_to_string(&mut read).await.expect("an end");
+            read
+        };
+        let ((), answers) = tokio::join!(serving, asking);
+        assert!(answers.starts_with("HTTP/1.1 500 "), "{answers}");
+        assert!(answers.contains("HTTP/1.1 200 ") && answers.ends_with("sound"), "{answers}");
     }
 }

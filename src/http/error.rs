@@ -1,7 +1,5 @@
 //! The only place that turns errors into statuses and words for clients.
 
-use std::any::Any;
-
 use axum::Json;
 use axum::body::Body;
 use axum::extract::Request;
@@ -193,6 +191,6 @@ pub async fn unknown_method(request: Request) -> ApiError {
     ApiError::MethodNotAllowed(format!("{path} does not take {method}; /docs lists what it takes."))
 }
 
-pub fn panicked(_: Box<dyn Any + Send + 'static>) -> Response<Body> {
+pub fn panicked() -> Response<Body> {
     ApiError::Unanswered(RegistryError::Broken("a handler panicked".to_owned())).into_response()
 }

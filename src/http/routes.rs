@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
-use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -13,9 +11,6 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{api, error, html};
 use crate::registry::Registry;
-
-/// The largest request body in bytes.
-const LARGEST_BODY: usize = 64 * 1024;
 
 /// The whole service.
 pub fn router(registry: Arc<Registry>) -> Router {
@@ -30,8 +25,6 @@ pub fn router(registry: Arc<Registry>) -> Router {
         .merge(docs)
         .fallback(error::unknown_path)
         .method_not_allowed_fallback(error::unknown_method)
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .layer(CatchPanicLayer::custom(error::panicked))
 }
 
 /// The description of the API, generated from the types of its handlers.

@@ -1,17 +1,20 @@
 //! Reads a JSON object from a request, or says in a sentence why there is none.
 
+use std::error::Error;
 use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::IntoResponse;
+use axum::http::{HeaderMap, header};
+use http_body_util::LengthLimitError;
 
 use super::fields::Fields;
 use crate::http::error::ApiError;
 
 /// A client that sends its body more slowly than this is not waited for.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+/// In bytes.
+const LARGEST_BODY: usize = 64 * 1024;
 
 pub struct JsonObject(pub Fields);
 
@@ -29,11 +32,11 @@ pub struct SentJsonObject(pub Fields, pub Bytes);
 impl<S: Send + Sync> FromRequest<S> for SentJsonObject {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         if !is_json(request.headers()) {
             return Err(ApiError::NotJson);
         }
-        let sent = read(request, state).await?;
+        let sent = read(request).await?;
         Ok(Self(Fields::parse(&sent)?, sent))
     }
 }
@@ -44,9 +47,9 @@ pub struct OptionalJsonObject(pub Option<Fields>);
 impl<S: Send + Sync> FromRequest<S> for OptionalJsonObject {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         let is_json = is_json(request.headers());
-        let body = read(request, state).await?;
+        let body = read(request).await?;
         if body.is_empty() {
             return Ok(Self(None));
         }
@@ -59,14 +62,17 @@ impl<S: Send + Sync> FromRequest<S> for OptionalJsonObject {
 
 fn is_json(headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json"))
+    let (kind, subtype) = content_type.split(';').next().and_then(|media| media.split_once('/')).unwrap_or_default();
+    let (kind, subtype) = (kind.trim_start(), subtype.trim_end());
+    let suffix = subtype.len().checked_sub("+json".len()).and_then(|at| subtype.get(at..)).unwrap_or_default();
+    kind.eq_ignore_ascii_case("application")
+        && (subtype.eq_ignore_ascii_case("json") || suffix.eq_ignore_ascii_case("+json"))
 }
 
-async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
-    let body = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state));
-    body.await.map_err(|_| ApiError::Timeout)?.map_err(|rejection| match rejection.into_response().status() {
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::BodyTooLarge,
-        _ => ApiError::invalid("body", "did not arrive whole"),
+async fn read(request: Request) -> Result<Bytes, ApiError> {
+    let body = tokio::time::timeout(BODY_TIMEOUT, to_bytes(request.into_body(), LARGEST_BODY));
+    body.await.map_err(|_| ApiError::Timeout)?.map_err(|error| {
+        let is_too_large = error.source().is_some_and(<dyn Error>::is::<LengthLimitError>);
+        if is_too_large { ApiError::BodyTooLarge } else { ApiError::invalid("body", "did not arrive whole") }
     })
 }
