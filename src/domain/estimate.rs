@@ -25,8 +25,9 @@ impl Alike {
     /// Whom to ask of a test, one after the other, until somebody knows.
     #[must_use]
     pub fn of(details: &Details) -> Vec<Self> {
-        let Details { repo, test, kind, environment, location, .. } = details.clone();
-        let location = location.map(Self::Location);
+        let Details { repo, test, kind, environment, location, .. } = details;
+        let [repo, test, kind, environment] = [repo, test, kind, environment].map(String::clone);
+        let location = location.clone().map(Self::Location);
         [Self::Test { repo, test, kind, environment }].into_iter().chain(location).collect()
     }
 }
