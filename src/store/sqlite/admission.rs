@@ -171,14 +171,14 @@ fn insert_executions(transaction: &Transaction<'_>, plan: &Plan, profiles: &[Uui
                                       fence, stop_reason, stop_by, stop_at, end_reason, expected_seconds, version,
                                       profile, run_id)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
-                 ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32)
-         RETURNING run_id",
+                 ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32)",
     )?;
     let one = |(index, (run, profile)): (usize, (&Execution, &Uuid))| {
         let own_run_id = (index >= plan.unnumbered()).then_some(run.run_id.0);
         let (details, place, lease, stop) = (&run.details, run.place.as_ref(), run.lease.as_ref(), run.stop.as_ref());
-        insert.query_row(
-            params![
+        // A RETURNING clause would keep the number in a table of its own first.
+        insert
+            .insert(params![
                 run.id.to_string(),
                 details.repo,
                 details.lac,
@@ -211,9 +211,8 @@ fn insert_executions(transaction: &Transaction<'_>, plan: &Plan, profiles: &[Uui
                 run.version,
                 profile,
                 own_run_id,
-            ],
-            |row| row.get(0).map(RunId),
-        )
+            ])
+            .map(RunId)
     };
     let mut run_ids: Vec<RunId> = plan.inserted.iter().zip(profiles).enumerate().map(one).collect::<Result<_, _>>()?;
     run_ids.truncate(plan.unnumbered());
