@@ -18,6 +18,8 @@ use crate::wire::problem::FieldError;
 const LONGEST_TEXT_CHARACTERS: usize = 255;
 const LONGEST_URL_CHARACTERS: usize = 2_048;
 const LARGEST_EXTRA_BYTES: usize = 16 * 1024;
+/// Most calls have no more.
+const USUAL_FIELDS: usize = 16;
 
 /// The fields that have not been taken yet, each with its exact text, and what was wrong so far.
 #[derive(Debug)]
@@ -263,7 +265,7 @@ impl<'de> Visitor<'de> for ObjectVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut fields = Vec::new();
+        let mut fields = Vec::with_capacity(USUAL_FIELDS);
         while let Some(field) = map.next_entry()? {
             fields.push(field);
         }
