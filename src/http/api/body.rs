@@ -13,8 +13,7 @@ use crate::http::error::ApiError;
 
 /// A client that sends its body more slowly than this is not waited for.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
-/// In bytes.
-const LARGEST_BODY: usize = 64 * 1024;
+const LARGEST_BODY_BYTES: usize = 64 * 1024;
 
 pub struct JsonObject(pub Fields);
 
@@ -64,13 +63,12 @@ fn is_json(headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (kind, subtype) = content_type.split(';').next().and_then(|media| media.split_once('/')).unwrap_or_default();
     let (kind, subtype) = (kind.trim_start(), subtype.trim_end());
-    let suffix = subtype.len().checked_sub("+json".len()).and_then(|at| subtype.get(at..)).unwrap_or_default();
-    kind.eq_ignore_ascii_case("application")
-        && (subtype.eq_ignore_ascii_case("json") || suffix.eq_ignore_ascii_case("+json"))
+    let suffix = subtype.rsplit_once('+').map_or(subtype, |(_, suffix)| suffix);
+    kind.eq_ignore_ascii_case("application") && suffix.eq_ignore_ascii_case("json")
 }
 
 async fn read(request: Request) -> Result<Bytes, ApiError> {
-    let body = tokio::time::timeout(BODY_TIMEOUT, to_bytes(request.into_body(), LARGEST_BODY));
+    let body = tokio::time::timeout(BODY_TIMEOUT, to_bytes(request.into_body(), LARGEST_BODY_BYTES));
     body.await.map_err(|_| ApiError::Timeout)?.map_err(|error| {
         let is_too_large = error.source().is_some_and(<dyn Error>::is::<LengthLimitError>);
         if is_too_large { ApiError::BodyTooLarge } else { ApiError::invalid("body", "did not arrive whole") }

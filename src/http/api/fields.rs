@@ -18,7 +18,7 @@ use crate::wire::problem::FieldError;
 const LONGEST_TEXT_CHARACTERS: usize = 255;
 const LONGEST_URL_CHARACTERS: usize = 2_048;
 const LARGEST_EXTRA_BYTES: usize = 16 * 1024;
-/// Most calls have no more.
+/// Most calls have no more, and a list that grows is copied.
 const USUAL_FIELDS: usize = 16;
 
 /// The fields that have not been taken yet, each with its exact text, and what was wrong so far.

@@ -1,6 +1,9 @@
 //! Whatever is sent, the answer is one clear sentence, and nothing is lost.
 
-use reqwest::Method;
+use std::convert::Infallible;
+
+use futures_util::stream;
+use reqwest::{Body, Method};
 use serde_json::{Value, json};
 
 use super::pages::serve;
@@ -162,7 +165,30 @@ async fn what_is_not_a_json_object_is_told_apart() {
     let form = http.try_send(Method::POST, "/register", "application/x-www-form-urlencoded", "{}").await;
     assert_problem(&form.expect("an answer"), 415, "Content-Type: application/json");
     let large = format!("{{\"x\": \"{}\"}}", "y".repeat(70_000));
-    assert_problem(&http.post_text("/register", large).await, 413, "larger than 64 KiB");
+    assert_problem(&http.post_text("/register", large.clone()).await, 413, "larger than 64 KiB");
+    // In pieces, its length is not known before.
+    let pieces = stream::iter([Ok::<_, Infallible>(large.clone())]);
+    assert_problem(&http.post_text("/register", Body::wrap_stream(pieces)).await, 413, "larger than 64 KiB");
+    assert_problem(&http.post_text("/cancel", large).await, 413, "larger than 64 KiB");
+}
+
+#[tokio::test]
+async fn a_body_is_json_by_whatever_name_json_has() {
+    let (server, _database) = serve().await;
+    let http = server.http();
+    for (content_type, status) in [
+        ("application/json; charset=utf-8", 200),
+        ("Application/JSON", 200),
+        ("application/vnd.pipeline+json", 200),
+        ("text/json", 415),
+        ("application/jsonp", 415),
+        ("json", 415),
+        ("", 415),
+    ] {
+        let reply =
+            http.try_send(Method::POST, "/register", content_type, example(json!({"factor": 0})).to_string()).await;
+        assert_eq!(reply.expect("an answer").status, status, "{content_type}");
+    }
 }
 
 #[tokio::test]
