@@ -3,11 +3,14 @@
 use std::time::Instant;
 
 use perfreg::clock::Clock;
+use perfreg::domain::admission::Command;
+use perfreg::domain::answer::Answer;
 use perfreg::domain::estimate::Alike;
 use perfreg::domain::execution::{Outcome, Status};
 use perfreg::domain::history::SearchField::{Location, Stream, Test, TriggeredBy};
 use perfreg::domain::history::{Cursor, Filter, Pattern, SearchField};
 
+use super::contract::{decide, start};
 use crate::support::database::{Engine, TestDatabase, execute};
 use crate::support::details;
 use crate::support::server::PATIENCE;
@@ -87,6 +90,39 @@ async fn costs(database: &TestDatabase, count: usize) -> Vec<(String, i64)> {
         before = now;
     }
     costs
+}
+
+/// What so many registrations and ends read, one after the other.
+async fn cost_of_lives(database: &TestDatabase, lives: usize) -> i64 {
+    let before = read_so_far(database).await;
+    let store = database.store(Clock::Real).await;
+    for _ in 0..lives {
+        let run_id = start(&*store, details(Some("here"), "0.1")).await.run_id;
+        let end = Command::Complete { run_id, outcome: Outcome::Success, token: None };
+        assert!(matches!(decide(&*store, Some("here"), vec![end]).await[..], [Answer::Ended(_)]));
+    }
+    drop(store);
+    read_so_far(database).await - before
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_that_starts_and_ends_reads_no_more_where_many_others_run() {
+    const OTHERS: i64 = 3_000;
+    const LIVES: usize = 20;
+    let (small, large) = (TestDatabase::new(Engine::Postgres).await, TestDatabase::new(Engine::Postgres).await);
+    for (database, others) in [(&small, 0), (&large, OTHERS)] {
+        drop(database.store(Clock::Real).await);
+        let sql = format!(
+            "INSERT INTO test_executions (id, run_id, repo, lac, stream, test, type, environment, triggered_by, status,
+                                          start_time, location, profile)
+             SELECT gen_random_uuid(), nextval('perfreg_run_id'), 'repo', 'lac', 'main', 'test', 'type', 'prod', 'user',
+                    'running', now(), 'elsewhere', gen_random_uuid()
+               FROM generate_series(1, {others})"
+        );
+        execute(database, &sql).await;
+    }
+    let (small, large) = (cost_of_lives(&small, LIVES).await, cost_of_lives(&large, LIVES).await);
+    assert!(large - small < OTHERS, "{LIVES} of them read {large} rows and entries of indexes instead of {small}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
