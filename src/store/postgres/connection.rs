@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use deadpool::Runtime;
-use deadpool::managed::{Hook, HookError, Object, Pool, PoolError};
+use deadpool::managed::{Hook, HookError, Object, Pool, PoolError, QueueMode};
 use scopeguard::ScopeGuard;
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::{Config, Error};
@@ -53,6 +53,8 @@ impl Connections {
         let address = address(&config);
         let pool = Pool::builder(Driver { config, tls: tls::connector(&tls_options)? })
             .max_size(most_connections)
+            // What the server has in hand of a session is quicker than what it has to fetch again.
+            .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(POOL_TIMEOUT))
             .create_timeout(Some(CONNECT_TIMEOUT * 2))
