@@ -112,7 +112,7 @@ impl Lanes {
         loop {
             let error = match self.store.decide(batch).await {
                 Ok(Decided { answers, changed }) => {
-                    self.watchers.wake(&changed);
+                    self.watchers.tell(&changed);
                     return Ok(answers);
                 }
                 Err(error) => error,

@@ -53,9 +53,12 @@ impl Registry {
                 return Ok(None);
             };
             let until = *until.get_or_insert(Until::News(execution.status));
-            let is_over = until.is_reached(&execution) || self.watchers.is_released();
-            if is_over || timeout_at(give_up, news).await.is_err() {
+            if until.is_reached(&execution) || self.watchers.is_released() {
                 return Ok(Some(execution));
+            }
+            if timeout_at(give_up, news).await.is_err() {
+                // It may have been written since without any news, as when its runner was heard of.
+                return watching.look(self.execution(run_id)).await;
             }
         }
     }

@@ -31,6 +31,13 @@ struct Entries {
     places: HashMap<Place, WatchedPlace>,
 }
 
+impl Entries {
+    /// The version of the execution that was read last.
+    fn version_read(&self, run_id: RunId, watched: &Watched) -> Option<i64> {
+        self.places.get(watched.place.get()?)?.versions.get(&run_id).copied()
+    }
+}
+
 /// A location at which executions are watched.
 #[derive(Default)]
 struct WatchedPlace {
@@ -55,8 +62,12 @@ pub struct Watched {
 }
 
 impl Watched {
-    fn hint(&self) {
+    fn outdate(&self) {
         self.hints.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn hint(&self) {
+        self.outdate();
         self.wake.notify_waiters();
     }
 
@@ -76,8 +87,21 @@ impl Watchers {
         let mut entries = self.entries();
         let (watched, count) = entries.runs.entry(run_id).or_default();
         *count += 1;
-        watched.hints.fetch_add(1, Ordering::SeqCst);
+        watched.outdate();
         Watching { watchers: self, run_id, watched: Arc::clone(watched) }
+    }
+
+    /// Tells who watches these executions that they were written in these versions. Nobody is woken for a version that
+    /// was read already, such as that of a run whose runner was heard of; what was read is only too old to be given.
+    pub fn tell(&self, written: &[(RunId, i64)]) {
+        if seeded_bug::is(Bug::LostWakeUp) {
+            return;
+        }
+        let entries = self.entries();
+        for (run_id, version) in written {
+            let Some((watched, _)) = entries.runs.get(run_id) else { continue };
+            if entries.version_read(*run_id, watched) == Some(*version) { watched.outdate() } else { watched.hint() }
+        }
     }
 
     /// Wakes who watches these executions.

@@ -38,7 +38,7 @@ pub fn conclude(batch: &Batch, decisions: Vec<Decision<'_>>, known: &Known) -> D
     for lane in &batch.lanes {
         let decision = decisions.next_if(|decision| std::ptr::eq(decision.lane, lane));
         decided.answers.push(decision.map(|Decision { plan, run_ids, answers, .. }| {
-            decided.changed.extend(plan.updated.iter().map(|run| run.run_id));
+            decided.changed.extend(plan.updated.iter().map(|run| (run.run_id, run.version)));
             known.rosters.remember(plan.location.clone(), plan.into_roster(&run_ids));
             answers
         }));

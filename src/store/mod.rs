@@ -68,8 +68,8 @@ pub struct Decided {
     /// For each lane, in the order of its commands; nothing for a lane whose location others hold
     /// just now, and of which nothing was done.
     pub answers: Vec<Option<Vec<Answer>>>,
-    /// The executions that were there before and were written.
-    pub changed: Vec<RunId>,
+    /// The executions that were there before and were written, with the versions that they have now.
+    pub changed: Vec<(RunId, i64)>,
 }
 
 /// What a store remembers of its database.

@@ -234,6 +234,29 @@ on_both_databases! {
         assert!(reads < 50, "it was read {reads} times");
     }
 
+    async fn a_beat_is_no_news_but_is_in_what_is_answered_when_the_time_is_over(database: &TestDatabase) {
+        const PATIENCE_FOR_BEATS: Duration = Duration::from_secs(1);
+        const BEATS: usize = 20;
+        let store = LosesAnswers::new(database.store(Clock::Real).await, 0, Semaphore::MAX_PERMITS);
+        let registry = Registry::new(Arc::clone(&store) as Arc<dyn Store>);
+        let request = Request { lease_seconds: Some(60), ..plain(Some("here"), "0.6") };
+        let Registered::Started(run, Some(secret)) = registry.register(request).await.expect("an answer") else {
+            panic!("it starts with a lease");
+        };
+        let watched = registry.watch(run.run_id, Some(Until::NotVersion(run.version)), PATIENCE_FOR_BEATS);
+        let beats = async {
+            for _ in 0..BEATS {
+                registry.heartbeat(run.run_id, &secret, None).await.expect("an answer");
+            }
+        };
+        let (watched, ()) = join(watched, beats).await;
+        let execution = watched.expect("an answer").expect("it is there");
+        let expiry = |run: &Execution| run.lease.as_ref().and_then(|lease| lease.expires_at).expect("it has a lease");
+        assert!(expiry(&execution) > expiry(&run), "{} is what it was at the start", expiry(&execution));
+        let reads = store.reads.load(Ordering::SeqCst);
+        assert!(reads < BEATS / 2, "it was read {reads} times");
+    }
+
     async fn a_change_by_another_server_is_found(database: &TestDatabase) {
         let (store, other) = (database.store(Clock::Real).await, database.store(Clock::Real).await);
         let (registry, elsewhere) = (Registry::new(store), Registry::new(other));

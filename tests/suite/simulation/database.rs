@@ -101,7 +101,13 @@ impl Database {
         Snapshot { location, registry: self.registry.clone(), continuity, roster, named, first_answers }
     }
 
-    fn decide_lane(&mut self, lane: &Lane, is_retry: bool, now: Timestamp, changed: &mut Vec<RunId>) -> Vec<Answer> {
+    fn decide_lane(
+        &mut self,
+        lane: &Lane,
+        is_retry: bool,
+        now: Timestamp,
+        changed: &mut Vec<(RunId, i64)>,
+    ) -> Vec<Answer> {
         let before: Vec<Execution> = self.here(lane.location.as_ref()).cloned().collect();
         let mut plan = decide(self.snapshot(lane, is_retry), &lane.commands, now);
         let first = self.last_run_id + 1;
@@ -113,7 +119,7 @@ impl Database {
         for run in inserted.into_iter().chain(plan.updated.iter().cloned()) {
             let version = self.executions.get(&run.run_id).map(|was| was.version);
             if version.is_some() {
-                changed.push(run.run_id);
+                changed.push((run.run_id, run.version));
             } else {
                 self.ids.insert(run.id, run.run_id);
                 let namesakes = self.executions_named(&run.details.test).count();
