@@ -1,17 +1,20 @@
 //! Waiting for an execution to change.
 //!
-//! A commit on this replica wakes its watchers at once. What other replicas changed is found by
-//! asking the database which locations have another version, and which of the executions that are
-//! watched there. The wake-up is only a hint: whoever wakes reads the execution again, one for all.
+//! A commit on this replica wakes its watchers at once, unless a runner was only heard of. What other replicas
+//! changed is found by asking the database which locations have another version, and which of the executions
+//! that are watched there. The wake-up is only a hint: whoever wakes reads the execution again, one for all.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{Registry, RegistryError};
 use crate::domain::execution::{Execution, RunId, Status};
+
+/// How much longer than it wanted a watcher waits for what stands in the database at the end.
+const LAST_LOOK: Duration = Duration::from_secs(1);
 
 /// What a watcher waits for.
 #[derive(Clone, Copy, Debug)]
@@ -57,8 +60,9 @@ impl Registry {
                 return Ok(Some(execution));
             }
             if timeout_at(give_up, news).await.is_err() {
-                // It may have been written since without any news, as when its runner was heard of.
-                return watching.look(self.execution(run_id)).await;
+                // Its runner may have been heard of since. What is in hand serves where nothing answers.
+                let last_look = timeout(LAST_LOOK, watching.look(self.execution(run_id))).await;
+                return Ok(last_look.ok().and_then(Result::ok).unwrap_or(Some(execution)));
             }
         }
     }

@@ -31,13 +31,6 @@ struct Entries {
     places: HashMap<Place, WatchedPlace>,
 }
 
-impl Entries {
-    /// The version of the execution that was read last.
-    fn version_read(&self, run_id: RunId, watched: &Watched) -> Option<i64> {
-        self.places.get(watched.place.get()?)?.versions.get(&run_id).copied()
-    }
-}
-
 /// A location at which executions are watched.
 #[derive(Default)]
 struct WatchedPlace {
@@ -53,27 +46,27 @@ struct WatchedPlace {
 #[derive(Default)]
 pub struct Watched {
     place: OnceLock<Place>,
-    wake: Notify,
+    woken: Notify,
     /// Grows with everything that makes what was read before too old.
-    hints: AtomicU64,
-    /// What was read last, and the hints that had come before that. It is held while somebody
-    /// reads, so that one reading serves all who were woken together.
+    age: AtomicU64,
+    /// What was read last, and the age before that. It is held while somebody reads, so that one
+    /// reading serves all who were woken together.
     last: tokio::sync::Mutex<Option<(u64, Look)>>,
 }
 
 impl Watched {
     fn outdate(&self) {
-        self.hints.fetch_add(1, Ordering::SeqCst);
+        self.age.fetch_add(1, Ordering::SeqCst);
     }
 
-    fn hint(&self) {
+    fn wake(&self) {
         self.outdate();
-        self.wake.notify_waiters();
+        self.woken.notify_waiters();
     }
 
-    /// Is ready at the first hint after this was called.
+    /// Is ready when somebody is woken after this was called.
     pub fn news(&self) -> impl Future<Output = ()> {
-        self.wake.notified()
+        self.woken.notified()
     }
 }
 
@@ -91,16 +84,11 @@ impl Watchers {
         Watching { watchers: self, run_id, watched: Arc::clone(watched) }
     }
 
-    /// Tells who watches these executions that they were written in these versions. Nobody is woken for a version that
-    /// was read already, such as that of a run whose runner was heard of; what was read is only too old to be given.
-    pub fn tell(&self, written: &[(RunId, i64)]) {
-        if seeded_bug::is(Bug::LostWakeUp) {
-            return;
-        }
+    /// What was read of these executions is too old to be given, but is no reason to wake anybody.
+    pub fn outdate(&self, run_ids: &[RunId]) {
         let entries = self.entries();
-        for (run_id, version) in written {
-            let Some((watched, _)) = entries.runs.get(run_id) else { continue };
-            if entries.version_read(*run_id, watched) == Some(*version) { watched.outdate() } else { watched.hint() }
+        for (watched, _) in run_ids.iter().filter_map(|run_id| entries.runs.get(run_id)) {
+            watched.outdate();
         }
     }
 
@@ -111,13 +99,13 @@ impl Watchers {
         }
         let entries = self.entries();
         for (watched, _) in run_ids.iter().filter_map(|run_id| entries.runs.get(run_id)) {
-            watched.hint();
+            watched.wake();
         }
     }
 
     pub fn release(&self) {
         self.released.store(true, Ordering::SeqCst);
-        self.entries().runs.values().for_each(|(watched, _)| watched.wake.notify_waiters());
+        self.entries().runs.values().for_each(|(watched, _)| watched.woken.notify_waiters());
     }
 
     pub fn is_released(&self) -> bool {
@@ -168,7 +156,7 @@ impl Watchers {
         match there.versions.insert(execution.run_id, execution.version) {
             None => drop(there.fresh.insert(execution.run_id)),
             // Others have not seen this version, and would not be told of it again.
-            Some(version) if version != execution.version => watched.wake.notify_waiters(),
+            Some(version) if version != execution.version => watched.woken.notify_waiters(),
             Some(_) => {}
         }
     }
@@ -182,19 +170,19 @@ pub struct Watching<'watchers> {
 }
 
 impl Watching<'_> {
-    /// What stands in the database, read after the last hint, and once for all who ask together.
+    /// What stands in the database, read since it was last outdated, and once for all who ask together.
     pub async fn look(&self, read: impl Future<Output = Result<Option<Execution>, RegistryError>>) -> Look {
-        let wanted = self.watched.hints.load(Ordering::SeqCst);
+        let wanted = self.watched.age.load(Ordering::SeqCst);
         let mut last = self.watched.last.lock().await;
-        if let Some((_, look)) = last.as_ref().filter(|(hints, _)| *hints >= wanted) {
+        if let Some((_, look)) = last.as_ref().filter(|(age, _)| *age >= wanted) {
             return look.clone();
         }
-        let hints = self.watched.hints.load(Ordering::SeqCst);
+        let age = self.watched.age.load(Ordering::SeqCst);
         let look = read.await.map(|execution| execution.map(Arc::new));
         if let Ok(Some(execution)) = &look {
             self.watchers.note(&self.watched, execution);
         }
-        *last = Some((hints, look.clone()));
+        *last = Some((age, look.clone()));
         look
     }
 }

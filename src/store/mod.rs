@@ -63,13 +63,15 @@ impl Batch {
 }
 
 /// What came of a batch.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Decided {
     /// For each lane, in the order of its commands; nothing for a lane whose location others hold
     /// just now, and of which nothing was done.
     pub answers: Vec<Option<Vec<Answer>>>,
-    /// The executions that were there before and were written, with the versions that they have now.
-    pub changed: Vec<(RunId, i64)>,
+    /// The executions that were there before and have another version now.
+    pub changed: Vec<RunId>,
+    /// Those that were written without any news, since their runners were heard of.
+    pub heard_of: Vec<RunId>,
 }
 
 /// What a store remembers of its database.

@@ -1,7 +1,7 @@
 //! The registry above a database that misbehaves.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -37,6 +37,8 @@ struct LosesAnswers {
     defects: AtomicUsize,
     /// How often an execution was read.
     reads: AtomicUsize,
+    /// Whether no execution can be read.
+    is_unreadable: AtomicBool,
 }
 
 impl LosesAnswers {
@@ -48,6 +50,7 @@ impl LosesAnswers {
             begun: AtomicUsize::new(0),
             defects: AtomicUsize::new(0),
             reads: AtomicUsize::new(0),
+            is_unreadable: AtomicBool::new(false),
         })
     }
 }
@@ -75,6 +78,9 @@ impl Store for LosesAnswers {
 
     async fn execution(&self, run_id: RunId) -> Result<Option<Execution>, StoreError> {
         self.reads.fetch_add(1, Ordering::SeqCst);
+        if self.is_unreadable.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("it is away".to_owned()));
+        }
         self.store.execution(run_id).await
     }
 
@@ -255,6 +261,23 @@ on_both_databases! {
         assert!(expiry(&execution) > expiry(&run), "{} is what it was at the start", expiry(&execution));
         let reads = store.reads.load(Ordering::SeqCst);
         assert!(reads < BEATS / 2, "it was read {reads} times");
+    }
+
+    async fn whose_time_is_over_is_given_what_was_read_where_no_more_can_be(database: &TestDatabase) {
+        let store = LosesAnswers::new(database.store(Clock::Real).await, 0, Semaphore::MAX_PERMITS);
+        let registry = Registry::new(Arc::clone(&store) as Arc<dyn Store>);
+        let request = Request { lease_seconds: Some(60), ..plain(Some("here"), "0.6") };
+        let Registered::Started(run, Some(secret)) = registry.register(request).await.expect("an answer") else {
+            panic!("it starts with a lease");
+        };
+        let watched = registry.watch(run.run_id, Some(Until::NotVersion(run.version)), Duration::from_millis(300));
+        let outage = async {
+            registry.heartbeat(run.run_id, &secret, None).await.expect("an answer");
+            store.is_unreadable.store(true, Ordering::SeqCst);
+        };
+        let (watched, ()) = join(watched, outage).await;
+        let execution = watched.expect("no error").expect("it is there");
+        assert_eq!(execution.version, run.version);
     }
 
     async fn a_change_by_another_server_is_found(database: &TestDatabase) {

@@ -33,6 +33,7 @@ pub struct Batch {
     /// How many executions are new.
     pub inserted: usize,
     touched: BTreeSet<RunId>,
+    news: BTreeSet<RunId>,
     /// Those of them that the database does not have, under run_ids that it has drawn before.
     pub taken_back: BTreeSet<RunId>,
     /// Whom the commands name though they are at another location, which is not locked.
@@ -62,6 +63,7 @@ impl Batch {
             first_answers: snapshot.first_answers.into_iter().map(first_answer).collect(),
             inserted: 0,
             touched: BTreeSet::new(),
+            news: BTreeSet::new(),
             taken_back: BTreeSet::new(),
             elsewhere: elsewhere.iter().map(|run| run.run_id).collect(),
             sightings: Vec::new(),
@@ -218,6 +220,9 @@ impl Batch {
 
     pub fn put(&mut self, run: Execution) {
         self.touched.insert(run.run_id);
+        if self.roster.get(run.run_id).is_none_or(|before| before.version != run.version) {
+            self.news.insert(run.run_id);
+        }
         self.roster.put(run);
     }
 
@@ -268,9 +273,20 @@ impl Batch {
         let is_new = |run: &Execution| provisional_index(run.run_id).is_some() || self.taken_back.contains(&run.run_id);
         let (mut inserted, updated): (Vec<_>, Vec<_>) = touched.partition(is_new);
         inserted.sort_by_key(|run| provisional_index(run.run_id).is_none());
-        let Self { location, roster, events, sightings, .. } = self;
+        let Self { location, roster, news, events, sightings, .. } = self;
         let changes_anything = changes_location || !events.is_empty();
-        Plan { location, inserted, updated, roster, verdicts, events, sightings, changes_anything, changes_location }
+        Plan {
+            location,
+            inserted,
+            updated,
+            news,
+            roster,
+            verdicts,
+            events,
+            sightings,
+            changes_anything,
+            changes_location,
+        }
     }
 
     /// Tells those who wait when they will probably start, once for all of them, by how things

@@ -5,6 +5,7 @@
 //! the commands one after the other, each seeing what those before it changed, so that a batch
 //! decides as its commands would one by one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -179,6 +180,8 @@ pub struct Plan {
     pub inserted: Vec<Execution>,
     /// The executions that were there and have changed.
     pub updated: Vec<Execution>,
+    /// Who has another version now. Of the others that were updated, only their runners were heard of.
+    pub news: BTreeSet<RunId>,
     roster: Roster,
     verdicts: Vec<Verdict>,
     events: Vec<Noted>,

@@ -53,7 +53,7 @@ impl Connections {
         let address = address(&config);
         let pool = Pool::builder(Driver { config, tls: tls::connector(&tls_options)? })
             .max_size(most_connections)
-            // What the server has in hand of a session is quicker than what it has to fetch again.
+            // The session that was used last has its plans and tables still in the processor's caches.
             .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(POOL_TIMEOUT))

@@ -51,12 +51,12 @@ impl Database {
 
     /// One transaction. Nothing is done for the lanes that are held.
     pub fn decide(&mut self, batch: &Batch, held: &[bool], now: Timestamp) -> Decided {
-        let mut changed = Vec::new();
+        let mut decided = Decided::default();
         let lanes = batch.lanes.iter().zip(held);
         let answers = lanes
-            .map(|(lane, held)| (!held).then(|| self.decide_lane(lane, batch.is_retry, now, &mut changed)))
+            .map(|(lane, held)| (!held).then(|| self.decide_lane(lane, batch.is_retry, now, &mut decided)))
             .collect();
-        Decided { answers, changed }
+        Decided { answers, ..decided }
     }
 
     /// Writes down that it is there, if that is due.
@@ -101,13 +101,7 @@ impl Database {
         Snapshot { location, registry: self.registry.clone(), continuity, roster, named, first_answers }
     }
 
-    fn decide_lane(
-        &mut self,
-        lane: &Lane,
-        is_retry: bool,
-        now: Timestamp,
-        changed: &mut Vec<(RunId, i64)>,
-    ) -> Vec<Answer> {
+    fn decide_lane(&mut self, lane: &Lane, is_retry: bool, now: Timestamp, decided: &mut Decided) -> Vec<Answer> {
         let before: Vec<Execution> = self.here(lane.location.as_ref()).cloned().collect();
         let mut plan = decide(self.snapshot(lane, is_retry), &lane.commands, now);
         let first = self.last_run_id + 1;
@@ -119,7 +113,8 @@ impl Database {
         for run in inserted.into_iter().chain(plan.updated.iter().cloned()) {
             let version = self.executions.get(&run.run_id).map(|was| was.version);
             if version.is_some() {
-                changed.push((run.run_id, run.version));
+                let is_news = plan.news.contains(&run.run_id);
+                if is_news { &mut decided.changed } else { &mut decided.heard_of }.push(run.run_id);
             } else {
                 self.ids.insert(run.id, run.run_id);
                 let namesakes = self.executions_named(&run.details.test).count();
