@@ -111,8 +111,7 @@ impl Lanes {
         let mut unknown = false;
         loop {
             let error = match self.store.decide(batch).await {
-                Ok(Decided { answers, changed, heard_of }) => {
-                    self.watchers.outdate(&heard_of);
+                Ok(Decided { answers, changed }) => {
                     self.watchers.wake(&changed);
                     return Ok(answers);
                 }

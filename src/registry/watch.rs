@@ -61,6 +61,7 @@ impl Registry {
             }
             if timeout_at(give_up, news).await.is_err() {
                 // Its runner may have been heard of since. What is in hand serves where nothing answers.
+                watching.watched.outdate();
                 let last_look = timeout(LAST_LOOK, watching.look(self.execution(run_id))).await;
                 return Ok(last_look.ok().and_then(Result::ok).unwrap_or(Some(execution)));
             }

@@ -55,7 +55,8 @@ pub struct Watched {
 }
 
 impl Watched {
-    fn outdate(&self) {
+    /// What was read before is too old for whoever looks from now on.
+    pub fn outdate(&self) {
         self.age.fetch_add(1, Ordering::SeqCst);
     }
 
@@ -82,14 +83,6 @@ impl Watchers {
         *count += 1;
         watched.outdate();
         Watching { watchers: self, run_id, watched: Arc::clone(watched) }
-    }
-
-    /// What was read of these executions is too old to be given, but is no reason to wake anybody.
-    pub fn outdate(&self, run_ids: &[RunId]) {
-        let entries = self.entries();
-        for (watched, _) in run_ids.iter().filter_map(|run_id| entries.runs.get(run_id)) {
-            watched.outdate();
-        }
     }
 
     /// Wakes who watches these executions.

@@ -33,16 +33,12 @@ impl<'batch> Decision<'batch> {
 /// Remembers what is saved now, and gives what is to be answered. The decisions are in the order
 /// of the batch's lanes, some of which may have none.
 pub fn conclude(batch: &Batch, decisions: Vec<Decision<'_>>, known: &Known) -> Decided {
-    let mut decided = Decided { answers: Vec::with_capacity(batch.lanes.len()), ..Decided::default() };
+    let mut decided = Decided { answers: Vec::with_capacity(batch.lanes.len()), changed: Vec::new() };
     let mut decisions = decisions.into_iter().peekable();
     for lane in &batch.lanes {
         let decision = decisions.next_if(|decision| std::ptr::eq(decision.lane, lane));
         decided.answers.push(decision.map(|Decision { plan, run_ids, answers, .. }| {
-            for run in &plan.updated {
-                let written =
-                    if plan.news.contains(&run.run_id) { &mut decided.changed } else { &mut decided.heard_of };
-                written.push(run.run_id);
-            }
+            decided.changed.extend(&plan.changed);
             known.rosters.remember(plan.location.clone(), plan.into_roster(&run_ids));
             answers
         }));

@@ -63,15 +63,13 @@ impl Batch {
 }
 
 /// What came of a batch.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Decided {
     /// For each lane, in the order of its commands; nothing for a lane whose location others hold
     /// just now, and of which nothing was done.
     pub answers: Vec<Option<Vec<Answer>>>,
     /// The executions that were there before and have another version now.
     pub changed: Vec<RunId>,
-    /// Those that were written without any news, since their runners were heard of.
-    pub heard_of: Vec<RunId>,
 }
 
 /// What a store remembers of its database.

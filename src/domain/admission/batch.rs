@@ -1,6 +1,6 @@
 //! The location as the commands decided so far have left it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -32,8 +32,8 @@ pub struct Batch {
     pub first_answers: HashMap<String, (IdempotencyKey, Verdict)>,
     /// How many executions are new.
     pub inserted: usize,
-    touched: BTreeSet<RunId>,
-    news: BTreeSet<RunId>,
+    /// The executions that have to be written, and whether they get another version.
+    touched: BTreeMap<RunId, bool>,
     /// Those of them that the database does not have, under run_ids that it has drawn before.
     pub taken_back: BTreeSet<RunId>,
     /// Whom the commands name though they are at another location, which is not locked.
@@ -62,8 +62,7 @@ impl Batch {
             ids,
             first_answers: snapshot.first_answers.into_iter().map(first_answer).collect(),
             inserted: 0,
-            touched: BTreeSet::new(),
-            news: BTreeSet::new(),
+            touched: BTreeMap::new(),
             taken_back: BTreeSet::new(),
             elsewhere: elsewhere.iter().map(|run| run.run_id).collect(),
             sightings: Vec::new(),
@@ -219,10 +218,8 @@ impl Batch {
     }
 
     pub fn put(&mut self, run: Execution) {
-        self.touched.insert(run.run_id);
-        if self.roster.get(run.run_id).is_none_or(|before| before.version != run.version) {
-            self.news.insert(run.run_id);
-        }
+        let changes = self.roster.get(run.run_id).is_none_or(|before| before.version != run.version);
+        *self.touched.entry(run.run_id).or_default() |= changes;
         self.roster.put(run);
     }
 
@@ -266,20 +263,21 @@ impl Batch {
         self.estimate(&mut verdicts);
         let changes_location = !self.touched.is_empty() || self.location != *before;
         self.location.version += i64::from(changes_location);
-        for named in self.ids.values().filter(|run_id| !self.touched.contains(run_id)) {
+        for named in self.ids.values().filter(|run_id| !self.touched.contains_key(run_id)) {
             self.roster.settle(*named);
         }
-        let touched = self.touched.iter().filter_map(|run_id| self.roster.settle(*run_id));
+        let touched = self.touched.keys().filter_map(|run_id| self.roster.settle(*run_id));
         let is_new = |run: &Execution| provisional_index(run.run_id).is_some() || self.taken_back.contains(&run.run_id);
         let (mut inserted, updated): (Vec<_>, Vec<_>) = touched.partition(is_new);
         inserted.sort_by_key(|run| provisional_index(run.run_id).is_none());
-        let Self { location, roster, news, events, sightings, .. } = self;
+        let changed = updated.iter().map(|run| run.run_id).filter(|run_id| self.touched[run_id]).collect();
+        let Self { location, roster, events, sightings, .. } = self;
         let changes_anything = changes_location || !events.is_empty();
         Plan {
             location,
             inserted,
             updated,
-            news,
+            changed,
             roster,
             verdicts,
             events,

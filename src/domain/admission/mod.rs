@@ -5,7 +5,6 @@
 //! the commands one after the other, each seeing what those before it changed, so that a batch
 //! decides as its commands would one by one.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -178,10 +177,10 @@ pub struct Plan {
     /// The executions to insert, in this order. Their run_ids are made up until the database
     /// has numbered them, but for those that come last, which were taken back in and have theirs.
     pub inserted: Vec<Execution>,
-    /// The executions that were there and have changed.
+    /// The executions that were there and have to be written.
     pub updated: Vec<Execution>,
-    /// Who has another version now. Of the others that were updated, only their runners were heard of.
-    pub news: BTreeSet<RunId>,
+    /// Those of them that have another version now. Of the others only their runners were heard of.
+    pub changed: Vec<RunId>,
     roster: Roster,
     verdicts: Vec<Verdict>,
     events: Vec<Noted>,

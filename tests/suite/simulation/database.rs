@@ -51,12 +51,12 @@ impl Database {
 
     /// One transaction. Nothing is done for the lanes that are held.
     pub fn decide(&mut self, batch: &Batch, held: &[bool], now: Timestamp) -> Decided {
-        let mut decided = Decided::default();
+        let mut changed = Vec::new();
         let lanes = batch.lanes.iter().zip(held);
         let answers = lanes
-            .map(|(lane, held)| (!held).then(|| self.decide_lane(lane, batch.is_retry, now, &mut decided)))
+            .map(|(lane, held)| (!held).then(|| self.decide_lane(lane, batch.is_retry, now, &mut changed)))
             .collect();
-        Decided { answers, ..decided }
+        Decided { answers, changed }
     }
 
     /// Writes down that it is there, if that is due.
@@ -101,7 +101,7 @@ impl Database {
         Snapshot { location, registry: self.registry.clone(), continuity, roster, named, first_answers }
     }
 
-    fn decide_lane(&mut self, lane: &Lane, is_retry: bool, now: Timestamp, decided: &mut Decided) -> Vec<Answer> {
+    fn decide_lane(&mut self, lane: &Lane, is_retry: bool, now: Timestamp, changed: &mut Vec<RunId>) -> Vec<Answer> {
         let before: Vec<Execution> = self.here(lane.location.as_ref()).cloned().collect();
         let mut plan = decide(self.snapshot(lane, is_retry), &lane.commands, now);
         let first = self.last_run_id + 1;
@@ -110,12 +110,10 @@ impl Database {
         let inserted = plan.inserted.iter().zip(&run_ids);
         let inserted: Vec<Execution> =
             inserted.map(|(run, run_id)| Execution { run_id: *run_id, ..run.clone() }).collect();
+        changed.extend(&plan.changed);
         for run in inserted.into_iter().chain(plan.updated.iter().cloned()) {
             let version = self.executions.get(&run.run_id).map(|was| was.version);
-            if version.is_some() {
-                let is_news = plan.news.contains(&run.run_id);
-                if is_news { &mut decided.changed } else { &mut decided.heard_of }.push(run.run_id);
-            } else {
+            if version.is_none() {
                 self.ids.insert(run.id, run.run_id);
                 let namesakes = self.executions_named(&run.details.test).count();
                 self.trace.check(namesakes == 0, || format!("{} was registered twice", run.details.test));
