@@ -3,6 +3,7 @@
 pub mod cluster;
 pub mod database;
 pub mod http;
+pub mod loses_answers;
 pub mod proxy;
 pub mod server;
 
