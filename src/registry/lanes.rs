@@ -1,12 +1,13 @@
 //! Natural batches: whatever queued up for the locations while the last commits ran goes into the
-//! next transaction, several locations together. A lone caller waits for no timer.
+//! next transaction, several locations together. A lone caller waits for no timer; a beat soon after
+//! another waits for more of them.
 //! `line.rs` has who waits, `worker.rs` takes them up.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::RegistryError;
 use super::line::{Caller, Line, Location, Waiting};
@@ -51,16 +52,28 @@ impl Lanes {
     pub async fn submit(self: &Arc<Self>, location: Location, command: Command) -> Result<Answer, RegistryError> {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| RegistryError::Overloaded)?;
         let (answer, answered) = oneshot::channel();
-        self.line().add(location, Waiting { command, caller: Caller::new(answer, place) });
+        self.line().add(location, Waiting { command, caller: Caller::new(answer, place) }, Instant::now());
         self.start_worker();
         answered.await.unwrap_or_else(|_| Err(RegistryError::Broken("the command's worker ended early".to_owned())))
     }
 
-    /// Starts one more worker if somebody waits whom nobody takes up.
+    /// Starts one more worker if somebody waits whom nobody takes up, and sees to it that those who rest are roused.
     pub fn start_worker(self: &Arc<Self>) {
-        if self.line().needs_worker() {
+        let mut line = self.line();
+        let (needs_worker, alarm) = (line.needs_worker(), line.alarm());
+        drop(line);
+        if needs_worker {
             tokio::spawn(Worker::new(Arc::clone(self)).run());
         }
+        if let Some(at) = alarm {
+            tokio::spawn(Arc::clone(self).rouse(at));
+        }
+    }
+
+    async fn rouse(self: Arc<Self>, at: Instant) {
+        sleep_until(at).await;
+        self.line().rouse(Instant::now());
+        self.start_worker();
     }
 
     pub fn line(&self) -> MutexGuard<'_, Line> {

@@ -3,8 +3,10 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time::Instant;
 
 use super::RegistryError;
+use super::rest::Rest;
 use crate::domain::admission::Command;
 use crate::domain::answer::Answer;
 use crate::domain::location::LocationName;
@@ -43,11 +45,13 @@ impl Caller {
 }
 
 pub struct Line {
-    /// Those of a location that is in here and not in `ready` are being decided, or wait for that.
+    /// Those of a location that is in here and in neither of the next two are being decided, or wait for that.
     queues: HashMap<Location, VecDeque<Waiting>>,
     /// The locations that a worker may take up, the longest waiting first. So each is in one
     /// transaction of this server at a time.
     ready: VecDeque<Location>,
+    /// The locations where only beats wait, and those for more of them.
+    rest: Rest,
     /// How many workers there may be, and how many there are.
     most_workers: usize,
     workers: usize,
@@ -59,16 +63,44 @@ pub struct Line {
 
 impl Line {
     pub fn new(most_workers: usize) -> Self {
-        Self { queues: HashMap::new(), ready: VecDeque::new(), most_workers, workers: 0, aside: 0, in_hand: 0 }
+        Self {
+            queues: HashMap::new(),
+            ready: VecDeque::new(),
+            rest: Rest::default(),
+            most_workers,
+            workers: 0,
+            aside: 0,
+            in_hand: 0,
+        }
     }
 
-    pub fn add(&mut self, location: Location, waiting: Waiting) {
+    pub fn add(&mut self, location: Location, waiting: Waiting, now: Instant) {
+        let may_rest = may_rest(&waiting);
         if let Some(queue) = self.queues.get_mut(&location) {
             queue.push_back(waiting);
+            if !may_rest && self.rest.leave(&location) {
+                self.ready.push_back(location);
+            }
         } else {
             self.queues.insert(location.clone(), VecDeque::from([waiting]));
+            self.line_up(location, may_rest, now);
+        }
+    }
+
+    fn line_up(&mut self, location: Location, may_rest: bool, now: Instant) {
+        if !may_rest || !self.rest.begin(&location, now) {
             self.ready.push_back(location);
         }
+    }
+
+    /// When those who rest are to be roused, if nobody was told yet.
+    pub fn alarm(&mut self) -> Option<Instant> {
+        self.rest.alarm()
+    }
+
+    /// The time to rest is over.
+    pub fn rouse(&mut self, now: Instant) {
+        self.ready.extend(self.rest.end(now));
     }
 
     /// Whether another worker has something to do, which is then counted.
@@ -153,16 +185,21 @@ impl Line {
     }
 
     /// Whoever waits at these locations is next, at those that were not decided before all others.
-    pub fn give_back(&mut self, locations: Vec<(Location, bool)>) {
+    pub fn give_back(&mut self, locations: Vec<(Location, bool)>, now: Instant) {
         let (decided, undecided): (Vec<_>, Vec<_>) = locations.into_iter().partition(|(_, was_decided)| *was_decided);
         for (location, _) in undecided.into_iter().rev() {
             self.ready.push_front(location);
         }
         for (location, _) in decided {
-            if self.queues.get(&location).is_some_and(VecDeque::is_empty) {
-                self.queues.remove(&location);
-            } else {
-                self.ready.push_back(location);
+            match self.queues.get(&location) {
+                Some(queue) if queue.is_empty() => {
+                    self.queues.remove(&location);
+                }
+                queue => {
+                    let fills_a_batch = |queue: &VecDeque<Waiting>| queue.len() >= MOST_PER_BATCH;
+                    let may_rest = queue.is_some_and(|queue| !fills_a_batch(queue) && queue.iter().all(may_rest));
+                    self.line_up(location, may_rest, now);
+                }
             }
         }
     }
@@ -171,6 +208,10 @@ impl Line {
     pub fn forget(&mut self, location: &Location) {
         self.queues.remove(location);
     }
+}
+
+const fn may_rest(waiting: &Waiting) -> bool {
+    matches!(waiting.command, Command::Beat { .. })
 }
 
 fn key(waiting: &Waiting) -> Option<String> {
@@ -184,8 +225,9 @@ mod tests {
     use tokio::sync::Semaphore;
 
     use super::*;
-    use crate::domain::execution::Registration;
+    use crate::domain::execution::{Registration, RunId};
     use crate::domain::idempotency::IdempotencyKey;
+    use crate::domain::lease::TokenHash;
 
     fn waiting(command: Command) -> Waiting {
         let place = Arc::new(Semaphore::new(1)).try_acquire_owned().expect("a place");
@@ -213,7 +255,7 @@ mod tests {
     fn one_key_at_two_locations_is_taken_in_two_batches() {
         let mut line = Line::new(2);
         for (name, key) in [("a", "one"), ("a", "one"), ("b", "two"), ("c", "one"), ("d", "three")] {
-            line.add(Some(place(name)), keyed(key));
+            line.add(Some(place(name)), keyed(key), Instant::now());
         }
         assert_eq!(taken(&line.take()), [("a", 2), ("b", 1)]);
         line.put_down(3);
@@ -225,11 +267,11 @@ mod tests {
         let begins_beside = |commands: usize| {
             let mut line = Line::new(2);
             for _ in 0..commands {
-                line.add(Some(place("a")), waiting(Command::Sweep));
+                line.add(Some(place("a")), waiting(Command::Sweep), Instant::now());
             }
             assert!(line.needs_worker());
             line.take();
-            line.add(Some(place("b")), waiting(Command::Sweep));
+            line.add(Some(place("b")), waiting(Command::Sweep), Instant::now());
             let begins = line.needs_worker();
             let taken = line.take().len();
             assert_eq!(taken, usize::from(begins), "nor does a worker that is there already");
@@ -241,20 +283,64 @@ mod tests {
         assert_eq!(tried.map(begins_beside), [true, true, false, false, true]);
     }
 
+    fn beat(run_id: i64) -> Waiting {
+        waiting(Command::Beat { run_id: RunId(run_id), token: TokenHash(String::new()) })
+    }
+
+    #[test]
+    fn beats_that_came_while_others_were_decided_rest_as_well_unless_they_fill_a_transaction() {
+        let taken_at_once = |count: usize| {
+            let mut line = Line::new(2);
+            let now = Instant::now();
+            line.add(Some(place("a")), beat(0), now);
+            line.take();
+            (0..count).for_each(|run_id| line.add(Some(place("a")), beat(run_id as i64), now));
+            line.put_down(1);
+            line.give_back(vec![(Some(place("a")), true)], now);
+            let count = line.take().first().map_or(0, |(_, beats)| beats.len());
+            assert_eq!(line.alarm().is_some(), count == 0);
+            count
+        };
+        assert_eq!([1, MOST_PER_BATCH - 1, MOST_PER_BATCH].map(taken_at_once), [0, 0, MOST_PER_BATCH]);
+    }
+
+    #[test]
+    fn whatever_does_not_rest_takes_the_beats_before_it_along() {
+        let mut line = Line::new(2);
+        let now = Instant::now();
+        line.add(Some(place("a")), beat(1), now);
+        line.take();
+        line.put_down(1);
+        for location in ["b", "c"] {
+            line.add(Some(place(location)), beat(2), now);
+        }
+        line.add(Some(place("b")), waiting(Command::Sweep), now);
+        line.add(Some(place("b")), beat(3), now);
+        let batch = line.take();
+        assert_eq!(taken(&batch), [("b", 3)]);
+        assert!(
+            matches!(batch[0].1[0].command, Command::Beat { run_id: RunId(2), .. }),
+            "in the order of their coming"
+        );
+        line.put_down(3);
+        line.rouse(now);
+        assert_eq!(taken(&line.take()), [("c", 1)]);
+    }
+
     #[test]
     fn whoever_was_not_decided_comes_before_all_others() {
         let mut line = Line::new(2);
         for name in ["a", "b", "c"] {
-            line.add(Some(place(name)), waiting(Command::Sweep));
+            line.add(Some(place(name)), waiting(Command::Sweep), Instant::now());
         }
         let [_, (held, here), (other, there)] = line.take().try_into().ok().expect("three locations");
-        line.add(Some(place("a")), waiting(Command::Sweep));
-        line.add(Some(place("b")), waiting(Command::Sweep));
-        line.add(Some(place("d")), waiting(Command::Sweep));
+        line.add(Some(place("a")), waiting(Command::Sweep), Instant::now());
+        line.add(Some(place("b")), waiting(Command::Sweep), Instant::now());
+        line.add(Some(place("d")), waiting(Command::Sweep), Instant::now());
         line.put_back(&held, here);
         line.put_back(&other, there);
         line.put_down(3);
-        line.give_back(vec![(Some(place("a")), true), (held, false), (other, false)]);
+        line.give_back(vec![(Some(place("a")), true), (held, false), (other, false)], Instant::now());
         assert_eq!(taken(&line.take()), [("b", 2), ("c", 1), ("d", 1), ("a", 1)]);
     }
 }

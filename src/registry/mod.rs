@@ -16,6 +16,7 @@ mod plan;
 mod pulse;
 mod receipt;
 mod register;
+mod rest;
 mod seen;
 mod tail;
 mod token;

@@ -46,7 +46,8 @@ impl Worker {
         line.put_down(std::mem::take(&mut self.in_hand));
         let held = self.held.take();
         let done = std::mem::take(&mut self.deciding);
-        line.give_back(done.into_iter().filter(|(location, _)| Some(location) != held.as_ref()).collect());
+        let done = done.into_iter().filter(|(location, _)| Some(location) != held.as_ref());
+        line.give_back(done.collect(), Instant::now());
         if self.is_aside && held.is_none() {
             self.is_aside = !line.come_back();
         }
@@ -61,6 +62,9 @@ impl Worker {
         };
         if batch.is_empty() {
             line.leave(self.is_aside);
+            drop(line);
+            // Somebody may have come to rest.
+            self.lanes.start_worker();
             return None;
         }
         self.deciding = batch.iter().map(|(location, _)| (location.clone(), true)).collect();

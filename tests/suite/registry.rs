@@ -8,7 +8,7 @@ use futures_util::future::{join, join_all};
 use perfreg::clock::Clock;
 use perfreg::domain::execution::{Execution, Status};
 use perfreg::domain::history::Filter;
-use perfreg::registry::{Cancellation, Registered, Registry, RegistryError, Request, Until};
+use perfreg::registry::{Beaten, Cancellation, Registered, Registry, RegistryError, Request, Until};
 use perfreg::store::Store;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -196,6 +196,43 @@ async fn beside_a_transaction_of_many_the_next_waits_briefly_for_what_comes_mean
         started(answer.expect("an answer"));
     }
     assert_eq!(begun(), 2);
+}
+
+#[tokio::test]
+async fn a_beat_soon_after_another_waits_a_moment_for_more_of_them() {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let store = LosesAnswers::new(database.store(Clock::Real).await, 0, 3);
+    let registry = Registry::new(Arc::clone(&store) as Arc<dyn Store>);
+    let mut runs = Vec::new();
+    for location in ["here", "there", "elsewhere"] {
+        let request = Request { lease_seconds: Some(60), ..timed(location) };
+        let Registered::Started(run, Some(secret)) = registry.register(request).await.expect("an answer") else {
+            panic!("it starts with a lease");
+        };
+        runs.push((run.run_id, secret));
+    }
+    let before = store.begun.load(Ordering::SeqCst);
+    let begun = || store.begun.load(Ordering::SeqCst) - before;
+    let beat = |index: usize| registry.heartbeat(runs[index].0, &runs[index].1, None);
+    // While the transactions have no turn, nothing but time passes.
+    tokio::time::pause();
+    let later = async {
+        sleep(Duration::from_millis(1)).await;
+        join_all([1, 2].map(beat)).await
+    };
+    let look = async {
+        sleep(Duration::from_millis(4)).await;
+        assert_eq!(begun(), 1, "the first waits for nobody");
+        sleep(Duration::from_millis(3)).await;
+        assert_eq!(begun(), 2);
+        tokio::time::resume();
+        store.turns.add_permits(2);
+    };
+    let (answers, ()) = join(timeout(PATIENCE, join(beat(0), later)), look).await;
+    let (first, later) = answers.expect("two transactions are enough");
+    for answer in [first].into_iter().chain(later) {
+        assert!(matches!(answer, Ok(Beaten::Alive(..))), "{answer:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
