@@ -130,12 +130,6 @@ impl Filter {
         self.narrowing_patterns().next().is_some()
     }
 
-    /// The statuses that it finds.
-    #[must_use]
-    pub fn statuses(&self) -> Vec<Status> {
-        self.status.map_or_else(|| Status::ALL.to_vec(), |status| vec![status])
-    }
-
     /// What of the whole order it can find after that execution.
     #[must_use]
     pub fn span(&self, after: Option<Cursor>) -> Span {

@@ -1,7 +1,10 @@
 //! How a page of a list is found, alike on both databases, at a cost that does not grow with the
 //! number of executions.
 //!
-//! A filter is first put to the profiles, of which there are few. If few of them match, their
+//! Those that wait or run are few, and are all looked at; if they are many, then only where the newest
+//! executions do not fill the page.
+//!
+//! Any other filter is first put to the profiles, of which there are few. If few of them match, their
 //! executions are looked up. If the status alone leaves few executions, those are looked at. Else
 //! the newest executions are looked at, of those without success only the ones of the status, which
 //! fills the page where many match. Where it does not, as many are looked at as cost what looking the
@@ -9,8 +12,8 @@
 //! are looked up after all. So a page costs no more than the first look and twice the better of the two
 //! ways, unless more profiles match than are counted.
 //!
-//! To look profiles up is to read the newest execution of each in each status, and then to read on
-//! only where those are new enough for the page.
+//! To look profiles up is to read the newest execution of each, of the status if one is asked for, and
+//! then to read on only where those are new enough for the page.
 
 use jiff::SignedDuration;
 
@@ -18,16 +21,16 @@ use crate::domain::execution::{Execution, Outcome, Status};
 use crate::domain::history::Filter;
 
 /// Up to so many profiles are looked up at once.
-pub const FEW_PROFILES: usize = 200;
+pub const FEW_PROFILES: usize = 500;
 /// The matching profiles are counted up to so many before they are looked up.
 pub const MOST_PROFILES: usize = 2_000;
 /// So many executions are looked at first without an index that knows the filter.
 pub const FIRST_LOOKED_AT: usize = 2_000;
-/// All executions of a status are looked at if they are no more than these.
+/// All executions of a status are looked at if they are no more than these. More that wait or run, only where the
+/// newest do not fill the page.
 pub const MOST_OF_STATUS: usize = 5_000;
-/// To look up a profile in one status costs as much as to look at so many executions: measured on
-/// both databases, 8 to 14 for the five statuses together.
-const EXECUTIONS_FOR_A_LOOK_UP: usize = 2;
+/// To look up a profile costs as much as to look at so many executions, as measured on both databases.
+const EXECUTIONS_FOR_A_LOOK_UP: usize = 10;
 /// A longer text is no term: it would not fit into an index of PostgreSQL.
 pub const LONGEST_TERM_CHARACTERS: i32 = 400;
 /// Events are numbered nearly in the order of their times: a decision is dated before it is
@@ -42,16 +45,21 @@ pub enum Look {
     Part(usize),
 }
 
-/// How many executions are looked at before so many profiles are looked up in each of the statuses:
-/// what that would cost, if a page of `most` will be among them by how many the first look has found.
-pub fn looked_at_again(profiles: usize, statuses: &[Status], found: usize, most: usize) -> Option<usize> {
-    let count = profiles.min(MOST_PROFILES) * statuses.len() * EXECUTIONS_FOR_A_LOOK_UP;
+/// How many executions are looked at before so many profiles are looked up: what that would cost, if a page of
+/// `most` will be among them by how many the first look has found.
+pub fn looked_at_again(profiles: usize, found: usize, most: usize) -> Option<usize> {
+    let count = profiles.min(MOST_PROFILES) * EXECUTIONS_FOR_A_LOOK_UP;
     (count * found >= most * FIRST_LOOKED_AT).then_some(count)
 }
 
 /// Whether the filter lets through less than what is looked at among the newest.
 pub fn leaves_something_out(filter: &Filter) -> bool {
     filter.has_narrowing_patterns() || filter.status != status_with_order(filter.status)
+}
+
+/// The status, if it is that of executions that have not ended.
+pub fn living_status(status: Option<Status>) -> Option<Status> {
+    status.filter(|status| !matches!(status, Status::Ended(_)))
 }
 
 /// The status that the newest executions are looked at in, as there is an index for it.

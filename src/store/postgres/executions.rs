@@ -50,11 +50,11 @@ pub async fn durations(client: &Session, alike: &Alike) -> Result<Vec<SignedDura
     };
     let condition = columns.iter().enumerate().map(equal).collect::<Vec<_>>().join(" AND ");
     let profiles = format!("SELECT id FROM perfreg_profiles WHERE {condition}");
-    let success = [Status::Ended(Outcome::Success)];
+    let success = Some(Status::Ended(Outcome::Success));
     let sql = format!(
         "{} SELECT start_time, end_time FROM test_executions AS run
              WHERE run_id IN (SELECT run_id FROM found) AND end_time IS NOT NULL ORDER BY start_time DESC, run_id DESC",
-        found_by_profiles(&profiles, &success, "true", &condition, SUCCESSES_COUNTED)
+        found_by_profiles(&profiles, success, "true", &condition, SUCCESSES_COUNTED)
     );
     let parameters: Vec<_> = texts.iter().map(|text| (text as &(dyn ToSql + Sync), Type::TEXT)).collect();
     let found = client.query_typed(&sql, &parameters).await.map_err(classify)?;

@@ -14,9 +14,11 @@ use crate::domain::history::{Cursor, Filter, Pattern, SearchField, Span};
 use crate::store::StoreError;
 use crate::store::search::{
     FEW_PROFILES, FIRST_LOOKED_AT, LONGEST_TERM_CHARACTERS, Look, MOST_OF_STATUS, MOST_PROFILES, leaves_something_out,
-    looked_at_again, status_with_order,
+    living_status, looked_at_again, status_with_order,
 };
 
+/// More than that wait or run nowhere.
+const MOST_LIVING: usize = 1_000_000_000;
 const NEWEST_FIRST: &str = "ORDER BY run.start_time DESC, run.run_id DESC";
 
 /// One page of what a filter lets through.
@@ -34,6 +36,9 @@ impl<'filter> Search<'filter> {
     /// Every way out is the answer of one statement, so that it was true at one moment; but for a
     /// profile that is saved after they were asked for, which the next list shows.
     pub async fn find(&self, client: &Session) -> Result<Vec<Execution>, StoreError> {
+        if let Some(status) = living_status(self.filter.status) {
+            return self.among_living(client, status).await;
+        }
         if self.filter.has_narrowing_patterns() {
             let few = self.profiles(client, FEW_PROFILES + 1).await?;
             if few.len() <= FEW_PROFILES {
@@ -42,7 +47,7 @@ impl<'filter> Search<'filter> {
         }
         if let Some(status) = self.filter.status
             && status_with_order(self.filter.status).is_none()
-            && let Some(found) = self.among_whole_status(client, status).await?
+            && let Some(found) = self.among_whole_status(client, status, MOST_OF_STATUS).await?
         {
             return Ok(found);
         }
@@ -51,7 +56,7 @@ impl<'filter> Search<'filter> {
             Look::Part(found) => found,
         };
         let profiles = self.profiles(client, MOST_PROFILES + 1).await?;
-        if let Some(looked_at) = looked_at_again(profiles.len(), &self.filter.statuses(), found, self.most)
+        if let Some(looked_at) = looked_at_again(profiles.len(), found, self.most)
             && let Look::Page(page) = self.among_newest(client, looked_at).await?
         {
             return Ok(page);
@@ -69,18 +74,35 @@ impl<'filter> Search<'filter> {
         found.iter().map(|row| get(row, 0)).collect()
     }
 
-    /// What is found among all executions of the status, unless they are too many to look at.
-    async fn among_whole_status(&self, client: &Session, status: Status) -> Result<Option<Vec<Execution>>, StoreError> {
+    /// What is found among those that wait, or that run.
+    async fn among_living(&self, client: &Session, status: Status) -> Result<Vec<Execution>, StoreError> {
+        if let Some(found) = self.among_whole_status(client, status, MOST_OF_STATUS).await? {
+            return Ok(found);
+        }
+        if let Look::Page(page) = self.among_newest(client, FIRST_LOOKED_AT).await? {
+            return Ok(page);
+        }
+        Ok(self.among_whole_status(client, status, MOST_LIVING).await?.unwrap_or_default())
+    }
+
+    /// What is found among all executions of the status, unless they are more than may be looked at.
+    async fn among_whole_status(
+        &self,
+        client: &Session,
+        status: Status,
+        most_of_status: usize,
+    ) -> Result<Option<Vec<Execution>>, StoreError> {
         let mut all = Conditions::default();
         let (patterns, span) = (self.patterns(&mut all, Among::Executions), self.span(&mut all));
         // Without patterns, the newest of them are found for sure.
-        let candidates = if self.filter.has_narrowing_patterns() { MOST_OF_STATUS } else { self.most };
+        let candidates = if self.filter.has_narrowing_patterns() { most_of_status } else { self.most };
+        let order = index_order(status);
         let sql = format!(
             "WITH whole AS MATERIALIZED (
                  SELECT start_time, run_id FROM test_executions WHERE status = '{status}'
-                  ORDER BY profile, start_time, run_id LIMIT {MOST_OF_STATUS} + 1
+                  ORDER BY {order} LIMIT {most_of_status} + 1
              ), size AS MATERIALIZED (
-                 SELECT count(*) <= {MOST_OF_STATUS} AS is_whole FROM whole
+                 SELECT count(*) <= {most_of_status} AS is_whole FROM whole
              ), candidates AS MATERIALIZED (
                  SELECT run_id FROM whole AS run WHERE (SELECT is_whole FROM size) AND {span} {NEWEST_FIRST} LIMIT {candidates}
              ), found AS MATERIALIZED (
@@ -149,7 +171,7 @@ impl<'filter> Search<'filter> {
         };
         let sql = format!(
             "{} SELECT {} FROM test_executions AS run WHERE run_id IN (SELECT run_id FROM found) {NEWEST_FIRST}",
-            found_by_profiles(&profiles, &self.filter.statuses(), &span, &patterns, self.most),
+            found_by_profiles(&profiles, self.filter.status, &span, &patterns, self.most),
             rows::EXECUTION_COLUMNS
         );
         executions(client, &sql, &all).await
@@ -198,6 +220,15 @@ impl<'filter> Search<'filter> {
     }
 }
 
+/// In what order an index has those of the status, so that the planner takes it.
+const fn index_order(status: Status) -> &'static str {
+    match status {
+        Status::Queued => "location",
+        Status::Running => "location, lease_seconds",
+        Status::Ended(_) => "profile, start_time, run_id",
+    }
+}
+
 /// Among what the patterns choose.
 #[derive(Clone, Copy)]
 enum Among {
@@ -210,19 +241,17 @@ enum Among {
 
 /// The beginning of a statement, in which `found` are then the newest executions of the profiles.
 ///
-/// The newest of each profile in each status tells which of them can be among those at all.
+/// The newest of each profile tells which of them can be among those at all.
 /// Executions whose profile is not written yet are looked at one by one.
-pub fn found_by_profiles(profiles: &str, statuses: &[Status], span: &str, condition: &str, most: usize) -> String {
-    let statuses: Vec<String> = statuses.iter().map(|status| format!("('{status}')")).collect();
-    let statuses = format!("(VALUES {}) AS status (name)", statuses.join(", "));
+pub fn found_by_profiles(profiles: &str, status: Option<Status>, span: &str, condition: &str, most: usize) -> String {
+    let status = status.map_or_else(|| "true".to_owned(), |status| format!("run.status = '{status}'"));
     format!(
         "WITH heads AS MATERIALIZED (
-             SELECT profile.id, status.name, head.start_time
+             SELECT profile.id, head.start_time
                FROM ({profiles}) AS profile (id)
-              CROSS JOIN {statuses}
               CROSS JOIN LATERAL (
                         SELECT start_time, run_id FROM test_executions AS run
-                         WHERE run.status = status.name AND run.profile = profile.id AND {span}
+                         WHERE {status} AND run.profile = profile.id AND {span}
                          {NEWEST_FIRST} LIMIT 1) AS head
               ORDER BY head.start_time DESC, head.run_id DESC LIMIT {most}
          ), last AS MATERIALIZED (
@@ -232,16 +261,13 @@ pub fn found_by_profiles(profiles: &str, statuses: &[Status], span: &str, condit
                FROM heads
               CROSS JOIN LATERAL (
                         SELECT start_time, run_id FROM test_executions AS run
-                         WHERE run.status = heads.name AND run.profile = heads.id AND {span}
+                         WHERE {status} AND run.profile = heads.id AND {span}
                            AND start_time >= coalesce((SELECT start_time FROM last), '-infinity')
                          {NEWEST_FIRST} LIMIT {most}) AS run
               UNION ALL
-             SELECT run.start_time, run.run_id
-               FROM {statuses}
-              CROSS JOIN LATERAL (
-                        SELECT start_time, run_id FROM test_executions AS run
-                         WHERE run.status = status.name AND run.profile IS NULL AND {span} AND {condition}
-                         {NEWEST_FIRST} LIMIT {most}) AS run
+             (SELECT start_time, run_id FROM test_executions AS run
+               WHERE {status} AND run.profile IS NULL AND {span} AND {condition}
+               {NEWEST_FIRST} LIMIT {most})
               ORDER BY start_time DESC, run_id DESC LIMIT {most}
          )"
     )

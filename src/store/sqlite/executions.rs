@@ -61,10 +61,10 @@ fn last_successes(connection: &Connection, condition: &Condition) -> rusqlite::R
         .prepare_cached(&sql)?
         .query_map(params_from_iter(&condition.parameters), |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
-    let (statuses, span) = ([Status::Ended(Outcome::Success)], Span::of(&Filter::default(), None));
+    let (success, span) = (Some(Status::Ended(Outcome::Success)), Span::of(&Filter::default(), None));
     let mut newest = Newest::new(SUCCESSES_COUNTED);
-    newest.add_of_profiles(&transaction, &profiles, &statuses, &span)?;
-    newest.add_without_profile(&transaction, &statuses, &span, condition)?;
+    newest.add_of_profiles(&transaction, &profiles, success, &span)?;
+    newest.add_without_profile(&transaction, success, &span, condition)?;
     let durations = newest.read(&transaction, "start_time, end_time", rows::duration)?;
     Ok(durations.into_iter().flatten().collect())
 }

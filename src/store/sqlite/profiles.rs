@@ -22,8 +22,8 @@ pub fn add_function(connection: &Connection) -> Result<()> {
 pub fn fill_in(transaction: &Transaction<'_>) -> Result<()> {
     let names = SearchField::ALL.map(SearchField::as_str).join(", ");
     let mut select = transaction.prepare(&format!(
-        "UPDATE test_executions INDEXED BY perfreg_executions_profile SET profile = perfreg_profile({names})
-          WHERE status IN ('queued', 'running', 'success', 'failure', 'cancelled') AND profile IS NULL
+        "UPDATE test_executions INDEXED BY perfreg_executions_newest_of_profile SET profile = perfreg_profile({names})
+          WHERE profile IS NULL
          RETURNING run_id"
     ))?;
     let filled: Vec<i64> = select.query_map([], |row| row.get(0))?.collect::<Result<_>>()?;

@@ -8,10 +8,10 @@ use uuid::Uuid;
 
 use super::rows::{self, timestamp_text};
 use crate::domain::execution::{Execution, Status};
-use crate::domain::history::{Cursor, Filter, Pattern};
+use crate::domain::history::{Cursor, Filter, Pattern, SearchField};
 use crate::store::search::{
-    FEW_PROFILES, FIRST_LOOKED_AT, Look, MOST_OF_STATUS, MOST_PROFILES, leaves_something_out, looked_at_again,
-    status_with_order,
+    FEW_PROFILES, FIRST_LOOKED_AT, Look, MOST_OF_STATUS, MOST_PROFILES, leaves_something_out, living_status,
+    looked_at_again, status_with_order,
 };
 
 /// A condition with its parameters, in their order.
@@ -62,10 +62,13 @@ impl<'filter> Search<'filter> {
 
     /// To be called in a transaction, so that all of what is found was there at one moment.
     pub fn find(&self, connection: &Connection) -> Result<Vec<Execution>> {
+        if let Some(status) = living_status(self.filter.status) {
+            return self.among_living(connection, status);
+        }
         if self.filter.has_narrowing_patterns() {
-            let profiles = self.profiles(connection, FEW_PROFILES + 1)?;
-            if profiles.len() <= FEW_PROFILES {
-                return self.look_up(connection, &profiles);
+            let few = profiles(connection, &self.patterns, FEW_PROFILES + 1)?;
+            if few.len() <= FEW_PROFILES {
+                return self.look_up(connection, &few);
             }
         }
         if let Some(status) = self.filter.status
@@ -78,33 +81,35 @@ impl<'filter> Search<'filter> {
             Look::Page(page) => return Ok(page),
             Look::Part(found) => found,
         };
-        let mut profiles = self.profiles(connection, MOST_PROFILES + 1)?;
-        if let Some(looked_at) = looked_at_again(profiles.len(), &self.filter.statuses(), found, self.most)
+        let mut all = profiles(connection, &self.patterns, MOST_PROFILES + 1)?;
+        if let Some(looked_at) = looked_at_again(all.len(), found, self.most)
             && let Look::Page(page) = self.among_newest(connection, looked_at)?
         {
             return Ok(page);
         }
-        if profiles.len() > MOST_PROFILES {
-            profiles = self.profiles(connection, usize::MAX)?;
+        if all.len() > MOST_PROFILES {
+            all = profiles(connection, &self.patterns, usize::MAX)?;
         }
-        self.look_up(connection, &profiles)
+        self.look_up(connection, &all)
     }
 
-    /// The profiles that the patterns let through, up to so many.
-    fn profiles(&self, connection: &Connection, most: usize) -> Result<Vec<Uuid>> {
-        let Condition { text, parameters } = &self.patterns;
-        let sql = format!("SELECT id FROM perfreg_profiles WHERE {text} LIMIT ?");
-        let most = Value::from(i64::try_from(most).unwrap_or(i64::MAX));
-        let parameters = params_from_iter(parameters.iter().cloned().chain([most]));
-        connection.prepare_cached(&sql)?.query_map(parameters, |row| row.get(0))?.collect()
+    /// What is found among those that wait, or that run.
+    fn among_living(&self, connection: &Connection, status: Status) -> Result<Vec<Execution>> {
+        if !is_small(connection, status)?
+            && let Look::Page(page) = self.among_newest(connection, FIRST_LOOKED_AT)?
+        {
+            return Ok(page);
+        }
+        self.among_whole_status(connection, status)
     }
 
     fn among_whole_status(&self, connection: &Connection, status: Status) -> Result<Vec<Execution>> {
         let Condition { text, parameters } = &self.patterns;
         let sql = format!(
-            "SELECT {} FROM test_executions INDEXED BY perfreg_executions_profile
+            "SELECT {} FROM test_executions INDEXED BY {}
               WHERE status = '{status}' AND {IN_SPAN} AND {text} {NEWEST_FIRST} LIMIT {}",
             rows::EXECUTION_COLUMNS,
+            index_of(status),
             self.most
         );
         let parameters = params_from_iter(self.span.parameters().into_iter().chain(parameters.iter().cloned()));
@@ -144,20 +149,46 @@ impl<'filter> Search<'filter> {
 
     fn look_up(&self, connection: &Connection, profiles: &[Uuid]) -> Result<Vec<Execution>> {
         let mut newest = Newest::new(self.most);
-        newest.add_of_profiles(connection, profiles, &self.filter.statuses(), &self.span)?;
-        newest.add_without_profile(connection, &self.filter.statuses(), &self.span, &self.patterns)?;
+        newest.add_of_profiles(connection, profiles, self.filter.status, &self.span)?;
+        newest.add_without_profile(connection, self.filter.status, &self.span, &self.patterns)?;
         newest.read(connection, rows::EXECUTION_COLUMNS, rows::execution)
     }
+}
+
+/// The profiles that the patterns let through, up to so many.
+fn profiles(connection: &Connection, patterns: &Condition, most: usize) -> Result<Vec<Uuid>> {
+    let Condition { text, parameters } = patterns;
+    let sql = format!("SELECT id FROM perfreg_profiles WHERE {text} LIMIT ?");
+    let most = Value::from(i64::try_from(most).unwrap_or(i64::MAX));
+    let parameters = params_from_iter(parameters.iter().cloned().chain([most]));
+    connection.prepare_cached(&sql)?.query_map(parameters, |row| row.get(0))?.collect()
 }
 
 /// Whether all executions of the status may be looked at.
 fn is_small(connection: &Connection, status: Status) -> Result<bool> {
     let sql = format!(
         "SELECT count(*) <= {MOST_OF_STATUS}
-           FROM (SELECT 1 FROM test_executions INDEXED BY perfreg_executions_profile WHERE status = ?1
-                  LIMIT {MOST_OF_STATUS} + 1)"
+           FROM (SELECT 1 FROM test_executions INDEXED BY {} WHERE status = '{status}' LIMIT {MOST_OF_STATUS} + 1)",
+        index_of(status)
     );
-    connection.prepare_cached(&sql)?.query_row([status.as_str()], |row| row.get(0))
+    connection.prepare_cached(&sql)?.query_row([], |row| row.get(0))
+}
+
+/// Which index has those of the status.
+const fn index_of(status: Status) -> &'static str {
+    match status {
+        Status::Queued => "perfreg_executions_queued",
+        Status::Running => "perfreg_executions_running",
+        Status::Ended(_) => "perfreg_executions_profile",
+    }
+}
+
+/// Which index has the profiles of those that have ended so, or of all, and what to ask of it beside the profile.
+fn by_profile(status: Option<Status>) -> (&'static str, String) {
+    match status {
+        Some(status) => ("perfreg_executions_profile", format!("status = '{status}'")),
+        None => ("perfreg_executions_newest_of_profile", "true".to_owned()),
+    }
 }
 
 /// The newest executions so far, up to so many.
@@ -171,40 +202,38 @@ impl Newest {
         Self { most, places: BTreeSet::new() }
     }
 
-    /// The newest of each profile in each status tells which of them can be among the newest of
-    /// all, and those are then read on only as far as they can be.
+    /// The newest of each profile tells which of them can be among the newest of all, and those are
+    /// then read on only as far as they can be.
     pub fn add_of_profiles(
         &mut self,
         connection: &Connection,
         profiles: &[Uuid],
-        statuses: &[Status],
+        status: Option<Status>,
         span: &Span,
     ) -> Result<()> {
+        let (index, in_status) = by_profile(status);
         let sql = format!(
-            "SELECT start_time, run_id FROM test_executions INDEXED BY perfreg_executions_profile
-              WHERE status = ?1 AND profile = ?2 AND start_time >= ?3 AND (start_time, run_id) < (?4, ?5)
-              {NEWEST_FIRST} LIMIT ?6"
+            "SELECT start_time, run_id FROM test_executions INDEXED BY {index}
+              WHERE {in_status} AND profile = ?1 AND start_time >= ?2 AND (start_time, run_id) < (?3, ?4)
+              {NEWEST_FIRST} LIMIT ?5"
         );
         let mut select = connection.prepare_cached(&sql)?;
-        let mut heads: Vec<(Place, Status, Uuid)> = Vec::new();
+        let mut heads: Vec<(Place, Uuid)> = Vec::new();
+        let (start_time, run_id) = &span.before;
         for profile in profiles {
-            for status in statuses {
-                let (start_time, run_id) = &span.before;
-                let parameters = params![status.as_str(), profile, span.from, start_time, run_id, 1];
-                for place in select.query_map(parameters, place)? {
-                    heads.push((place?, *status, *profile));
-                }
+            let parameters = params![profile, span.from, start_time, run_id, 1];
+            for place in select.query_map(parameters, place)? {
+                heads.push((place?, *profile));
             }
         }
         heads.sort_unstable_by(|left, right| right.0.cmp(&left.0));
-        for (head, status, profile) in heads {
+        for (head, profile) in heads {
             let from = self.last();
             if from.is_some_and(|last| head < *last) {
                 break;
             }
             let from = from.map_or(&span.from, |(start_time, _)| start_time).clone();
-            let (start_time, run_id) = &span.before;
-            let parameters = params![status.as_str(), profile, from, start_time, run_id, self.most as i64];
+            let parameters = params![profile, from, start_time, run_id, self.most as i64];
             self.add(&mut select, parameters)?;
         }
         Ok(())
@@ -214,22 +243,18 @@ impl Newest {
     pub fn add_without_profile(
         &mut self,
         connection: &Connection,
-        statuses: &[Status],
+        status: Option<Status>,
         span: &Span,
         condition: &Condition,
     ) -> Result<()> {
+        let (index, in_status) = by_profile(status);
         let sql = format!(
-            "SELECT start_time, run_id FROM test_executions INDEXED BY perfreg_executions_profile
-              WHERE status = ? AND profile IS NULL AND {IN_SPAN} AND {} {NEWEST_FIRST} LIMIT {}",
+            "SELECT start_time, run_id FROM test_executions INDEXED BY {index}
+              WHERE {in_status} AND profile IS NULL AND {IN_SPAN} AND {} {NEWEST_FIRST} LIMIT {}",
             condition.text, self.most
         );
-        let mut select = connection.prepare_cached(&sql)?;
-        for status in statuses {
-            let status = [Value::from(status.as_str().to_owned())];
-            let parameters = status.into_iter().chain(span.parameters()).chain(condition.parameters.iter().cloned());
-            self.add(&mut select, params_from_iter(parameters))?;
-        }
-        Ok(())
+        let parameters = span.parameters().into_iter().chain(condition.parameters.iter().cloned());
+        self.add(&mut *connection.prepare_cached(&sql)?, params_from_iter(parameters))
     }
 
     /// Reads them, the newest first.
@@ -266,18 +291,26 @@ fn place(row: &Row<'_>) -> Result<Place> {
 
 /// What holds of an execution, or of a profile, that the patterns let through.
 fn patterns(filter: &Filter) -> Condition {
+    all_of(filter.narrowing_patterns().map(|(field, pattern)| passes(field, pattern)))
+}
+
+fn all_of(conditions: impl Iterator<Item = Condition>) -> Condition {
     let (mut texts, mut all) = (vec!["true".to_owned()], Vec::new());
-    for (field, pattern) in filter.narrowing_patterns() {
-        let field = field.as_str();
-        if pattern.finds_everything() {
-            texts.push(format!("{field} IS NOT NULL"));
-            continue;
-        }
-        let Condition { text, parameters } = matches(pattern);
-        texts.push(format!("{field} IN (SELECT term FROM perfreg_terms WHERE field = '{field}' AND {text})"));
+    for Condition { text, parameters } in conditions {
+        texts.push(text);
         all.extend(parameters);
     }
     Condition { text: texts.join(" AND "), parameters: all }
+}
+
+fn passes(field: SearchField, pattern: &Pattern) -> Condition {
+    let field = field.as_str();
+    if pattern.finds_everything() {
+        return Condition { text: format!("{field} IS NOT NULL"), parameters: Vec::new() };
+    }
+    let Condition { text, parameters } = matches(pattern);
+    let text = format!("{field} IN (SELECT term FROM perfreg_terms WHERE field = '{field}' AND {text})");
+    Condition { text, parameters }
 }
 
 /// What holds of a term that the pattern finds. The index of trigrams narrows the terms down to
