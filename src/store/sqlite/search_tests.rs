@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::Connection;
+use rusqlite::{Connection, params_from_iter};
 
+use super::search::{Condition, by_narrowest};
 use super::{executions, migrate};
 use crate::domain::estimate::Alike;
 use crate::domain::execution::{Outcome, RunId, Status};
-use crate::domain::history::SearchField::{Location, Stream, Test, TriggeredBy};
+use crate::domain::history::SearchField::{Location, Repo, Stream, Test, TriggeredBy, Type};
 use crate::domain::history::{Cursor, Filter, Pattern, SearchField};
 use crate::domain::location::LocationName;
 
@@ -85,6 +86,21 @@ fn costs(count: i64) -> Vec<(String, u64)> {
     };
     costs.push((format!("{alike:?}"), steps(&mut connection, durations)));
     costs
+}
+
+#[test]
+fn profiles_are_found_by_the_field_that_leaves_the_fewest() {
+    let connection = filled(1_000);
+    for other in [Repo, Type, TriggeredBy] {
+        let patterns = [(Test, Pattern::new("test-7")), (other, Pattern::new("%e%"))].into();
+        let Condition { text, parameters } =
+            by_narrowest(&connection, &Filter { patterns, ..Filter::default() }).expect("counts");
+        let plan = format!("EXPLAIN QUERY PLAN SELECT id FROM perfreg_profiles WHERE {text}");
+        let step: String = connection
+            .query_row(&plan, params_from_iter(parameters), |row| row.get("detail"))
+            .expect("the first step of a plan");
+        assert!(step.contains("perfreg_profiles_test "), "beside {other:?}: {step}");
+    }
 }
 
 #[test]
