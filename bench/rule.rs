@@ -86,7 +86,7 @@ fn rule(criterion: &mut Criterion) {
     // One below the most, so that another may still wait.
     let crowded = crowded(MOST_WAITING - 1);
     let last = RunId(i64::try_from(MOST_WAITING).expect("a small number"));
-    let beat = [Command::Beat { run_id: last, token: token() }];
+    let beat = [Command::Beat { run_id: last, token: token(), hold_seconds: 0 }];
     measure(criterion, "heartbeat of the last, 9,999 wait, with an estimate for all", &crowded, &beat);
     let estimated = after(crowded.clone(), &beat);
     measure(criterion, "heartbeat of the last, 9,999 wait, as estimated before", &estimated, &beat);

@@ -1,6 +1,6 @@
 //! `perfreg complete`.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::Connection;
 use crate::client::ClientError;
@@ -14,32 +14,24 @@ pub struct Complete {
     connection: Connection,
     /// The number that register gave it.
     run_id: i64,
-    /// How it ended.
-    status: Outcome,
+    /// How it ended: success, failure or cancelled, or a CI system's word for one of them.
+    #[arg(value_parser = status)]
+    status: CompleteStatus,
     /// The secret that register gave, for a test with a lease.
     #[arg(long, env = "PERFREG_LEASE_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     lease_token: Option<String>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Outcome {
-    Success,
-    #[value(alias = "failed")]
-    Failure,
-    Cancelled,
+fn status(word: &str) -> Result<CompleteStatus, String> {
+    let unknown = "give success, failure or cancelled, or a CI system's word for one of them";
+    CompleteStatus::of_word(word).ok_or_else(|| unknown.to_owned())
 }
 
 impl Complete {
     pub async fn run(self) -> Result<(), ClientError> {
         let (client, output) = self.connection.open()?;
-        let status = match self.status {
-            Outcome::Success => CompleteStatus::Success,
-            Outcome::Failure => CompleteStatus::Failure,
-            Outcome::Cancelled => CompleteStatus::Cancelled,
-        };
-        let answer = client
-            .complete(&CompleteRequest { run_id: self.run_id, status, lease_token: self.lease_token, receipt: None })
-            .await?;
+        let Self { run_id, status, lease_token, .. } = self;
+        let answer = client.complete(&CompleteRequest { run_id, status, lease_token, receipt: None }).await?;
         output.print(&answer, |execution: Execution| ended(&execution))
     }
 }

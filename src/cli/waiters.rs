@@ -13,7 +13,7 @@ const SECONDS_PER_STEP: i64 = 600;
 
 /// The waiters of each location, as far as their order can be told without the registry's own queue.
 pub fn waiters_table(mut waiters: Vec<Execution>, now: Timestamp) -> String {
-    waiters.sort_by_cached_key(|waiter| (waiter.location.clone(), rank(waiter, now)));
+    waiters.sort_by_cached_key(|waiter| (waiter.location.clone(), waiter.suspect, rank(waiter, now)));
     let row = |waiter: &Execution| {
         [
             waiter.run_id.to_string(),

@@ -9,26 +9,25 @@ use super::answer::Holder;
 use super::execution::{Details, RunId};
 use super::factor::Factor;
 use super::gate::Gate;
-use super::location::{Location, LocationName};
+use super::location::Location;
 use super::queue::Queue;
 
-/// Which tests tell how long one will run.
+/// Which earlier tests tell how long one will run: only its own. Others at the location say nothing of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Alike {
-    /// Those of the same repo, test, type and environment.
-    Test { repo: String, test: String, kind: String, environment: String },
-    /// Those that ran there.
-    Location(LocationName),
+pub struct Alike {
+    pub repo: String,
+    pub test: String,
+    /// The column `type`.
+    pub kind: String,
+    pub environment: String,
 }
 
 impl Alike {
-    /// Whom to ask of a test, one after the other, until somebody knows.
     #[must_use]
-    pub fn of(details: &Details) -> Vec<Self> {
-        let Details { repo, test, kind, environment, location, .. } = details;
+    pub fn of(details: &Details) -> Self {
+        let Details { repo, test, kind, environment, .. } = details;
         let [repo, test, kind, environment] = [repo, test, kind, environment].map(String::clone);
-        let location = location.clone().map(Self::Location);
-        [Self::Test { repo, test, kind, environment }].into_iter().chain(location).collect()
+        Self { repo, test, kind, environment }
     }
 }
 

@@ -17,11 +17,13 @@ pub enum EventKind {
     Queued,
     /// A test runs.
     Started,
+    /// A start reached nobody; the test waits again.
+    StartWithdrawn,
     /// A test may neither run nor wait.
     Refused,
-    /// A run missed a heartbeat.
+    /// A run missed a heartbeat, or a waiter, which is passed over.
     Suspect,
-    /// A suspect run was heard of again.
+    /// A suspect run or waiter was heard of again.
     Recovered,
     /// A run was asked to stop.
     StopRequested,
@@ -46,9 +48,10 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Queued,
         Self::Started,
+        Self::StartWithdrawn,
         Self::Refused,
         Self::Suspect,
         Self::Recovered,
@@ -70,6 +73,7 @@ impl EventKind {
         match self {
             Self::Queued => "queued",
             Self::Started => "started",
+            Self::StartWithdrawn => "start_withdrawn",
             Self::Refused => "refused",
             Self::Suspect => "suspect",
             Self::Recovered => "recovered",
@@ -89,9 +93,9 @@ impl EventKind {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "must be one of queued, started, refused, suspect, recovered, stop_requested, taken_back, ended, late_word, \
-     word_refused, location_set, location_opened, registry_set, registry_opened, resumed, or several of them with \
-     commas between"
+    "must be one of queued, started, start_withdrawn, refused, suspect, recovered, stop_requested, taken_back, ended, \
+     late_word, word_refused, location_set, location_opened, registry_set, registry_opened, resumed, or several of \
+     them with commas between"
 )]
 pub struct UnknownEventKind;
 

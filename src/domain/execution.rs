@@ -11,6 +11,7 @@ use super::factor::Factor;
 use super::idempotency::IdempotencyKey;
 use super::lease::{Lease, TokenHash};
 use super::location::LocationName;
+use super::place::Place;
 use super::queue::Priority;
 
 /// The number that people and pipelines use for an execution; the database hands it out.
@@ -137,27 +138,6 @@ impl FromStr for EndReason {
     }
 }
 
-/// A waiter's place in the queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    pub queued_at: Timestamp,
-    /// When it gives up.
-    pub until: Timestamp,
-    pub heard_at: Timestamp,
-}
-
-impl Place {
-    /// A waiter that is not heard of for this long has died.
-    pub const SILENCE: SignedDuration = SignedDuration::from_secs(60);
-
-    /// When it loses its place, unless it is heard of before, and why.
-    #[must_use]
-    pub fn due(&self) -> (Timestamp, EndReason) {
-        let silent = self.heard_at + Self::SILENCE;
-        if self.until <= silent { (self.until, EndReason::WaitTimeout) } else { (silent, EndReason::NotHeard) }
-    }
-}
-
 /// A request that a running test stop its load.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stop {
@@ -177,7 +157,7 @@ pub struct Registration {
     pub priority: Priority,
     /// How long it would wait for room; 0 for not at all.
     pub wait_seconds: u32,
-    /// Seconds between two beats at the most, and who may beat.
+    /// Seconds between two beats at the most, and who may beat; 0 for a lease that only keeps its place in the queue.
     pub lease: Option<(u32, TokenHash)>,
     /// How long it will probably run.
     pub expected_seconds: Option<u32>,
@@ -256,13 +236,12 @@ pub struct Execution {
 }
 
 impl Execution {
-    /// How many times its expected time a run without a lease may take.
+    /// How many times its expected time a run may take.
     const OVERDUE_AFTER: i64 = 4;
 
     /// One that waits from `now` on.
     #[must_use]
     pub fn queued(registration: &Registration, run_id: RunId, now: Timestamp) -> Self {
-        let until = now + SignedDuration::from_secs(registration.wait_seconds.into());
         Self {
             id: registration.id,
             run_id,
@@ -272,7 +251,7 @@ impl Execution {
             start_time: now,
             end_time: None,
             priority: registration.priority,
-            place: Some(Place { queued_at: now, until, heard_at: now }),
+            place: Some(Place::new(now, registration.wait_seconds)),
             lease: registration.lease.clone().map(|(seconds, token)| Lease::new(seconds, token)),
             fence: None,
             stop: None,
@@ -286,15 +265,17 @@ impl Execution {
     #[must_use]
     pub fn started(registration: &Registration, run_id: RunId, now: Timestamp, fence: i64) -> Self {
         let queued = Self { place: None, version: 0, ..Self::queued(registration, run_id, now) };
-        queued.start(now, fence)
+        queued.start_untold(now, fence).told(now)
     }
 
-    /// Starts, and begins its lease if it has one.
+    /// One that waited and runs from now on, and whose waiter has to be told so before it would be suspect.
     #[must_use]
-    pub fn start(&self, now: Timestamp, fence: i64) -> Self {
+    pub fn start_untold(&self, now: Timestamp, fence: i64) -> Self {
+        let tell_by = self.expected_by();
         Self {
             status: Status::Running,
             start_time: now,
+            place: self.place.clone().map(|place| Place { tell_by, ..place }),
             lease: self.lease.as_ref().map(|lease| lease.renewed(now)),
             fence: Some(fence),
             version: self.version + 1,
@@ -302,11 +283,17 @@ impl Execution {
         }
     }
 
+    #[must_use]
+    pub fn is_queued(&self) -> bool {
+        self.status == Status::Queued
+    }
+
     /// When its runner was last heard of, if that says whether it lives.
     #[must_use]
     pub fn heard_at(&self) -> Option<Timestamp> {
         match self.status {
             Status::Queued => self.place.as_ref().map(|place| place.heard_at),
+            Status::Running if self.is_untold() => self.place.as_ref().map(|place| place.heard_at),
             Status::Running => self.lease.as_ref().and_then(Lease::heard_at),
             Status::Ended(_) => None,
         }
@@ -315,9 +302,15 @@ impl Execution {
     /// As it is if the silence of its runner counts from `heard_at`.
     #[must_use]
     pub fn counted_from(&self, heard_at: Timestamp) -> Self {
+        let place = self.place.clone();
         match self.status {
             Status::Queued => {
-                Self { place: self.place.clone().map(|place| Place { heard_at, ..place }), ..self.clone() }
+                let lease = self.lease.clone().map(|lease| Lease { expires_at: None, ..lease });
+                Self { place: place.map(|place| Place { heard_at, ..place }), lease, ..self.clone() }
+            }
+            Status::Running if self.is_untold() => {
+                let tell_by = Some(heard_at + Place::SILENCE);
+                Self { place: place.map(|place| Place { heard_at, tell_by, ..place }), ..self.clone() }
             }
             Status::Running => {
                 Self { lease: self.lease.as_ref().map(|lease| lease.counted_from(heard_at)), ..self.clone() }
@@ -337,6 +330,7 @@ impl Execution {
                 status: Status::Ended(outcome),
                 end_time: Some(now.max(self.start_time)),
                 end_reason: reason,
+                place: self.place.clone().map(|place| Place { tell_by: None, ..place }),
                 lease: self.lease.clone().map(|lease| Lease { expires_at: None, suspect: false, ..lease }),
                 version: self.version + 1,
                 ..self.clone()
@@ -350,6 +344,7 @@ impl Execution {
         Self {
             status: Status::Running,
             end_time: None,
+            place: self.place.clone().map(|place| Place { tell_by: None, ..place }),
             lease: self.lease.as_ref().map(|lease| lease.renewed(self.start_time)),
             stop: None,
             end_reason: None,
@@ -365,7 +360,7 @@ impl Execution {
         Self {
             status: Status::Queued,
             start_time: self.place.as_ref().map_or(self.start_time, |place| place.queued_at),
-            place: self.place.clone().map(|place| Place { heard_at: place.queued_at, ..place }),
+            place: self.place.clone().map(|place| Place { heard_at: place.queued_at, tell_by: None, ..place }),
             lease: self.lease.as_ref().map(lease),
             fence: None,
             version: 1,
@@ -379,13 +374,13 @@ impl Execution {
         self.details.factor.unwrap_or_default()
     }
 
-    /// Whether it has run so much longer than expected that somebody should look after it. One
-    /// with a lease is looked after by its heartbeats.
+    /// Whether it has run so much longer than expected that a person should look after it.
     #[must_use]
     pub fn is_overdue(&self, now: Timestamp) -> bool {
-        let is_alone = self.status == Status::Running && self.lease.is_none();
+        let is_running = self.status == Status::Running;
         let longest = |seconds: u32| SignedDuration::from_secs(i64::from(seconds) * Self::OVERDUE_AFTER);
-        is_alone && self.expected_seconds.is_some_and(|seconds| now.duration_since(self.start_time) > longest(seconds))
+        is_running
+            && self.expected_seconds.is_some_and(|seconds| now.duration_since(self.start_time) > longest(seconds))
     }
 
     /// The factor as it was recorded, to the last digit.

@@ -13,9 +13,10 @@ pub struct TokenHash(pub String);
 /// What keeps a running execution alive, or a waiting one in its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
+    /// Seconds between two beats at the most; 0 if it only keeps a place in the queue and ends with that.
     pub seconds: u32,
     pub token: TokenHash,
-    /// When it becomes suspect; there is none before the start.
+    /// When it becomes suspect; of a waiter, as far as that was noted.
     pub expires_at: Option<Timestamp>,
     /// Whether a beat was missed and none has come since.
     pub suspect: bool,
@@ -39,10 +40,17 @@ impl Lease {
         Self { seconds, token, expires_at: None, suspect: false }
     }
 
+    /// Whether it goes on after the start.
+    #[must_use]
+    pub const fn outlives_queue(&self) -> bool {
+        self.seconds > 0
+    }
+
     /// The lease after a beat, or at the start: whole again from `now` on.
     #[must_use]
     pub fn renewed(&self, now: Timestamp) -> Self {
-        Self { expires_at: Some(now + self.length()), suspect: false, ..self.clone() }
+        let expires_at = self.outlives_queue().then(|| now + self.length());
+        Self { expires_at, suspect: false, ..self.clone() }
     }
 
     #[must_use]

@@ -15,5 +15,6 @@ pub mod idempotency;
 pub mod lease;
 pub mod link;
 pub mod location;
+pub mod place;
 pub mod queue;
 pub mod roster;

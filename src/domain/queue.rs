@@ -59,10 +59,53 @@ impl Waiter {
 }
 
 /// Everybody who waits for one location.
+///
+/// A waiter that has been silent for too long is passed over: it keeps its place, and goes before the others again once
+/// it is heard of.
 #[derive(Clone, Debug, Default)]
 pub struct Queue {
-    /// One for each priority, each in the order of arrival.
-    lines: [VecDeque<Waiter>; LINES],
+    present: Lines,
+    silent: Lines,
+}
+
+/// One line for each priority, each in the order of arrival.
+#[derive(Clone, Debug, Default)]
+struct Lines([VecDeque<Waiter>; LINES]);
+
+impl Lines {
+    fn of(&self, priority: Priority) -> &VecDeque<Waiter> {
+        &self.0[usize::from(priority.0)]
+    }
+
+    fn push(&mut self, waiter: Waiter) {
+        let line = &mut self.0[usize::from(waiter.priority.0)];
+        let index = line.partition_point(|other| other.arrival() < waiter.arrival());
+        line.insert(index, waiter);
+    }
+
+    fn remove(&mut self, execution: &Execution) {
+        if let Some(index) = self.index_of(execution) {
+            self.0[usize::from(execution.priority.0)].remove(index);
+        }
+    }
+
+    /// Where it is in the line of its priority.
+    fn index_of(&self, execution: &Execution) -> Option<usize> {
+        let arrival = (execution.place.as_ref()?.queued_at, execution.run_id);
+        self.of(execution.priority).binary_search_by_key(&arrival, Waiter::arrival).ok()
+    }
+
+    fn get(&self, execution: &Execution) -> Option<&Waiter> {
+        self.of(execution.priority).get(self.index_of(execution)?)
+    }
+
+    fn fronts(&self) -> impl Iterator<Item = &Waiter> {
+        self.0.iter().filter_map(VecDeque::front)
+    }
+
+    fn len(&self) -> usize {
+        self.0.iter().map(VecDeque::len).sum()
+    }
 }
 
 impl Queue {
@@ -86,43 +129,43 @@ impl Queue {
             factor: execution.factor(),
             expected_seconds: execution.expected_seconds,
         };
-        let line = &mut self.lines[usize::from(waiter.priority.0)];
-        let index = line.partition_point(|other| other.arrival() < waiter.arrival());
-        line.insert(index, waiter);
+        self.lines_of(execution).push(waiter);
     }
 
     /// Does nothing for an execution that is not in it.
     pub fn remove(&mut self, execution: &Execution) {
-        if let Some(index) = self.index_of(execution) {
-            self.lines[usize::from(execution.priority.0)].remove(index);
-        }
+        self.lines_of(execution).remove(execution);
     }
 
-    /// Where it is in the line of its priority.
-    fn index_of(&self, execution: &Execution) -> Option<usize> {
-        let arrival = (execution.place.as_ref()?.queued_at, execution.run_id);
-        self.lines[usize::from(execution.priority.0)].binary_search_by_key(&arrival, Waiter::arrival).ok()
+    fn lines_of(&mut self, execution: &Execution) -> &mut Lines {
+        if execution.is_suspect() { &mut self.silent } else { &mut self.present }
     }
 
-    /// Everybody in it, by priority and then by arrival.
+    /// Everybody in it, those who are passed over last, by priority and then by arrival.
     pub fn waiters(&self) -> impl Iterator<Item = &Waiter> {
-        self.lines.iter().rev().flatten()
+        self.present.0.iter().rev().chain(self.silent.0.iter().rev()).flatten()
     }
 
     #[must_use]
     pub fn len(&self) -> usize {
-        self.lines.iter().map(VecDeque::len).sum()
+        self.present.len() + self.silent.len()
     }
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.lines.iter().all(VecDeque::is_empty)
+        self.len() == 0
     }
 
-    /// Who goes next.
+    /// How many are not passed over.
+    #[must_use]
+    pub fn present(&self) -> usize {
+        self.present.len()
+    }
+
+    /// Who goes next: nobody who is passed over.
     #[must_use]
     pub fn first(&self, now: Timestamp) -> Option<&Waiter> {
-        self.lines.iter().filter_map(VecDeque::front).min_by_key(|waiter| waiter.rank(now))
+        self.present.fronts().min_by_key(|waiter| waiter.rank(now))
     }
 
     /// Takes out whoever starts now: the first, if it fits. Nobody overtakes the first.
@@ -133,14 +176,14 @@ impl Queue {
 
     pub fn pop_first(&mut self, now: Timestamp) -> Option<Waiter> {
         let line = self.first(now)?.priority.0;
-        self.lines[usize::from(line)].pop_front()
+        self.present.0[usize::from(line)].pop_front()
     }
 
     /// Those who go first, at most so many.
     #[must_use]
     pub fn first_few(&self, most: usize, now: Timestamp) -> Vec<RunId> {
         // Nobody further back in a line can be among them.
-        let mut few: Vec<&Waiter> = self.lines.iter().flat_map(|line| line.iter().take(most)).collect();
+        let mut few: Vec<&Waiter> = self.present.0.iter().flat_map(|line| line.iter().take(most)).collect();
         few.sort_by_cached_key(|waiter| waiter.rank(now));
         few.into_iter().take(most).map(|waiter| waiter.run_id).collect()
     }
@@ -148,10 +191,9 @@ impl Queue {
     /// How many go before this one.
     #[must_use]
     pub fn ahead_of(&self, execution: &Execution, now: Timestamp) -> usize {
-        let Some(index) = self.index_of(execution) else { return 0 };
-        let waiter = &self.lines[usize::from(execution.priority.0)][index];
-        // Along a line the rank only grows, since whoever came later waited no longer.
-        self.lines.iter().map(|line| line.partition_point(|other| other.rank(now) < waiter.rank(now))).sum()
+        let Some(waiter) = self.present.get(execution).or_else(|| self.silent.get(execution)) else { return 0 };
+        // Along a line the rank only grows, since a later arrival waited no longer.
+        self.present.0.iter().map(|line| line.partition_point(|other| other.rank(now) < waiter.rank(now))).sum()
     }
 
     /// When the waiting of one of those who could become the first next counts for more.
@@ -162,14 +204,15 @@ impl Queue {
             waiter.queued_at + SignedDuration::from_secs((waited / SECONDS_PER_STEP + 1) * SECONDS_PER_STEP)
         };
         // With one line alone the order never changes.
-        let lines = self.lines.iter().filter(|line| !line.is_empty()).count();
-        self.lines.iter().filter_map(VecDeque::front).map(step).min().filter(|_| lines > 1)
+        let lines = self.present.fronts().count();
+        self.present.fronts().map(step).min().filter(|_| lines > 1)
     }
 
     /// When the last of them came.
     #[must_use]
     pub fn latest_arrival(&self) -> Option<Timestamp> {
-        self.lines.iter().filter_map(VecDeque::back).map(|waiter| waiter.queued_at).max()
+        let lines = self.present.0.iter().chain(&self.silent.0);
+        lines.filter_map(VecDeque::back).map(|waiter| waiter.queued_at).max()
     }
 }
 

@@ -10,10 +10,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::answer::Holder;
 use super::estimate::estimate_starts;
-use super::execution::{EndReason, Execution, Place, RunId, Status};
+use super::execution::{EndReason, Execution, RunId, Status};
 use super::gate::Gate;
 use super::holders::Holders;
 use super::location::Location;
+use super::place::Place;
 use super::queue::Queue;
 
 /// For so long an estimate holds while nothing but heartbeats comes.
@@ -127,9 +128,14 @@ impl Roster {
     pub fn put(&mut self, run: Execution) {
         let before = self.remove(run.run_id);
         match (&before, run.status) {
-            // A heartbeat leaves everybody in their place.
-            (Some(Execution { status: Status::Queued, .. }), Status::Queued) => {}
-            (Some(before @ Execution { status: Status::Queued, .. }), _) => self.queue.remove(before),
+            // A heartbeat leaves all in their places.
+            (Some(before), Status::Queued) if before.is_queued() && before.is_suspect() == run.is_suspect() => {}
+            (Some(before), Status::Queued) if before.is_queued() => {
+                self.queue.remove(before);
+                self.queue.push(&run);
+                self.forget_estimate();
+            }
+            (Some(before), _) if before.is_queued() => self.queue.remove(before),
             (_, Status::Queued) => self.queue.push(&run),
             _ => {}
         }
@@ -226,7 +232,11 @@ pub fn due_end(run: &Execution) -> Option<(Timestamp, EndReason)> {
 
 fn due(run: &Execution) -> Option<Timestamp> {
     match run.status {
-        Status::Queued => due_end(run).map(|(at, _)| at),
+        Status::Queued => {
+            let suspect = run.expected_by().filter(|_| !run.is_suspect());
+            due_end(run).map(|(at, _)| at).into_iter().chain(suspect).min()
+        }
+        Status::Running if run.is_untold() => run.place.as_ref()?.tell_by,
         Status::Running => run.lease.as_ref()?.due(),
         Status::Ended(_) => None,
     }

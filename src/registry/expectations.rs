@@ -29,18 +29,9 @@ impl Expectations {
         Self { store, remembered: Mutex::default() }
     }
 
-    /// The median of the last successes of the same test, else of those at its location.
+    /// The median of the last successes of the same test.
     pub async fn expected_seconds(&self, details: &Details) -> Option<u32> {
-        timeout(PATIENCE, self.look_up(details)).await.ok().flatten()
-    }
-
-    async fn look_up(&self, details: &Details) -> Option<u32> {
-        for alike in Alike::of(details) {
-            if let Some(seconds) = self.median(alike).await {
-                return Some(seconds);
-            }
-        }
-        None
+        timeout(PATIENCE, self.median(Alike::of(details))).await.ok().flatten()
     }
 
     async fn median(&self, alike: Alike) -> Option<u32> {

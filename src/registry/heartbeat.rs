@@ -1,5 +1,9 @@
 //! Keeps a run, or a waiter's place, alive.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
+
 use super::register::unexpected;
 use super::{Registry, RegistryError, token};
 use crate::domain::admission::Command;
@@ -21,14 +25,10 @@ pub enum Beaten {
 }
 
 impl Registry {
-    /// Whether a start that is only read may still be lost with the database's primary, so that it is told to
-    /// nobody before another beat was saved behind it.
-    #[must_use]
-    pub fn must_confirm_starts(&self) -> bool {
-        self.store.waits_for_standby()
-    }
-
-    /// Takes a beat. Who shows a receipt is taken back in if the database has forgotten them.
+    /// Takes a heartbeat of a runner or a waiter, which may be held for so long before it is answered. A run that the
+    /// database has forgotten is taken back in by its receipt.
+    ///
+    /// A waiter that runs by now counts as told once this returns, so that it has to be answered.
     ///
     /// # Errors
     /// If the database did not answer.
@@ -37,12 +37,23 @@ impl Registry {
         run_id: RunId,
         lease_token: &str,
         receipt: Option<&str>,
+        hold: Duration,
     ) -> Result<Beaten, RegistryError> {
         // Whatever is needed to answer is there before anything is decided.
         self.receipt_key().await?;
         let token = token::hash(lease_token);
-        let beat = Command::Beat { run_id, token: token.clone() };
+        let hold_seconds = u32::try_from(hold.as_secs()).unwrap_or(u32::MAX);
+        let beat = Command::Beat { run_id, token: token.clone(), hold_seconds };
         beaten(self.submit_about(run_id, beat, Some(&token), receipt).await?)
+    }
+
+    /// Notes that the call of a waiter broke off that was last heard of then: others may start before it.
+    pub async fn note_broken_call(&self, run_id: RunId, heard_at: Timestamp) {
+        let broken = Command::BreakOff { run_id, heard_at };
+        if let Err(error) = self.submit_about(run_id, broken, None, None).await {
+            // It is passed over all the same, a little later.
+            tracing::debug!(run_id = run_id.0, "a call that broke off could not be noted: {error}");
+        }
     }
 }
 

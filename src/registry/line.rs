@@ -284,7 +284,7 @@ mod tests {
     }
 
     fn beat(run_id: i64) -> Waiting {
-        waiting(Command::Beat { run_id: RunId(run_id), token: TokenHash(String::new()) })
+        waiting(Command::Beat { run_id: RunId(run_id), token: TokenHash(String::new()), hold_seconds: 0 })
     }
 
     #[test]

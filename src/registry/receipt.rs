@@ -16,10 +16,11 @@ use super::register::unexpected;
 use super::{Registry, RegistryError};
 use crate::domain::admission::Command;
 use crate::domain::answer::Answer;
-use crate::domain::execution::{Details, Execution, Place, RunId, Status};
+use crate::domain::execution::{Details, Execution, RunId, Status};
 use crate::domain::factor::Factor;
 use crate::domain::lease::{Lease, TokenHash};
 use crate::domain::location::LocationName;
+use crate::domain::place::Place;
 use crate::domain::queue::Priority;
 
 /// How long the signature is, which comes first.
@@ -143,7 +144,8 @@ struct Saved {
 
 impl Saved {
     fn of(run: &Execution) -> Option<Self> {
-        let (lease, details) = (run.lease.as_ref()?, Details::clone(&run.details));
+        let lease = run.lease.as_ref().filter(|lease| lease.outlives_queue())?;
+        let details = Details::clone(&run.details);
         Some(Self {
             run_id: run.run_id.0,
             id: run.id,
@@ -198,7 +200,7 @@ impl Saved {
             start_time: self.start_time,
             end_time: None,
             priority: Priority::new(self.priority)?,
-            place: place.map(|(queued_at, until)| Place { queued_at, until, heard_at: self.start_time }),
+            place: place.map(|(queued_at, until)| Place { queued_at, until, heard_at: self.start_time, tell_by: None }),
             lease: Some(Lease::new(self.lease_seconds, TokenHash(self.token))),
             fence: Some(self.fence),
             stop: None,
@@ -241,7 +243,7 @@ mod tests {
             key: None,
         };
         let run = Execution::queued(&registration, RunId(i64::MAX), Timestamp::UNIX_EPOCH);
-        let run = run.start(Timestamp::UNIX_EPOCH, i64::MAX);
+        let run = run.start_untold(Timestamp::UNIX_EPOCH, i64::MAX);
         let saved = Saved::of(&run).expect("it runs with a lease");
         let receipt = sign(&[7; 32], &serde_json::to_vec(&saved).expect("memory"));
         assert!(receipt.len() < 50_000, "{}", receipt.len());

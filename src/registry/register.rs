@@ -21,7 +21,7 @@ pub struct Request {
     pub priority: Priority,
     /// How long it would wait for room; 0 for not at all.
     pub wait_seconds: u32,
-    /// Seconds between two beats at the most; whoever waits has a lease in any case.
+    /// Seconds between two beats at the most. A waiter has a lease in any case; with 0 it ends with the waiting.
     pub lease_seconds: Option<u32>,
     /// How long it will run, if the client knows.
     pub expected_seconds: Option<u32>,
@@ -79,7 +79,10 @@ impl Registry {
     pub async fn register(&self, mut request: Request) -> Result<Registered, RegistryError> {
         let location = request.details.location.clone();
         let default_lease = (request.wait_seconds > 0).then_some(Lease::DEFAULT_SECONDS);
-        let lease_seconds = request.lease_seconds.or(default_lease);
+        let lease_seconds = match request.lease_seconds {
+            Some(0) if request.wait_seconds == 0 => None,
+            asked => asked.or(default_lease),
+        };
         let ingredients = Ingredients::new(request.idempotency.as_ref().map(|idempotency| idempotency.key.clone()));
         let key = request.idempotency.take().map(|idempotency| idempotency.hashed(&ingredients.salt));
         if lease_seconds.is_some() {
@@ -121,7 +124,10 @@ impl Registry {
 
 fn registered(answer: Answer, secret: Option<String>) -> Result<Registered, RegistryError> {
     Ok(match answer {
-        Answer::Registered(execution) => Registered::Started(execution, secret),
+        Answer::Registered(execution) => {
+            let secret = secret.filter(|_| execution.lease.is_some());
+            Registered::Started(execution, secret)
+        }
         Answer::Queued(execution, room) => Registered::Queued(execution, room, secret),
         Answer::Refused(refusal) => Registered::Refused(refusal),
         Answer::FactorTooLarge { largest } => Registered::FactorTooLarge { largest },

@@ -121,11 +121,6 @@ pub trait Store: Send + Sync {
     /// shares the next transaction.
     fn transactions_at_once(&self) -> usize;
 
-    /// Whether a commit waits for a standby, so that what is there to be read may not be on it yet.
-    fn waits_for_standby(&self) -> bool {
-        false
-    }
-
     async fn execution(&self, run_id: RunId) -> Result<Option<Execution>, StoreError>;
 
     /// Up to `limit` executions after `after`, newest first, ties by run_id.

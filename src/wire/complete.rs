@@ -20,7 +20,8 @@ pub struct CompleteRequest {
     pub receipt: Option<String>,
 }
 
-/// How a test ended.
+/// How a test ended. The words of CI systems are understood as well, whatever their case, such as `passed`, `canceled`,
+/// `ABORTED` or `timed_out`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CompleteStatus {
@@ -29,6 +30,102 @@ pub enum CompleteStatus {
     Cancelled,
     /// The same as failure.
     Failed,
+}
+
+/// What CI systems call the end of a job, in lower case and without separators: Azure Pipelines, Argo, Bitbucket,
+/// Buildkite, CircleCI, CodeBuild, Concourse, Drone, GitHub, GitLab, Jenkins, TeamCity, Tekton, Travis.
+const WORDS: [(CompleteStatus, &[&str]); 3] = [
+    (
+        CompleteStatus::Success,
+        &["success", "succeeded", "successful", "succeededwithissues", "passed", "pass", "ok", "complete", "completed"],
+    ),
+    (
+        CompleteStatus::Failure,
+        &[
+            "failure",
+            "failed",
+            "fail",
+            "failing",
+            "error",
+            "errored",
+            "unstable",
+            "timedout",
+            "timeout",
+            "fault",
+            "broken",
+            "expired",
+            "infrastructurefail",
+            "startupfailure",
+        ],
+    ),
+    (
+        CompleteStatus::Cancelled,
+        &[
+            "cancelled",
+            "canceled",
+            "cancelling",
+            "canceling",
+            "aborted",
+            "abort",
+            "killed",
+            "stopped",
+            "terminated",
+            "interrupted",
+            "abandoned",
+            "declined",
+            "skipped",
+            "omitted",
+            "notbuilt",
+            "notrun",
+            "stale",
+        ],
+    ),
+];
+
+impl CompleteStatus {
+    /// The outcome that a CI system's word means, whatever its case; none for a word that means no end.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        let is_separator = |character: &char| matches!(character, '_' | '-' | ' ');
+        let plain: String = word.trim().chars().filter(|one| !is_separator(one)).collect::<String>().to_lowercase();
+        let (status, _) = WORDS.iter().find(|(_, words)| words.contains(&plain.as_str()))?;
+        Some(*status)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_of_a_ci_system_for_an_end_is_understood() {
+        for (word, status) in [
+            ("success", CompleteStatus::Success),
+            ("SUCCESS", CompleteStatus::Success),
+            ("Succeeded", CompleteStatus::Success),
+            ("SucceededWithIssues", CompleteStatus::Success),
+            ("SUCCESSFUL", CompleteStatus::Success),
+            ("passed", CompleteStatus::Success),
+            ("failed", CompleteStatus::Failure),
+            ("FAILURE", CompleteStatus::Failure),
+            ("UNSTABLE", CompleteStatus::Failure),
+            ("timed_out", CompleteStatus::Failure),
+            ("TIMED OUT", CompleteStatus::Failure),
+            ("infrastructure_fail", CompleteStatus::Failure),
+            ("errored", CompleteStatus::Failure),
+            ("canceled", CompleteStatus::Cancelled),
+            ("Cancelled", CompleteStatus::Cancelled),
+            ("ABORTED", CompleteStatus::Cancelled),
+            ("NOT_BUILT", CompleteStatus::Cancelled),
+            ("killed", CompleteStatus::Cancelled),
+            ("skipped", CompleteStatus::Cancelled),
+        ] {
+            assert_eq!(CompleteStatus::of_word(word), Some(status), "{word}");
+        }
+        for word in ["", "running", "pending", "queued", "manual", "sucess", "success!", "0", "finished"] {
+            assert_eq!(CompleteStatus::of_word(word), None, "{word}");
+        }
+    }
 }
 
 /// The answer of `POST /complete` and `POST /cancel`.

@@ -53,9 +53,9 @@ pub struct Execution {
     pub wait_until: Option<Timestamp>,
     /// Seconds between two heartbeats at the most; null without a lease.
     pub lease_seconds: Option<u32>,
-    /// When it becomes suspect unless a heartbeat comes.
+    /// When it becomes suspect unless a heartbeat comes. A test that waits is passed over from then on, until one comes.
     pub lease_expires_at: Option<Timestamp>,
-    /// Whether a heartbeat was missed. It still holds its share of the location.
+    /// Whether a heartbeat was missed. It still holds its share of the location, or its place in the queue.
     pub suspect: bool,
     /// Grows with every start at the location.
     pub fence: Option<i64>,
@@ -66,7 +66,7 @@ pub struct Execution {
     pub end_reason: Option<String>,
     /// How long it was expected to run when it was registered.
     pub expected_seconds: Option<u32>,
-    /// Whether it runs without a lease for more than four times as long as expected.
+    /// Whether it runs for more than four times as long as expected.
     pub overdue: bool,
     /// Grows with every change that a watcher wants to see.
     pub version: i64,

@@ -51,13 +51,13 @@ pub struct RegisterRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(maximum = 9, example = 5)]
     pub priority: Option<u8>,
-    /// Asks for a lease: the seconds between two heartbeats at the most, 10 to 3,600. Whoever
-    /// waits has one of 60 unless it asks for another.
+    /// Asks for a lease: the seconds between two heartbeats at the most, 10 to 3,600. A test that waits has one of 60
+    /// unless it asks for another; with 0 heartbeats keep its place in the queue, and it has no lease once it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 10, maximum = 3600, example = 60)]
+    #[schema(minimum = 0, maximum = 3600, example = 60)]
     pub lease_seconds: Option<u32>,
     /// How long it will probably run, up to 604,800. Missing means the median of the last 20
-    /// successes of the same repo, test, type and environment, or else of those at the location.
+    /// successes of the same repo, test, type and environment.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 604_800, example = 900)]
     pub expected_seconds: Option<u32>,

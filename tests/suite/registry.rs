@@ -99,7 +99,7 @@ on_both_databases! {
         let watched = registry.watch(run.run_id, Some(Until::NotVersion(run.version)), PATIENCE_FOR_BEATS);
         let beats = async {
             for _ in 0..BEATS {
-                registry.heartbeat(run.run_id, &secret, None).await.expect("an answer");
+                registry.heartbeat(run.run_id, &secret, None, Duration::ZERO).await.expect("an answer");
             }
         };
         let (watched, ()) = join(watched, beats).await;
@@ -119,7 +119,7 @@ on_both_databases! {
         };
         let watched = registry.watch(run.run_id, Some(Until::NotVersion(run.version)), Duration::from_millis(300));
         let outage = async {
-            registry.heartbeat(run.run_id, &secret, None).await.expect("an answer");
+            registry.heartbeat(run.run_id, &secret, None, Duration::ZERO).await.expect("an answer");
             store.is_unreadable.store(true, Ordering::SeqCst);
         };
         let (watched, ()) = join(watched, outage).await;
@@ -213,7 +213,7 @@ async fn a_beat_soon_after_another_waits_a_moment_for_more_of_them() {
     }
     let before = store.begun.load(Ordering::SeqCst);
     let begun = || store.begun.load(Ordering::SeqCst) - before;
-    let beat = |index: usize| registry.heartbeat(runs[index].0, &runs[index].1, None);
+    let beat = |index: usize| registry.heartbeat(runs[index].0, &runs[index].1, None, Duration::ZERO);
     // While the transactions have no turn, nothing but time passes.
     tokio::time::pause();
     let later = async {

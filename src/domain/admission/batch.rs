@@ -16,7 +16,7 @@ use crate::domain::gate::{Gate, GateState};
 use crate::domain::idempotency::{FirstAnswer, IdempotencyKey};
 use crate::domain::lease::{Condition, Lease};
 use crate::domain::location::Location;
-use crate::domain::roster::{Roster, due_end};
+use crate::domain::roster::Roster;
 
 pub struct Batch {
     pub now: Timestamp,
@@ -82,6 +82,7 @@ impl Batch {
         self.forgive_silence();
         let due = self.roster.due(self.now);
         self.drop_waiters(&due);
+        self.judge_waiters(&due);
         self.judge_leases(&due);
         self.ask_to_stop();
         self.start_waiters();
@@ -90,7 +91,7 @@ impl Batch {
     /// Counts the silence of those from when the registry was back whom it could not hear, and of
     /// those who were heard at times that have not come yet, since the clock was set back.
     fn forgive_silence(&mut self) {
-        if !self.continuity.is_unbroken(self.now) {
+        if !self.is_unbroken() {
             return;
         }
         let mut silent = self.roster.all_after(self.continuity.resumed_at);
@@ -104,27 +105,13 @@ impl Batch {
         }
     }
 
-    fn drop_waiters(&mut self, due: &[RunId]) {
-        for run_id in due {
-            let reason = self.roster.get(*run_id).and_then(|run| match due_end(run)? {
-                // How long it wants to wait is its own word, whoever could hear it.
-                (_, EndReason::NotHeard) if !self.continuity.is_unbroken(self.now) => {
-                    run.place.as_ref().filter(|place| place.until <= self.now).map(|_| EndReason::WaitTimeout)
-                }
-                (_, reason) => Some(reason),
-            });
-            if reason.is_some() {
-                self.end(*run_id, Outcome::Cancelled, reason, None);
-            }
-        }
-    }
-
     fn judge_leases(&mut self, due: &[RunId]) {
-        if !self.continuity.is_unbroken(self.now) {
+        if !self.is_unbroken() {
             return;
         }
         for run_id in due.iter().copied() {
-            let Some(run) = self.roster.get(run_id).filter(|run| run.status == Status::Running) else { continue };
+            let runs = |run: &&Execution| run.status == Status::Running && !run.is_untold();
+            let Some(run) = self.roster.get(run_id).filter(runs) else { continue };
             let Some(lease) = &run.lease else { continue };
             match lease.condition(self.now) {
                 Condition::Live => {}
@@ -164,17 +151,8 @@ impl Batch {
         }
     }
 
-    /// Starts those who are first, as long as the first fits. Nobody overtakes.
-    pub fn start_waiters(&mut self) {
-        while self.gate().is_open()
-            && let Some(first) = self.roster.queue().first(self.now)
-            && self.location.fits(first.factor)
-            && let Some(first) = self.roster.get(first.run_id)
-        {
-            self.location.fence = self.next_fence();
-            let started = first.start(self.now, self.location.fence);
-            self.run(started);
-        }
+    pub fn is_unbroken(&self) -> bool {
+        self.continuity.is_unbroken(self.now)
     }
 
     pub fn next_fence(&self) -> i64 {
@@ -207,14 +185,20 @@ impl Batch {
         let Some(run) = self.roster.get(run_id) else { return };
         let Ok(ended) = run.end(outcome, reason, self.now) else { return };
         if run.status == Status::Running {
-            self.location.used = self.location.used - run.factor();
-            self.location.running -= 1;
-            self.roster.remove_holder(run_id);
-            self.sighting_is_current = false;
+            let run = run.clone();
+            self.let_go(&run);
         }
         self.roster.forget_estimate();
         self.note_end(&ended, wish);
         self.put(ended);
+    }
+
+    /// Counts a run as one of the location's no more.
+    pub fn let_go(&mut self, run: &Execution) {
+        self.location.used = self.location.used - run.factor();
+        self.location.running -= 1;
+        self.roster.remove_holder(run.run_id);
+        self.sighting_is_current = false;
     }
 
     pub fn put(&mut self, run: Execution) {

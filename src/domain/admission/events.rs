@@ -76,6 +76,15 @@ impl Batch {
         self.note(EventKind::Ended, Some(ended.run_id), wish.and_then(|wish| wish.by.clone()), facts);
     }
 
+    /// To be called once the location does not count the run as its own any more.
+    pub fn note_withdrawn(&mut self, run: &Execution) {
+        let mut facts = vec![("cause", text("not_told"))];
+        facts.extend(self.weighed(run.factor()));
+        facts.extend(run.fence.map(|fence| ("fence", Fact::Number(fence))));
+        facts.extend(run.place.as_ref().map(|place| ("heard_at", Fact::Time(place.heard_at))));
+        self.note(EventKind::StartWithdrawn, Some(run.run_id), None, facts);
+    }
+
     pub fn note_late_word(&mut self, run_id: RunId, claimed: &str) {
         self.note(EventKind::LateWord, Some(run_id), None, vec![("claimed", text(claimed))]);
     }

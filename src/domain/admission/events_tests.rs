@@ -73,6 +73,7 @@ fn the_story_of_a_run_that_waited_was_suspected_and_asked_to_stop() {
     assert_eq!(kinds(&started), [(EventKind::Ended, Some(1)), (EventKind::Started, Some(2))]);
     assert_eq!(fact(&started[1], "waited_seconds"), Some(&Fact::Number(30)));
     assert_eq!(fact(&started[1], "running_factor"), Some(&Fact::Factor(Factor::ZERO)), "before it started");
+    rows.apply_at(&[beat(2)], after(30));
     let suspect = events(&mut rows, &[Command::Sweep], after(91));
     assert_eq!(kinds(&suspect), [(EventKind::Suspect, Some(2))]);
     assert_eq!(fact(&suspect[0], "lease_expires_at"), Some(&Fact::Time(after(90))));

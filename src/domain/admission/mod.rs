@@ -34,7 +34,10 @@ mod taking_back;
 #[cfg(test)]
 mod taking_back_tests;
 #[cfg(test)]
+mod telling_tests;
+#[cfg(test)]
 mod tests;
+mod waiters;
 #[cfg(test)]
 mod waiting_tests;
 
@@ -66,10 +69,16 @@ pub enum Command {
     },
     /// What would come of this registration? Changes nothing.
     Plan(Registration),
-    /// The runner is alive.
+    /// The runner is alive. A waiter may be held for so long before it is answered.
     Beat {
         run_id: RunId,
         token: TokenHash,
+        hold_seconds: u32,
+    },
+    /// The call of a waiter broke off that was last heard of then.
+    BreakOff {
+        run_id: RunId,
+        heard_at: Timestamp,
     },
     /// The runner is alive of whom the database may have forgotten; `receipt` is the run as it started, by our own word.
     TakeBack {
@@ -90,17 +99,20 @@ impl Command {
     #[must_use]
     pub fn run_id(&self) -> Option<RunId> {
         match self {
-            Self::Complete { run_id, .. } | Self::Cancel { run_id, .. } | Self::Beat { run_id, .. } => Some(*run_id),
+            Self::Complete { run_id, .. }
+            | Self::Cancel { run_id, .. }
+            | Self::Beat { run_id, .. }
+            | Self::BreakOff { run_id, .. } => Some(*run_id),
             Self::TakeBack { receipt, .. } => Some(receipt.run_id),
             Self::Register(_) | Self::Plan(_) | Self::SetLocation { .. } | Self::Sweep => None,
         }
     }
 
     /// Whether its answer has to stay true whatever becomes of the server that gave it: that of every
-    /// command but a look at how things stand and a sweep, which nobody relies on.
+    /// command but a look at how things stand, a sweep and a broken call, which nobody relies on.
     #[must_use]
     pub const fn is_promised(&self) -> bool {
-        !matches!(self, Self::Plan(_) | Self::Sweep)
+        !matches!(self, Self::Plan(_) | Self::Sweep | Self::BreakOff { .. })
     }
 
     /// What makes it the same request if it comes again.

@@ -18,7 +18,7 @@ impl Batch {
             return Verdict { answer: Answer::FactorTooLarge { largest }, sighting: None };
         }
         let cause = self.cause(registration);
-        let (mut room, sighting) = self.room(factor, self.roster.queue().len());
+        let (mut room, sighting) = self.room(factor, self.roster.queue().present());
         if cause.is_none() {
             (room.ahead, room.estimated_start) = (0, Some(self.now));
         } else if cause != Some(Cause::NeverFits) {

@@ -102,13 +102,14 @@ fn a_plan_says_what_would_start_now_and_when_the_rest_would() {
 }
 
 #[test]
-fn a_run_without_a_lease_is_overdue_after_four_times_its_time_and_still_holds_its_share() {
+fn a_run_is_overdue_after_four_times_its_time_and_still_holds_its_share() {
     let mut rows = Rows::new(Some("here"));
     let alone = Registration { expected_seconds: Some(100), ..registration(500_000) };
     rows.apply(&[Command::Register(alone), expecting(100_000, 100)]);
     let [alone, leased] = &rows.executions[..] else { panic!("two were registered") };
-    assert_eq!((alone.is_overdue(after(400)), alone.is_overdue(after(401))), (false, true));
-    assert!(!leased.is_overdue(after(401)), "its heartbeats tell");
+    for run in [alone, leased] {
+        assert_eq!((run.is_overdue(after(400)), run.is_overdue(after(401))), (false, true));
+    }
     rows.apply_at(&[Command::Sweep], after(401));
     assert_eq!(rows.executions[0].status, Status::Running);
     rows.check_sums();
@@ -163,7 +164,7 @@ proptest! {
             let ended: Vec<Command> =
                 rows.running().filter(over).map(|run| complete(run.run_id.0, Outcome::Success)).collect();
             rows.apply_at(&ended, after(second));
-            if second % 20 == 0 {
+            if second % 20 == 0 && second > 0 {
                 rows.apply_at(&everybody, after(second));
             }
         }

@@ -1,5 +1,3 @@
-use std::collections::HashMap;
-
 use jiff::SignedDuration;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -37,7 +35,15 @@ pub fn wait(millionths: i64) -> Command {
 }
 
 pub fn beat(run_id: i64) -> Command {
-    Command::Beat { run_id: RunId(run_id), token: token() }
+    Command::Beat { run_id: RunId(run_id), token: token(), hold_seconds: 0 }
+}
+
+pub fn held(run_id: i64, hold_seconds: u32) -> Command {
+    Command::Beat { run_id: RunId(run_id), token: token(), hold_seconds }
+}
+
+pub fn broken(run_id: i64, heard_at: Timestamp) -> Command {
+    Command::BreakOff { run_id: RunId(run_id), heard_at }
 }
 
 pub fn complete(run_id: i64, outcome: Outcome) -> Command {
@@ -163,7 +169,7 @@ fn only_who_knows_the_secret_beats_and_completes() {
     rows.apply(&[wait(900_000)]);
     let wrong = || TokenHash("guess".to_owned());
     let answers = rows.apply(&[
-        Command::Beat { run_id: RunId(1), token: wrong() },
+        Command::Beat { run_id: RunId(1), token: wrong(), hold_seconds: 0 },
         Command::Complete { run_id: RunId(1), outcome: Outcome::Success, token: Some(wrong()) },
         Command::Complete { run_id: RunId(1), outcome: Outcome::Success, token: None },
     ]);
@@ -238,6 +244,8 @@ pub fn any_command() -> impl Strategy<Value = Command> {
         }),
         4 => (known(), outcome).prop_map(|(run_id, outcome)| complete(run_id, outcome)),
         3 => known().prop_map(beat),
+        2 => (known(), 0..=30_u32).prop_map(|(run_id, hold)| held(run_id, hold)),
+        2 => (known(), 0..200_i64).prop_map(|(run_id, heard)| broken(run_id, after(heard))),
         2 => (known(), any::<bool>()).prop_map(|(run_id, force)| cancel(run_id, force)),
         1 => (state, 0..200_i64).prop_map(|(state, until)| set_gate(state, Some(after(until)))),
         1 => (500_000..2_000_000_i64).prop_map(|capacity| Command::SetLocation {
@@ -267,61 +275,59 @@ fn any_schedule() -> impl Strategy<Value = Vec<(i64, Vec<Command>)>> {
     vec((0..90_i64, vec(any_command(), 0..6)), 0..25)
 }
 
-/// Who was the first of those that waited before the batch, and has started in it?
+/// Nobody has started while a waiter that is not passed over stood before it.
 fn check_order(before: &Rows, after: &Rows, now: Timestamp) {
-    let mut queue = Queue::new(before.queued());
-    let started: Vec<&Execution> = after
-        .executions
-        .iter()
-        .filter(|run| {
-            run.fence.is_some() && before.executions.iter().any(|was| was.id == run.id && was.fence.is_none())
-        })
-        .collect();
-    let by_fence: HashMap<i64, &Execution> = started.iter().filter_map(|run| Some((run.fence?, *run))).collect();
-    let mut fences: Vec<&i64> = by_fence.keys().collect();
-    fences.sort();
-    for fence in fences {
-        let run = by_fence[fence];
-        // Whoever left the queue without a start no longer stands before anybody.
+    let is = |run: &Execution| after.executions.iter().find(|is| is.id == run.id).expect("nothing vanishes");
+    let has_started = |run: &Execution| is(run).fence.is_some();
+    // One that was passed over and has started was heard of, and so was in its place again.
+    let healed = before.queued().filter(|run| run.is_suspect() && has_started(run));
+    let healed: Vec<Execution> = healed.map(|run| run.heard_waiting(SignedDuration::ZERO, now)).collect();
+    let present = |run: RunId| healed.iter().chain(before.queued()).find(|was| was.run_id == run).expect("it waited");
+    let mut queue = Queue::new(before.queued().filter(|run| !run.is_suspect()).chain(&healed));
+    let mut started: Vec<&Execution> = before.queued().filter(|run| has_started(run)).map(is).collect();
+    started.sort_by_key(|run| run.fence);
+    for run in started {
         while let Some(first) = queue.first(now).map(|waiter| waiter.run_id)
             && first != run.run_id
         {
-            let gone = before.executions.iter().find(|was| was.run_id == first).expect("it waited");
-            let left = after.executions.iter().find(|is| is.id == gone.id).expect("nothing vanishes");
-            assert!(matches!(left.status, Status::Ended(_)) && left.fence.is_none(), "run {first} was overtaken");
-            queue.remove(gone);
+            let gone = is(present(first));
+            let left = matches!(gone.status, Status::Ended(_)) || gone.is_suspect();
+            assert!(left && gone.fence.is_none(), "run {first} was overtaken");
+            queue.remove(present(first));
         }
-        queue.remove(before.executions.iter().find(|was| was.id == run.id).expect("it waited"));
+        queue.remove(present(run.run_id));
     }
 }
 
-/// Every change of a run has left an event that names it, and nothing else has.
+/// The events that name a run tell how it became what it is, and nothing else.
 fn check_events(before: &Rows, after: &Rows) {
     let new = &after.events[before.events.len()..];
-    let kinds = |run: &Execution| -> Vec<EventKind> {
-        new.iter().filter(|event| event.run_id == Some(run.run_id)).map(|event| event.kind).collect()
-    };
     for run in &after.executions {
         let was = before.executions.iter().find(|was| was.id == run.id);
-        let mut kinds = kinds(run);
-        kinds.retain(|kind| !matches!(kind, EventKind::LateWord | EventKind::WordRefused));
-        let suspect = |run: &Execution| run.lease.as_ref().is_some_and(|lease| lease.suspect);
-        let began = was.map_or(Status::Queued, |was| was.status) == Status::Queued;
-        let expected: Vec<EventKind> = [
-            (was.is_none() && run.place.is_some(), EventKind::Queued),
-            (began && run.fence.is_some(), EventKind::Started),
-            (!was.is_some_and(suspect) && suspect(run), EventKind::Suspect),
-            (was.is_some_and(suspect) && !suspect(run) && run.status == Status::Running, EventKind::Recovered),
-            (was.is_none_or(|was| was.stop.is_none()) && run.stop.is_some(), EventKind::StopRequested),
-            (was.is_none_or(|was| was.end_time.is_none()) && run.end_time.is_some(), EventKind::Ended),
-        ]
-        .into_iter()
-        .filter_map(|(is_due, kind)| is_due.then_some(kind))
-        .collect();
-        // Within one command a run may be found suspect and be heard of again.
-        kinds.retain(|kind| expected.contains(kind) || !matches!(kind, EventKind::Suspect | EventKind::Recovered));
-        kinds.sort_by_key(|kind| expected.iter().position(|other| other == kind));
-        assert_eq!(kinds, expected, "run {}", run.run_id);
+        let (mut status, mut suspect) = (was.map(|was| was.status), was.is_some_and(Execution::is_suspect));
+        let mut is_stopping = was.is_some_and(|was| was.stop.is_some());
+        for event in new.iter().filter(|event| event.run_id == Some(run.run_id)) {
+            let expected: &[Option<Status>] = match event.kind {
+                EventKind::Queued => &[None],
+                EventKind::Started => &[None, Some(Status::Queued)],
+                EventKind::StartWithdrawn | EventKind::StopRequested => &[Some(Status::Running)],
+                EventKind::LateWord | EventKind::WordRefused => continue,
+                _ => &[Some(Status::Queued), Some(Status::Running)],
+            };
+            assert!(expected.contains(&status), "run {} was {status:?}: {:?}", run.run_id, event.kind);
+            match event.kind {
+                EventKind::Queued => status = Some(Status::Queued),
+                EventKind::Started => status = Some(Status::Running),
+                EventKind::StartWithdrawn => (status, suspect) = (Some(Status::Queued), true),
+                EventKind::Suspect => suspect = true,
+                EventKind::Recovered => suspect = false,
+                EventKind::StopRequested => is_stopping = true,
+                EventKind::Ended => (status, suspect) = (Some(run.status), false),
+                other => panic!("{other:?} names no run"),
+            }
+        }
+        let is = (Some(run.status), run.is_suspect(), run.stop.is_some());
+        assert_eq!((status, suspect, is_stopping), is, "run {}", run.run_id);
     }
 }
 

@@ -13,7 +13,7 @@ use super::fields::Fields;
 use crate::domain::execution::{EndReason, Execution, Outcome, Status};
 use crate::http::error::{ApiError, problem, problem_response};
 use crate::registry::{Completed, Registry};
-use crate::wire::complete::{CompleteConflict, CompleteRequest, CompleteResponse};
+use crate::wire::complete::{CompleteConflict, CompleteRequest, CompleteResponse, CompleteStatus};
 use crate::wire::problem::Problem;
 
 /// Marks a running test as complete. Saying the same again is answered the same.
@@ -45,15 +45,14 @@ pub async fn complete(
 }
 
 fn read_outcome(fields: &mut Fields) -> Option<Outcome> {
-    let outcome = match fields.string("status").as_deref() {
-        Some("success") => Some(Outcome::Success),
-        // Clients of the original in the field send "failed".
-        Some("failure" | "failed") => Some(Outcome::Failure),
-        Some("cancelled") => Some(Outcome::Cancelled),
-        Some(_) | None => None,
+    let outcome = match fields.string("status").and_then(|word| CompleteStatus::of_word(&word)) {
+        Some(CompleteStatus::Success) => Some(Outcome::Success),
+        Some(CompleteStatus::Failure | CompleteStatus::Failed) => Some(Outcome::Failure),
+        Some(CompleteStatus::Cancelled) => Some(Outcome::Cancelled),
+        None => None,
     };
     if outcome.is_none() {
-        fields.reject("status", "must be one of success, failure, cancelled");
+        fields.reject("status", "must be one of success, failure, cancelled, or a CI system's word for one of them");
     }
     outcome
 }

@@ -88,6 +88,7 @@ pub fn to_wire(execution: &Execution) -> wire::execution::Execution {
 /// As it looks at that time, which only decides whether it is overdue. No text is copied, unless others have it as well.
 pub fn into_wire(execution: Execution, now: Timestamp) -> wire::execution::Execution {
     let (factor, overdue) = (execution.factor_text().map(Decimal::new), execution.is_overdue(now));
+    let (suspect, lease_expires_at) = (execution.is_suspect(), execution.suspect_at());
     let details = Arc::unwrap_or_clone(execution.details);
     wire::execution::Execution {
         id: execution.id,
@@ -108,9 +109,9 @@ pub fn into_wire(execution: Execution, now: Timestamp) -> wire::execution::Execu
         priority: execution.priority.get(),
         queued_at: execution.place.as_ref().map(|place| place.queued_at),
         wait_until: execution.place.as_ref().map(|place| place.until),
-        lease_seconds: execution.lease.as_ref().map(|lease| lease.seconds),
-        lease_expires_at: execution.lease.as_ref().and_then(|lease| lease.expires_at),
-        suspect: execution.lease.as_ref().is_some_and(|lease| lease.suspect),
+        lease_seconds: execution.lease.as_ref().map(|lease| lease.seconds).filter(|seconds| *seconds > 0),
+        lease_expires_at,
+        suspect,
         fence: execution.fence,
         stop: execution.stop.map(stop_to_wire),
         end_reason: execution.end_reason.map(|reason| reason.as_str().to_owned()),

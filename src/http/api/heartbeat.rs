@@ -7,13 +7,15 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use tokio::runtime::Handle;
 
 use super::body::JsonObject;
 use super::complete::conflict;
 use super::executions::{LONGEST_WAIT_SECONDS, to_wire};
 use super::register::room_to_wire;
 use crate::domain::answer::Room;
-use crate::domain::execution::{Execution, Status};
+use crate::domain::execution::{Execution, RunId, Status};
 use crate::http::error::{ApiError, problem_response};
 use crate::registry::{Beaten, Registry, Until};
 use crate::wire::complete::CompleteConflict;
@@ -47,23 +49,25 @@ pub async fn heartbeat(
     let version = fields.optional_number("version", 0..=i64::MAX);
     let run_id = fields.finish(run_id)?;
 
-    let mut beaten = registry.heartbeat(run_id, &token, receipt.as_deref()).await?;
+    let hold = Duration::from_secs(seconds.unsigned_abs());
+    let mut beaten = registry.heartbeat(run_id, &token, receipt.as_deref(), hold).await?;
     if let Beaten::Alive(execution, _) = &beaten
-        && seconds > 0
+        && !hold.is_zero()
     {
-        let may_start = execution.status == Status::Queued;
-        let patience = longest_hold(execution).min(Duration::from_secs(seconds.unsigned_abs()));
+        let (waits, patience) = (execution.status == Status::Queued, longest_hold(execution).min(hold));
         let until = version.map_or(Until::News(execution.status), Until::NotVersion);
+        let mut call = waits.then(|| HeldCall::new(&registry, execution));
         match registry.watch(run_id, Some(until), patience).await? {
             Some(execution) if execution.end_reason.is_some() => {
                 beaten = Beaten::Over(Arc::unwrap_or_clone(execution));
             }
-            Some(execution) if execution.status != Status::Queued && !(may_start && registry.must_confirm_starts()) => {
+            Some(execution) if !waits && execution.status != Status::Queued => {
                 beaten = Beaten::Alive(Arc::unwrap_or_clone(execution), None);
             }
-            // Its place may have become a better one while it was held.
-            _ => beaten = registry.heartbeat(run_id, &token, receipt.as_deref()).await?,
+            // A waiter is told its new place, or its start once it is saved that it was told.
+            _ => beaten = registry.heartbeat(run_id, &token, receipt.as_deref(), Duration::ZERO).await?,
         }
+        call.as_mut().map(HeldCall::end);
     }
     Ok(match beaten {
         Beaten::Alive(execution, room) => {
@@ -77,6 +81,33 @@ pub async fn heartbeat(
         Beaten::OtherRun => return Err(ApiError::OtherRun),
         Beaten::NotFound => return Err(ApiError::NotFound("Running test not found".to_owned())),
     })
+}
+
+/// The call of a waiter that is held. Unless it comes to its end it broke off, since the waiter hung up.
+struct HeldCall {
+    registry: Arc<Registry>,
+    run_id: RunId,
+    heard_at: Option<Timestamp>,
+}
+
+impl HeldCall {
+    fn new(registry: &Arc<Registry>, waiter: &Execution) -> Self {
+        let heard_at = waiter.place.as_ref().map(|place| place.heard_at);
+        Self { registry: Arc::clone(registry), run_id: waiter.run_id, heard_at }
+    }
+
+    fn end(&mut self) {
+        self.heard_at = None;
+    }
+}
+
+impl Drop for HeldCall {
+    fn drop(&mut self) {
+        if let (Some(heard_at), Ok(runtime)) = (self.heard_at, Handle::try_current()) {
+            let (registry, run_id) = (Arc::clone(&self.registry), self.run_id);
+            runtime.spawn(async move { registry.note_broken_call(run_id, heard_at).await });
+        }
+    }
 }
 
 /// While a runner is held it does not beat, and must not come near the end of its lease.

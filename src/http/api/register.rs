@@ -99,8 +99,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
 
 pub fn read_request(mut fields: Fields) -> Result<Request, ApiError> {
     let priority = fields.optional_number("priority", 0..=Priority::LARGEST.into());
-    let lease_range = Lease::SHORTEST_SECONDS.into()..=Lease::LONGEST_SECONDS.into();
-    let lease_seconds = fields.optional_number("lease_seconds", lease_range);
+    let lease_seconds = lease_seconds(&mut fields);
     let wait_seconds = fields.optional_number("wait_seconds", 0..=Registration::LONGEST_WAIT_SECONDS.into());
     let expected_range = 1..=Registration::LONGEST_EXPECTED_SECONDS.into();
     let expected_seconds = fields.optional_number("expected_seconds", expected_range);
@@ -108,7 +107,7 @@ pub fn read_request(mut fields: Fields) -> Result<Request, ApiError> {
     let request = Request {
         priority: priority.and_then(|one| Priority::new(u8::try_from(one).ok()?)).unwrap_or(Priority::DEFAULT),
         wait_seconds: wait_seconds.and_then(seconds).unwrap_or_default(),
-        lease_seconds: lease_seconds.and_then(seconds),
+        lease_seconds,
         expected_seconds: expected_seconds.and_then(seconds),
         idempotency: None,
         details: Details {
@@ -126,6 +125,17 @@ pub fn read_request(mut fields: Fields) -> Result<Request, ApiError> {
         },
     };
     fields.finish(Some(request))
+}
+
+/// 0 asks for a lease that only keeps the place in the queue.
+fn lease_seconds(fields: &mut Fields) -> Option<u32> {
+    let seconds = fields.optional_number("lease_seconds", 0..=Lease::LONGEST_SECONDS.into())?;
+    let seconds = u32::try_from(seconds).ok()?;
+    if (1..Lease::SHORTEST_SECONDS).contains(&seconds) {
+        let (least, most) = (Lease::SHORTEST_SECONDS, Lease::LONGEST_SECONDS);
+        fields.reject("lease_seconds", format_args!("must be 0, or a whole number from {least} to {most}"));
+    }
+    Some(seconds)
 }
 
 fn refused(refusal: &Refusal) -> RegisterRefusal {

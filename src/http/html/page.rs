@@ -77,9 +77,8 @@ impl Row {
 }
 
 fn remark(execution: &Execution, now: Timestamp) -> Option<String> {
-    let is_suspect = execution.lease.as_ref().is_some_and(|lease| lease.suspect);
     match (execution.status, &execution.stop, execution.end_reason) {
-        (Status::Running, _, _) if is_suspect => Some("no heartbeat".to_owned()),
+        (Status::Running, _, _) if execution.is_suspect() => Some("no heartbeat".to_owned()),
         (Status::Running, _, _) if execution.is_overdue(now) => Some("overdue".to_owned()),
         (Status::Running, Some(stop), _) => Some(format!("asked to stop: {}", stop.reason)),
         (Status::Ended(_), _, Some(EndReason::WaitTimeout)) => Some("waited too long".to_owned()),

@@ -106,7 +106,8 @@ fn waiters(queued: &[Execution], is_whole: bool, starts: &HashMap<RunId, Timesta
             let place = execution.place.as_ref()?;
             Some(Waiter {
                 location: location.map_or_else(|| "none".to_owned(), ToString::to_string),
-                position: is_whole.then(|| queue.ahead_of(execution, now) + 1),
+                // One that is passed over has none.
+                position: (is_whole && !execution.is_suspect()).then(|| queue.ahead_of(execution, now) + 1),
                 run_id: execution.run_id.0,
                 test: execution.details.test.clone(),
                 triggered_by: execution.details.triggered_by.clone(),
@@ -119,7 +120,7 @@ fn waiters(queued: &[Execution], is_whole: bool, starts: &HashMap<RunId, Timesta
             })
         };
         let mut here: Vec<Waiter> = executions.iter().filter_map(waiter).collect();
-        here.sort_by_key(|waiter| waiter.position);
+        here.sort_by_key(|waiter| (waiter.position.is_none(), waiter.position));
         waiters.extend(here);
     }
     waiters

@@ -37,15 +37,10 @@ pub async fn changed(client: &Session, versions: &[(RunId, i64)]) -> Result<Vec<
 }
 
 pub async fn durations(client: &Session, alike: &Alike) -> Result<Vec<SignedDuration>, StoreError> {
-    let (columns, texts) = match alike {
-        Alike::Test { repo, test, kind, environment } => (
-            &["repo", "test", "type", "environment"][..],
-            vec![repo.as_str(), test.as_str(), kind.as_str(), environment.as_str()],
-        ),
-        Alike::Location(name) => (&["location"][..], vec![name.as_str()]),
-    };
+    let columns =
+        [("repo", &alike.repo), ("test", &alike.test), ("type", &alike.kind), ("environment", &alike.environment)];
     // The length is named for the sake of the index; no new text is longer.
-    let equal = |(number, column): (usize, &&str)| {
+    let equal = |(number, (column, _)): (usize, &(&str, &String))| {
         format!("{column} = ${} AND length({column}) <= {LONGEST_TERM_CHARACTERS}", number + 1)
     };
     let condition = columns.iter().enumerate().map(equal).collect::<Vec<_>>().join(" AND ");
@@ -56,7 +51,7 @@ pub async fn durations(client: &Session, alike: &Alike) -> Result<Vec<SignedDura
              WHERE run_id IN (SELECT run_id FROM found) AND end_time IS NOT NULL ORDER BY start_time DESC, run_id DESC",
         found_by_profiles(&profiles, success, "true", &condition, SUCCESSES_COUNTED)
     );
-    let parameters: Vec<_> = texts.iter().map(|text| (text as &(dyn ToSql + Sync), Type::TEXT)).collect();
+    let parameters: Vec<_> = columns.iter().map(|(_, text)| (text as &(dyn ToSql + Sync), Type::TEXT)).collect();
     let found = client.query_typed(&sql, &parameters).await.map_err(classify)?;
     let duration = |row| {
         let (start, end): (Timestamp, Timestamp) = (rows::get(row, 0)?, rows::get(row, 1)?);

@@ -120,10 +120,6 @@ impl Store for PostgresStore {
         2
     }
 
-    fn waits_for_standby(&self) -> bool {
-        self.standby.is_set()
-    }
-
     async fn execution(&self, run_id: RunId) -> Result<Option<Execution>, StoreError> {
         self.ready()?.run(async |client| executions::one(client, run_id).await).await
     }

@@ -10,11 +10,12 @@ use crate::domain::answer::Holder;
 use crate::domain::audit::Tally;
 use crate::domain::continuity::Continuity;
 use crate::domain::event::{EventId, SavedEvent};
-use crate::domain::execution::{Details, Execution, Place, RunId, Stop};
+use crate::domain::execution::{Details, Execution, RunId, Stop};
 use crate::domain::factor::Factor;
 use crate::domain::gate::Gate;
 use crate::domain::lease::{Lease, TokenHash};
 use crate::domain::location::{Location, LocationName, of_row};
+use crate::domain::place::Place;
 use crate::domain::queue::Priority;
 use crate::store::StoreError;
 
@@ -59,8 +60,8 @@ fn unexpected(text: &str) -> StoreError {
 pub const EXECUTION_COLUMNS: &str = "run_id::bigint, id, repo, lac, stream, test, type, environment, triggered_by, \
      factor_millionths, dashboard_url, location, extra::text, \
      CASE WHEN factor <> factor_millionths * 0.000001 THEN factor::text END, status, start_time, end_time, priority, \
-     queued_at, wait_until, heard_at, lease_seconds, lease_token_hash, lease_expires_at, suspect, fence, stop_reason, \
-     stop_by, stop_at, end_reason, expected_seconds, version";
+     queued_at, wait_until, heard_at, tell_by, lease_seconds, lease_token_hash, lease_expires_at, suspect, fence, \
+     stop_reason, stop_by, stop_at, end_reason, expected_seconds, version";
 
 pub fn execution(row: &Row) -> Result<Execution, StoreError> {
     let mut columns = Columns::of(row);
@@ -109,7 +110,9 @@ fn priority(columns: &mut Columns<'_>) -> Result<Priority, StoreError> {
 fn place(columns: &mut Columns<'_>) -> Result<Option<Place>, StoreError> {
     let (queued_at, until, heard_at): (Option<Timestamp>, Option<Timestamp>, Option<Timestamp>) =
         (columns.next()?, columns.next()?, columns.next()?);
-    Ok(queued_at.zip(until).zip(heard_at).map(|((queued_at, until), heard_at)| Place { queued_at, until, heard_at }))
+    let tell_by = columns.next()?;
+    let place = |((queued_at, until), heard_at)| Place { queued_at, until, heard_at, tell_by };
+    Ok(queued_at.zip(until).zip(heard_at).map(place))
 }
 
 fn lease(columns: &mut Columns<'_>) -> Result<Option<Lease>, StoreError> {

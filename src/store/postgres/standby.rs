@@ -1,6 +1,5 @@
 //! The synchronous standby: whether every acknowledgement has to wait for one, and whether it is there.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -21,23 +20,17 @@ pub const IS_SET: &str = "coalesce(current_setting('synchronous_standby_names', 
 #[derive(Debug)]
 pub struct Standby {
     durability: Durability,
-    /// Whether the last transaction's commit waited for one.
-    is_set: AtomicBool,
     /// Why nothing can be acknowledged now.
     missing: Mutex<Option<String>>,
 }
 
 impl Standby {
     pub const fn new(durability: Durability) -> Self {
-        Self { durability, is_set: AtomicBool::new(false), missing: Mutex::new(None) }
+        Self { durability, missing: Mutex::new(None) }
     }
 
     pub fn is_required(&self) -> bool {
         self.durability == Durability::Standby
-    }
-
-    pub fn is_set(&self) -> bool {
-        self.is_set.load(Ordering::Relaxed)
     }
 
     /// Refuses what would have to wait for a standby that is not there.
@@ -47,7 +40,6 @@ impl Standby {
 
     /// Takes note of what a transaction has found, and refuses to go on without a standby.
     pub fn note(&self, is_set: bool) -> Result<(), StoreError> {
-        self.is_set.store(is_set, Ordering::Relaxed);
         if is_set || !self.is_required() { Ok(()) } else { Err(StoreError::NoStandby(none_is_set())) }
     }
 

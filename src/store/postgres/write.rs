@@ -27,6 +27,10 @@ fn add_changing(columns: &mut Columns<'_>) {
     columns.add("start_time", Type::TIMESTAMPTZ_ARRAY, |run| run.start_time);
     columns.add_unless_default("end_time", Type::TIMESTAMPTZ_ARRAY, None, |run| run.end_time);
     columns.add_unless_default("heard_at", Type::TIMESTAMPTZ_ARRAY, None, |run| Some(run.place.as_ref()?.heard_at));
+    columns.add_unless_default("tell_by", Type::TIMESTAMPTZ_ARRAY, None, |run| run.place.as_ref()?.tell_by);
+    columns.add_unless_default("lease_seconds", Type::INT4_ARRAY, None, |run| {
+        Some(whole_seconds(run.lease.as_ref()?.seconds))
+    });
     columns.add_unless_default("lease_expires_at", Type::TIMESTAMPTZ_ARRAY, None, |run| run.lease.as_ref()?.expires_at);
     columns.add_unless_default("suspect", Type::BOOL_ARRAY, false, |run| {
         run.lease.as_ref().is_some_and(|lease| lease.suspect)
@@ -59,9 +63,6 @@ fn add_lasting(columns: &mut Columns<'_>) {
     columns.add_unless_default("priority", Type::INT2_ARRAY, priority(Priority::DEFAULT), |run| priority(run.priority));
     columns.add_unless_default("queued_at", Type::TIMESTAMPTZ_ARRAY, None, |run| Some(run.place.as_ref()?.queued_at));
     columns.add_unless_default("wait_until", Type::TIMESTAMPTZ_ARRAY, None, |run| Some(run.place.as_ref()?.until));
-    columns.add_unless_default("lease_seconds", Type::INT4_ARRAY, None, |run| {
-        Some(whole_seconds(run.lease.as_ref()?.seconds))
-    });
     columns.add_unless_default("lease_token_hash", Type::TEXT_ARRAY, None, |run| {
         Some(run.lease.as_ref()?.token.0.as_str())
     });

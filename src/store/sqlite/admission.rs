@@ -169,9 +169,9 @@ fn insert_executions(transaction: &Transaction<'_>, plan: &Plan, profiles: &[Uui
                                       dashboard_url, location, extra, status, start_time, end_time, priority, queued_at,
                                       wait_until, heard_at, lease_seconds, lease_token_hash, lease_expires_at, suspect,
                                       fence, stop_reason, stop_by, stop_at, end_reason, expected_seconds, version,
-                                      profile, run_id)
+                                      profile, run_id, tell_by)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
-                 ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32)",
+                 ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)",
     )?;
     let one = |(index, (run, profile)): (usize, (&Execution, &Uuid))| {
         let own_run_id = (index >= plan.unnumbered()).then_some(run.run_id.0);
@@ -211,6 +211,7 @@ fn insert_executions(transaction: &Transaction<'_>, plan: &Plan, profiles: &[Uui
                 run.version,
                 profile,
                 own_run_id,
+                tell_by(run),
             ])
             .map(RunId)
     };
@@ -235,7 +236,7 @@ fn renew(transaction: &Transaction<'_>, run: &Execution) -> rusqlite::Result<boo
     let mut renew = transaction.prepare_cached(
         "UPDATE test_executions SET heard_at = ?2, lease_expires_at = ?3, suspect = ?4, version = ?5
           WHERE run_id = ?1 AND status = ?6 AND start_time = ?7 AND end_time IS NULL AND fence IS ?8 AND stop_reason IS ?9
-            AND stop_by IS ?10 AND stop_at IS ?11 AND end_reason IS ?12",
+            AND stop_by IS ?10 AND stop_at IS ?11 AND end_reason IS ?12 AND tell_by IS ?13 AND lease_seconds IS ?14",
     )?;
     let count = renew.execute(params![
         run.run_id.0,
@@ -250,6 +251,8 @@ fn renew(transaction: &Transaction<'_>, run: &Execution) -> rusqlite::Result<boo
         stop.and_then(|stop| stop.by.as_ref()),
         stop.map(|stop| timestamp_text(stop.at)),
         run.end_reason.map(EndReason::as_str),
+        tell_by(run),
+        lease.map(|lease| lease.seconds),
     ])?;
     Ok(count == 1)
 }
@@ -260,7 +263,8 @@ fn update(transaction: &Transaction<'_>, run: &Execution) -> rusqlite::Result<us
         .prepare_cached(
             "UPDATE test_executions
                 SET status = ?2, start_time = ?3, end_time = ?4, heard_at = ?5, lease_expires_at = ?6, suspect = ?7, fence = ?8,
-                    stop_reason = ?9, stop_by = ?10, stop_at = ?11, end_reason = ?12, version = ?13
+                    stop_reason = ?9, stop_by = ?10, stop_at = ?11, end_reason = ?12, version = ?13, tell_by = ?14,
+                    lease_seconds = ?15
               WHERE run_id = ?1",
         )?
         .execute(params![
@@ -277,7 +281,13 @@ fn update(transaction: &Transaction<'_>, run: &Execution) -> rusqlite::Result<us
             stop.map(|stop| timestamp_text(stop.at)),
             run.end_reason.map(EndReason::as_str),
             run.version,
+            tell_by(run),
+            lease.map(|lease| lease.seconds),
         ])
+}
+
+fn tell_by(run: &Execution) -> Option<String> {
+    run.place.as_ref().and_then(|place| place.tell_by).map(timestamp_text)
 }
 
 fn insert_profiles(transaction: &Transaction<'_>, unknown: &Unknown) -> rusqlite::Result<()> {

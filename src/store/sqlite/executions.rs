@@ -42,15 +42,9 @@ pub fn changed(connection: &Connection, versions: &[(RunId, i64)]) -> Result<Vec
 }
 
 pub fn durations(connection: &Connection, alike: &Alike) -> Result<Vec<SignedDuration>, StoreError> {
-    let (columns, texts) = match alike {
-        Alike::Test { repo, test, kind, environment } => (
-            &["repo", "test", "type", "environment"][..],
-            vec![repo.as_str(), test.as_str(), kind.as_str(), environment.as_str()],
-        ),
-        Alike::Location(name) => (&["location"][..], vec![name.as_str()]),
-    };
-    let text = columns.iter().map(|column| format!("{column} = ?")).collect::<Vec<_>>().join(" AND ");
-    let parameters = texts.into_iter().map(|text| Value::from(text.to_owned())).collect();
+    let Alike { repo, test, kind, environment } = alike;
+    let text = "repo = ? AND test = ? AND type = ? AND environment = ?".to_owned();
+    let parameters = [repo, test, kind, environment].map(|text| Value::from(text.clone())).into();
     last_successes(connection, &Condition { text, parameters }).map_err(classify)
 }
 

@@ -11,11 +11,12 @@ use crate::domain::answer::Holder;
 use crate::domain::audit::Tally;
 use crate::domain::continuity::Continuity;
 use crate::domain::event::{EventId, SavedEvent};
-use crate::domain::execution::{Details, Execution, Place, RunId, Stop};
+use crate::domain::execution::{Details, Execution, RunId, Stop};
 use crate::domain::factor::Factor;
 use crate::domain::gate::Gate;
 use crate::domain::lease::{Lease, TokenHash};
 use crate::domain::location::{Location, LocationName, of_row};
+use crate::domain::place::Place;
 use crate::domain::queue::Priority;
 
 /// The columns of a row, read one after the other in the order of the statement.
@@ -66,8 +67,8 @@ fn unexpected(index: usize, text: &str) -> rusqlite::Error {
 
 pub const EXECUTION_COLUMNS: &str = "run_id, id, repo, lac, stream, test, type, environment, triggered_by, \
      factor_millionths, dashboard_url, location, extra, status, start_time, end_time, priority, queued_at, wait_until, \
-     heard_at, lease_seconds, lease_token_hash, lease_expires_at, suspect, fence, stop_reason, stop_by, stop_at, \
-     end_reason, expected_seconds, version";
+     heard_at, tell_by, lease_seconds, lease_token_hash, lease_expires_at, suspect, fence, stop_reason, stop_by, \
+     stop_at, end_reason, expected_seconds, version";
 
 pub fn execution(row: &Row<'_>) -> Result<Execution> {
     let mut columns = Columns::of(row);
@@ -105,7 +106,9 @@ pub fn execution(row: &Row<'_>) -> Result<Execution> {
 
 fn place(columns: &mut Columns<'_>) -> Result<Option<Place>> {
     let (queued_at, until, heard_at) = (columns.optional_time()?, columns.optional_time()?, columns.optional_time()?);
-    Ok(queued_at.zip(until).zip(heard_at).map(|((queued_at, until), heard_at)| Place { queued_at, until, heard_at }))
+    let tell_by = columns.optional_time()?;
+    let place = |((queued_at, until), heard_at)| Place { queued_at, until, heard_at, tell_by };
+    Ok(queued_at.zip(until).zip(heard_at).map(place))
 }
 
 fn lease(columns: &mut Columns<'_>) -> Result<Option<Lease>> {

@@ -13,7 +13,6 @@ use crate::domain::estimate::Alike;
 use crate::domain::execution::{Outcome, RunId, Status};
 use crate::domain::history::SearchField::{Location, Repo, Stream, Test, TriggeredBy, Type};
 use crate::domain::history::{Cursor, Filter, Pattern, SearchField};
-use crate::domain::location::LocationName;
 
 /// The first start time, in seconds.
 const FIRST: i64 = 1_767_225_600;
@@ -80,7 +79,8 @@ fn costs(count: i64) -> Vec<(String, u64)> {
             }
         }
     }
-    let alike = Alike::Location(LocationName::new("k8s"));
+    let text = |text: &str| text.to_owned();
+    let alike = Alike { repo: text("repo"), test: text("test-7"), kind: text("type"), environment: text("prod") };
     let durations = |connection: &Connection| {
         executions::durations(connection, &alike).expect("a read");
     };

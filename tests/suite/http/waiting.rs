@@ -320,7 +320,7 @@ async fn what_is_asked_of_waiting_and_leases_is_checked() {
         ("wait_seconds", json!(86_401), "wait_seconds must be a whole number from 0 to 86400"),
         ("wait_seconds", json!(1.5), "wait_seconds must be a whole number"),
         ("priority", json!(10), "priority must be a whole number from 0 to 9"),
-        ("lease_seconds", json!(9), "lease_seconds must be a whole number from 10 to 3600"),
+        ("lease_seconds", json!(9), "lease_seconds must be 0, or a whole number from 10 to 3600"),
     ] {
         let reply = http.post("/register", &example(json!({field: value}))).await;
         assert!(reply.status == 422 && reply.text.contains(words), "{words:?} in {}", reply.text);

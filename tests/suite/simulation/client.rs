@@ -252,7 +252,10 @@ impl Client {
     /// Says that it is alive; nothing if nobody heard it.
     async fn beat(&self, held: &mut Held) -> Option<Beaten> {
         let (run_id, secret, sent) = (held.run.run_id, held.secret.clone().unwrap_or_default(), Instant::now());
-        let beaten = self.ask(|registry| async move { registry.heartbeat(run_id, &secret, None).await }).await.ok()?;
+        let beaten = self
+            .ask(|registry| async move { registry.heartbeat(run_id, &secret, None, Duration::ZERO).await })
+            .await
+            .ok()?;
         if matches!(beaten, Beaten::Alive(..)) {
             held.heard = sent;
         }

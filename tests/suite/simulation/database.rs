@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use perfreg::domain::admission::{Command, Outcomes, Snapshot, decide};
 use perfreg::domain::answer::{Answer, Holder};
 use perfreg::domain::continuity::{Continuity, Pulse};
@@ -162,7 +162,9 @@ impl Database {
         self.trace.check(started.is_empty() || sets || is_open, || format!("a closed gate let runs start at {name:?}"));
         let highest = before.iter().filter_map(|run| run.fence).max().unwrap_or_default();
         let fences: Vec<i64> = started.iter().filter_map(|run| run.fence).collect();
-        let grow = fences.iter().zip(highest + 1..).all(|(fence, next)| *fence == next);
+        // A start that was withdrawn leaves a gap.
+        let grow =
+            fences.iter().fold(Some(highest), |last, fence| last.filter(|last| fence > last).map(|_| *fence)).is_some();
         self.trace.check(grow, || format!("after fence {highest} came {fences:?} at {name:?}"));
         for run in &after {
             let stays = was(run).is_none_or(|was| !matches!(was.status, Status::Ended(_)) || was == *run);
@@ -176,6 +178,12 @@ impl Database {
 
     /// Whoever starts was the first of those who waited.
     fn judge_order(&self, before: &[Execution], started: &[&Execution], now: Timestamp) {
+        // One that was passed over and has started was heard of, and so was in its place again.
+        let heard = |run: &Execution| {
+            let is_back = run.is_suspect() && started.iter().any(|other| other.run_id == run.run_id);
+            if is_back { run.heard_waiting(SignedDuration::ZERO, now) } else { run.clone() }
+        };
+        let before: Vec<Execution> = before.iter().map(heard).collect();
         let mut queue = Queue::new(before.iter().filter(|run| run.status == Status::Queued));
         for run in started {
             let waits = before.iter().find(|was| was.run_id == run.run_id).cloned();
@@ -187,7 +195,7 @@ impl Database {
                 && first != run.run_id
             {
                 let gone = &self.executions[&first];
-                let left = matches!(gone.status, Status::Ended(_)) && gone.fence.is_none();
+                let left = (matches!(gone.status, Status::Ended(_)) || gone.is_suspect()) && gone.fence.is_none();
                 self.trace.check(left, || format!("run {} overtook run {first}", run.run_id));
                 queue.pop_first(now);
             }

@@ -23,7 +23,7 @@ async fn register(store: &dyn Store, factor: &str) -> Answer {
 }
 
 async fn beat(store: &dyn Store, run_id: i64) -> Answer {
-    let beat = Command::Beat { run_id: RunId(run_id), token: token() };
+    let beat = Command::Beat { run_id: RunId(run_id), token: token(), hold_seconds: 0 };
     decide(store, Some("here"), vec![beat]).await.remove(0)
 }
 
