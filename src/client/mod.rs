@@ -178,6 +178,14 @@ impl Client {
         self.send(Method::GET, &["locations"], |call| call).await
     }
 
+    /// One location; it is refused as not found if it was never used nor set.
+    ///
+    /// # Errors
+    /// If the location is unknown, or the server did not answer.
+    pub async fn location(&self, name: &str) -> Result<Answer, ClientError> {
+        self.send(Method::GET, &["locations", name], |call| call).await
+    }
+
     /// # Errors
     /// If the capacity cannot be set, or the server did not answer.
     pub async fn set_location(&self, name: &str, request: &SetLocationRequest) -> Result<Answer, ClientError> {

@@ -302,16 +302,9 @@ impl Execution {
     /// As it is if the silence of its runner counts from `heard_at`.
     #[must_use]
     pub fn counted_from(&self, heard_at: Timestamp) -> Self {
-        let place = self.place.clone();
         match self.status {
-            Status::Queued => {
-                let lease = self.lease.clone().map(|lease| Lease { expires_at: None, ..lease });
-                Self { place: place.map(|place| Place { heard_at, ..place }), lease, ..self.clone() }
-            }
-            Status::Running if self.is_untold() => {
-                let tell_by = Some(heard_at + Place::SILENCE);
-                Self { place: place.map(|place| Place { heard_at, tell_by, ..place }), ..self.clone() }
-            }
+            Status::Queued => self.waiting_from(heard_at),
+            Status::Running if self.is_untold() => self.waiting_from(heard_at),
             Status::Running => {
                 Self { lease: self.lease.as_ref().map(|lease| lease.counted_from(heard_at)), ..self.clone() }
             }

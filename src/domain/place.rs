@@ -83,6 +83,19 @@ impl Execution {
         self.expected_again(Place { heard_at: now, ..place.clone() }, expected_by, false)
     }
 
+    /// A waiter whose silence counts from `heard_at`: it may be silent for as long as before.
+    #[must_use]
+    pub fn waiting_from(&self, heard_at: Timestamp) -> Self {
+        let Some(place) = &self.place else { return self.clone() };
+        let tell_by = place.tell_by.map(|tell_by| heard_at + tell_by.duration_since(place.heard_at));
+        let moved = Place { heard_at, tell_by, ..place.clone() };
+        if self.is_untold() {
+            return Self { place: Some(moved), ..self.clone() };
+        }
+        let expected_by = self.noted_patience().map(|patience| heard_at + patience);
+        self.expected_again(moved, expected_by, self.is_suspect())
+    }
+
     /// A waiter whose call broke off: it comes back soon, or not at all.
     #[must_use]
     pub fn broken_off(&self, now: Timestamp) -> Self {

@@ -20,6 +20,7 @@ pub fn router(registry: Arc<Registry>) -> Router {
     let docs = SwaggerUi::new("/docs").url("/openapi.json", openapi).config(Config::default().validator_url("none"));
     routes
         .route("/", get(html::front))
+        .route("/runs/{run_id}", get(html::run))
         .route("/assets/{file}", get(html::asset))
         .with_state(registry)
         .merge(docs)
@@ -48,7 +49,7 @@ fn documented_routes() -> OpenApiRouter<Arc<Registry>> {
         .routes(routes!(api::list_execution_events))
         .routes(routes!(api::list_events))
         .routes(routes!(api::list_locations))
-        .routes(routes!(api::set_location))
+        .routes(routes!(api::get_location, api::set_location))
         .routes(routes!(api::get_registry))
         .routes(routes!(api::set_registry))
         .routes(routes!(api::healthz))

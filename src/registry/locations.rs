@@ -18,6 +18,14 @@ impl Registry {
         twice(|| self.store.locations()).await
     }
 
+    /// One location, if it was ever used or set.
+    ///
+    /// # Errors
+    /// If the database did not answer.
+    pub async fn location(&self, name: &LocationName) -> Result<Option<Location>, RegistryError> {
+        twice(|| self.store.location(name)).await
+    }
+
     /// Sets a location's capacity, its gate, or both. What runs there goes on running, even above
     /// the new capacity, unless the gate asks it to stop.
     ///

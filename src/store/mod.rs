@@ -182,6 +182,9 @@ pub trait Store: Send + Sync {
     /// How long the last successes took, up to [`SUCCESSES_COUNTED`](crate::domain::estimate::SUCCESSES_COUNTED) of them.
     async fn durations(&self, alike: &Alike) -> Result<Vec<SignedDuration>, StoreError>;
 
+    /// One location, if it was ever used or set.
+    async fn location(&self, name: &LocationName) -> Result<Option<Location>, StoreError>;
+
     /// All locations that were ever used or set, by name.
     async fn locations(&self) -> Result<Vec<Location>, StoreError>;
 

@@ -1,4 +1,4 @@
-//! `GET /locations` and `PUT /locations/{name}`.
+//! `GET /locations`, and `GET` and `PUT /locations/{name}`.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -116,8 +116,10 @@ fn an_outage_of_the_registry_counts_against_no_waiter() {
     // Nothing was written for ten minutes.
     rows.decide(&[Command::Sweep], after(601));
     rows.continuity.resumed_at = Some(after(601));
-    rows.apply_at(&[Command::Sweep], after(602));
+    rows.apply_at(&[Command::Sweep], after(635));
     assert_eq!(status(&rows, 2), Status::Running);
+    rows.apply_at(&[Command::Sweep], after(636));
+    assert_eq!(kinds(&rows, 2), ["queued", "started", "start_withdrawn"], "as long as before, since it is back");
     rows.apply_at(&[Command::Sweep], after(661));
     assert_eq!(status(&rows, 2), Status::Ended(Outcome::Cancelled), "silent for a minute since the registry is back");
 }

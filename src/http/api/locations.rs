@@ -1,4 +1,4 @@
-//! `GET /locations` and `PUT /locations/{name}`.
+//! `GET /locations`, and `GET` and `PUT /locations/{name}`.
 
 use std::sync::Arc;
 
@@ -26,6 +26,26 @@ use crate::wire::problem::Problem;
 pub async fn list_locations(State(registry): State<Arc<Registry>>) -> Result<Json<LocationsResponse>, ApiError> {
     let locations = registry.locations().await?;
     Ok(Json(LocationsResponse { locations: locations.iter().map(to_wire).collect() }))
+}
+
+/// One location.
+#[utoipa::path(
+    get, path = "/locations/{name}", operation_id = "get_location", tag = "locations",
+    params(("name" = String, Path, example = "azure-k8s")),
+    responses(
+        (status = 200, body = wire::location::Location),
+        (status = 404, description = "It was never used nor set; its first test finds a capacity of 1.", body = Problem,
+         content_type = "application/problem+json"),
+    ),
+)]
+pub async fn get_location(
+    State(registry): State<Arc<Registry>>,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Json<wire::location::Location>, ApiError> {
+    let never_used = || ApiError::NotFound("No test has used this location, and no capacity was set.".to_owned());
+    let Path(name) = path.map_err(|_| never_used())?;
+    let location = registry.location(&LocationName::new(&name)).await?.filter(|location| location.name.is_some());
+    Ok(Json(to_wire(&location.ok_or_else(never_used)?)))
 }
 
 /// Sets a location's capacity, its state, or both. Tests that run there go on, even above the new

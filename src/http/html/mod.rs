@@ -6,11 +6,21 @@ mod history;
 mod page;
 mod status;
 
+use axum::extract::Path;
 use axum::response::Redirect;
+
+use crate::http::error::ApiError;
 
 pub use assets::asset;
 pub use history::*;
 pub use status::*;
+
+/// Where people are sent to a run; until it has a page of its own, to its JSON. The way is relative, so that it holds
+/// behind a proxy that adds a path.
+pub async fn run(Path(run_id): Path<String>) -> Result<Redirect, ApiError> {
+    let run_id: u64 = run_id.parse().map_err(|_| ApiError::NotFound("No test has this run_id.".to_owned()))?;
+    Ok(Redirect::temporary(&format!("../executions/{run_id}")))
+}
 
 /// The front page is what runs now.
 pub async fn front() -> Redirect {

@@ -26,6 +26,12 @@ pub async fn all(client: &Session) -> Result<Vec<Location>, StoreError> {
     found.iter().map(rows::location).collect()
 }
 
+pub async fn one(client: &Session, name: &LocationName) -> Result<Option<Location>, StoreError> {
+    let sql = format!("SELECT {} FROM perfreg_locations WHERE name = $1", rows::LOCATION_COLUMNS);
+    let found = client.query_typed(&sql, &[(&name.as_str(), Type::TEXT)]).await.map_err(classify)?;
+    found.first().map(rows::location).transpose()
+}
+
 /// The locations at which something is due; `None` stands for the tests without one.
 pub async fn due(client: &Session, now: Option<Timestamp>, any: bool) -> Result<Vec<Option<LocationName>>, StoreError> {
     // A real clock is the database's own. Asked for any, all at which anything ever could be due.

@@ -203,6 +203,10 @@ impl Store for PostgresStore {
         self.ready()?.run(async |client| executions::durations(client, alike).await).await
     }
 
+    async fn location(&self, name: &LocationName) -> Result<Option<Location>, StoreError> {
+        self.ready()?.run(async |client| locations::one(client, name).await).await
+    }
+
     async fn locations(&self) -> Result<Vec<Location>, StoreError> {
         self.ready()?.run(async |client| locations::all(client).await).await
     }

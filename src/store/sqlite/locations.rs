@@ -19,6 +19,14 @@ pub fn all(connection: &Connection) -> Result<Vec<Location>, StoreError> {
         .map_err(classify)
 }
 
+pub fn one(connection: &Connection, name: &LocationName) -> Result<Option<Location>, StoreError> {
+    let sql = format!("SELECT {} FROM perfreg_locations WHERE name = ?1", rows::LOCATION_COLUMNS);
+    connection
+        .prepare_cached(&sql)
+        .and_then(|mut select| select.query_row([name.as_str()], rows::location).optional())
+        .map_err(classify)
+}
+
 /// The locations at which something is due; `None` stands for the tests without one.
 pub fn due(connection: &Connection, now: Timestamp, any: bool) -> Result<Vec<Option<LocationName>>, StoreError> {
     // Asked for any, all at which anything ever could be due.

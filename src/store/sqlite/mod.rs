@@ -191,6 +191,11 @@ impl Store for SqliteStore {
         self.ready()?.readers.run(move |connection| executions::durations(connection, &alike)).await
     }
 
+    async fn location(&self, name: &LocationName) -> Result<Option<Location>, StoreError> {
+        let name = name.clone();
+        self.ready()?.readers.run(move |connection| locations::one(connection, &name)).await
+    }
+
     async fn locations(&self) -> Result<Vec<Location>, StoreError> {
         self.ready()?.readers.run(locations::all).await
     }

@@ -4,6 +4,7 @@ mod bad_input;
 mod browsing;
 mod docs;
 mod events;
+mod gone;
 mod idempotency;
 mod lifecycle;
 mod locations;

@@ -228,6 +228,10 @@ impl Store for Connection {
         unreachable!("nothing here grows old")
     }
 
+    async fn location(&self, _: &LocationName) -> Result<Option<Location>, StoreError> {
+        unreachable!("nobody here asks for one location")
+    }
+
     async fn locations(&self) -> Result<Vec<Location>, StoreError> {
         unreachable!("nobody here lists locations")
     }

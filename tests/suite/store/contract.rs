@@ -75,7 +75,9 @@ fn refusal(answer: &Answer) -> &Refusal {
 async fn location(store: &dyn Store, name: &str) -> Location {
     let all = store.locations().await.expect("the locations");
     let named = |location: &Location| location.name.as_ref().is_some_and(|found| found.as_str() == name);
-    all.into_iter().find(named).unwrap_or_else(|| panic!("no location {name}"))
+    let found = all.into_iter().find(named).unwrap_or_else(|| panic!("no location {name}"));
+    assert_eq!(store.location(&LocationName::new(name)).await.expect("a read").as_ref(), Some(&found));
+    found
 }
 
 async fn page(store: &dyn Store, after: Option<Cursor>, limit: usize) -> (Vec<i64>, Option<Cursor>) {
@@ -153,6 +155,7 @@ on_both_databases! {
     async fn a_refused_first_use_does_not_make_a_location(database: &TestDatabase) {
         let store = database.store(Clock::Real).await;
         decide(store.as_ref(), Some("typo"), vec![register(details(Some("typo"), "1"))]).await;
+        assert_eq!(store.location(&LocationName::new("typo")).await.expect("a read"), None);
         assert_eq!(store.locations().await.expect("the locations"), []);
     }
 

@@ -144,6 +144,10 @@ impl Store for LosesAnswers {
         self.store.durations(alike).await
     }
 
+    async fn location(&self, name: &LocationName) -> Result<Option<Location>, StoreError> {
+        self.store.location(name).await
+    }
+
     async fn locations(&self) -> Result<Vec<Location>, StoreError> {
         self.store.locations().await
     }
