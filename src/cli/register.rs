@@ -1,62 +1,187 @@
 //! `perfreg register`.
 
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
-use serde::Deserialize;
+use serde_json::{Map, Value};
+use tempfile::NamedTempFile;
+use tokio::time::timeout;
+use uuid::Uuid;
 
+use super::ask::SLOWEST_ANSWER;
 use super::duration::seconds;
+use super::output::{Output, say, write_line};
 use super::registration::Registration;
 use super::run::environment;
+use super::run::{LATE_ANSWER, Signals, Standing, Ticket, Waited, exit_code, give_back, wait};
 use super::{Connection, exit};
-use crate::client::ClientError;
+use crate::client::{Client, ClientError};
+use crate::wire::execution::ExecutionStatus;
 use crate::wire::register::RegisterRequest;
 
-/// Register a test before it starts; refused, it exits 75 and says who holds the location.
+const HELP: &str = "\
+It exits 0 only when the test may start: at once, or with --wait after it has waited in the queue, where it keeps the
+place alive. The test then holds its share until perfreg complete or perfreg cancel, however long that takes:
+
+  perfreg register --location azure-k8s --factor 0.5 --wait 2h && ./load.sh
+
+perfreg run does more: it completes the test, and nothing of the load outlives it.
+
+Exit codes:
+   0  the test may start
+   1  the registry found the request wrong; what is wrong is printed
+   2  the command line was wrong, or something is missing that no CI system says
+  65  refused for good: the factor can never fit at this location
+  69  the registry cannot be reached
+  75  refused for now: there is no room, and no --wait
+  76  waited in vain: --wait ran out, or the place was taken away
+ 130, 143, …  interrupted while it waited; the place was given back";
+
+/// Register a test and wait until it may start; only then exit with 0.
 #[derive(Args)]
-#[command(after_help = "A test that waits, or has a lease, needs heartbeats from then on; perfreg run sends them.")]
+#[command(after_help = HELP)]
 pub struct Register {
     #[command(flatten)]
     connection: Connection,
     #[command(flatten)]
     registration: Registration,
-    /// Ask for a lease: the longest time between two heartbeats, 10s to 1h.
+    /// Ask for a lease: the longest time between two heartbeats, 10s to 1h, which you have to send from then on; perfreg
+    /// run sends them by itself.
     #[arg(long, value_name = "DURATION", value_parser = seconds)]
     lease: Option<u32>,
-}
-
-#[derive(Deserialize)]
-struct Registered {
-    run_id: i64,
-    position: Option<usize>,
-    lease_token: Option<String>,
+    /// Where to write the secret of the lease, readable by you alone; --json prints it as well.
+    #[arg(long, value_name = "FILE", requires = "lease")]
+    lease_token_file: Option<PathBuf>,
 }
 
 impl Register {
     pub async fn run(self) -> ExitCode {
+        let wait_seconds = self.registration.wait.filter(|seconds| *seconds > 0);
         let request = match self.registration.request(environment::of_this_process(), None) {
-            Ok(request) => RegisterRequest { lease_seconds: self.lease, ..request },
+            // Without a lease heartbeats only keep the place in the queue.
+            Ok(request) => RegisterRequest { lease_seconds: self.lease.or(wait_seconds.map(|_| 0)), ..request },
             Err(missing) => return exit::wrong_command_line(&missing),
         };
-        register(&self.connection, &request).await.map_or_else(|error| exit::fail(&error), |()| ExitCode::SUCCESS)
+        let secret = match Secret::prepare(self.lease.is_some(), self.lease_token_file, self.connection.json) {
+            Ok(secret) => secret,
+            Err(problem) => return exit::wrong_command_line(&problem),
+        };
+        let mut signals = match Signals::listen() {
+            Ok(signals) => signals,
+            Err(error) => {
+                say(&format!("cannot listen for signals, so nothing was registered: {error}"));
+                return ExitCode::FAILURE;
+            }
+        };
+        let (client, output) = match self.connection.open() {
+            Ok(opened) => opened,
+            Err(error) => return exit::fail(&error),
+        };
+        match admitted(&client, &output, &request, &mut signals).await {
+            Ok(standing) => told(&output, &standing, secret),
+            Err(code) => code,
+        }
     }
 }
 
-async fn register(connection: &Connection, request: &RegisterRequest) -> Result<(), ClientError> {
-    let (client, output) = connection.open()?;
-    let answer = match client.register(request).await {
-        Ok(answer) => answer,
-        Err(error) => {
-            output.print_refusal(&error)?;
-            return Err(error);
+/// Registers, and waits until the test may start; else the exit code that says why it may not.
+async fn admitted(
+    client: &Client,
+    output: &Output,
+    request: &RegisterRequest,
+    signals: &mut Signals,
+) -> Result<Standing, ExitCode> {
+    let key = Uuid::new_v4().to_string();
+    let mut registering = pin!(client.within(SLOWEST_ANSWER, client.register_once(request, &key)));
+    let answer = tokio::select! {
+        answer = &mut registering => answer,
+        signal = signals.interrupt() => {
+            // The answer may be on its way, and with it a share that nobody else would give back.
+            if let Ok(Ok(answer)) = timeout(LATE_ANSWER, registering).await
+                && let Ok(standing) = Standing::read(&answer)
+            {
+                give_back(&Ticket::new(client, &standing)).await;
+            }
+            return Err(ExitCode::from(exit_code(signal.as_raw())));
         }
     };
-    output.print(&answer, |registered: Registered| {
-        let Registered { run_id, position, lease_token } = registered;
-        let token = lease_token.map(|token| format!("\nIts lease token, for heartbeats: {token}")).unwrap_or_default();
-        match position {
-            Some(position) => format!("Run {run_id} waits, at position {position}.{token}"),
-            None => format!("Registered as run {run_id}.{token}"),
+    let standing = answer.and_then(|answer| Standing::read(&answer)).map_err(|error| refused(output, &error))?;
+    if standing.status != ExecutionStatus::Queued {
+        return Ok(standing);
+    }
+    let ticket = Ticket::new(client, &standing);
+    let lease_token = standing.lease_token.clone();
+    let patience = Duration::from_secs(request.wait_seconds.unwrap_or_default().into());
+    match wait(&ticket, standing, patience, signals).await {
+        Waited::Admitted(standing) => Ok(Standing { lease_token, ..*standing }),
+        Waited::Dropped(why) => {
+            say(&format!("{why}; the test must not start"));
+            Err(ExitCode::from(exit::WAITED_IN_VAIN))
         }
-    })
+        Waited::Interrupted(signal) => Err(ExitCode::from(exit_code(signal.as_raw()))),
+        Waited::Unreachable(error) => Err(exit::fail(&error)),
+    }
+}
+
+fn refused(output: &Output, error: &ClientError) -> ExitCode {
+    output.print_refusal(error).map_or_else(|error| exit::fail(&error), |()| exit::fail(error))
+}
+
+/// Says that the test may start, and gives its secret to whom it is for.
+fn told(output: &Output, standing: &Standing, secret: Option<Secret>) -> ExitCode {
+    let token = standing.lease_token.clone().filter(|_| standing.lease_seconds.is_some());
+    let written = match (secret, &token) {
+        (Some(secret), Some(token)) => secret.write(token).map_err(ClientError::Output),
+        _ => Ok(()),
+    };
+    let said = if output.json {
+        write_line(&with_token(&standing.answer, token))
+    } else {
+        write_line(&format!("Registered as run {}.", standing.run_id))
+    };
+    written.and(said).map_or_else(|error| exit::fail(&error), |()| ExitCode::SUCCESS)
+}
+
+/// The registry's last answer; only the first told the token.
+fn with_token(answer: &str, token: Option<String>) -> String {
+    let Ok(mut fields) = serde_json::from_str::<Map<String, Value>>(answer) else { return answer.to_owned() };
+    if let Some(token) = token {
+        fields.insert("lease_token".to_owned(), Value::String(token));
+    }
+    Value::Object(fields).to_string()
+}
+
+/// A file for the secret of a lease, which is there before anything is registered.
+struct Secret {
+    file: NamedTempFile,
+    path: PathBuf,
+}
+
+impl Secret {
+    /// None where there is no secret, or where it is printed as JSON.
+    fn prepare(has_lease: bool, path: Option<PathBuf>, is_printed: bool) -> Result<Option<Self>, String> {
+        match path {
+            None if has_lease && !is_printed => {
+                Err("a lease has a secret token, which is not printed in a log; give --lease-token-file, or --json"
+                    .to_owned())
+            }
+            None => Ok(None),
+            Some(path) => {
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+                let cannot = |error| {
+                    format!("cannot write the lease token to {}, so nothing was registered: {error}", path.display())
+                };
+                NamedTempFile::new_in(folder).map_err(cannot).map(|file| Some(Self { file, path: path.clone() }))
+            }
+        }
+    }
+
+    fn write(mut self, token: &str) -> std::io::Result<()> {
+        writeln!(self.file, "{token}")?;
+        self.file.persist(&self.path).map(drop).map_err(|error| error.error)
+    }
 }

@@ -24,9 +24,9 @@ use uuid::Uuid;
 
 pub use self::progress::fit;
 use self::running::Rules;
-use self::signals::{Signals, exit_code};
-use self::ticket::{Standing, Ticket};
-use self::waiting::{Waited, give_back, wait};
+pub use self::signals::{Signals, exit_code};
+pub use self::ticket::{Standing, Ticket};
+pub use self::waiting::{Waited, give_back, wait};
 use super::ask::{Limits, SLOWEST_ANSWER, ask_until};
 use super::duration::seconds;
 use super::output::say;
@@ -55,7 +55,7 @@ Exit codes: that of the command, 128 + N if signal N ended it, and otherwise
  127  the command was not found";
 
 /// What has been asked when an interrupt comes may be answered for so long.
-const LATE_ANSWER: Duration = Duration::from_secs(1);
+pub const LATE_ANSWER: Duration = Duration::from_secs(1);
 
 /// Run a command while the registry holds its share of the location.
 #[derive(Args)]
@@ -156,7 +156,9 @@ async fn register(client: &Client, request: &RegisterRequest, patience: Duration
     let key = Uuid::new_v4().to_string();
     let limits = Limits { give_up: Some(Instant::now() + patience), slowest_answer: SLOWEST_ANSWER };
     let how = format!("trying again for {}s", patience.as_secs());
-    ask_until(limits, client, &how, async || client.register_once(request, &key).await).await?.read()
+    ask_until(limits, client, &how, async || client.register_once(request, &key).await)
+        .await
+        .and_then(|answer| Standing::read(&answer))
 }
 
 /// Waits for its turn if it has to, and runs the command.

@@ -36,7 +36,8 @@ impl Line {
 pub fn waiting(standing: &Standing, waited: Duration, now: Timestamp, zone: &TimeZone) -> Line {
     let position = standing.position.map(|position| format!(" at position {position}")).unwrap_or_default();
     let head = printable(&format!("run {} waits{position}", standing.run_id));
-    let estimate = standing.estimated_start.map(|start| {
+    // A time that is over says nothing while the location is still held.
+    let estimate = standing.estimated_start.filter(|start| start.duration_since(now).as_secs() > 0).map(|start| {
         let clock = start.to_zoned(zone.clone()).strftime("%H:%M").to_string();
         format!(", starts about {clock} (in {})", describe(start.duration_since(now)))
     });
@@ -152,7 +153,10 @@ mod tests {
         let shown = format!("run 7 waits at position 2, starts about 14:32 (in 12m){obstacle}; 1m 20s so far");
         assert_eq!(estimated.shown, shown);
         assert_eq!(estimated.steady, format!("run 7 waits at position 2{obstacle}"), "time alone is no change");
-        assert_eq!(line(&json!({})).shown, format!("run 7 waits at position 2{obstacle}; 1m 20s so far"));
+        let unknown = format!("run 7 waits at position 2{obstacle}; 1m 20s so far");
+        assert_eq!(line(&json!({})).shown, unknown);
+        let over = line(&json!({"estimated_start": "2026-11-22T14:20:00.9Z"}));
+        assert_eq!(over.shown, unknown, "nothing starts in 0s while somebody holds the location");
     }
 
     #[test]

@@ -33,6 +33,18 @@ pub struct Standing {
     pub waits_for: Option<Room>,
     pub estimated_start: Option<Timestamp>,
     pub stop: Option<Stop>,
+    /// The whole answer.
+    #[serde(skip)]
+    pub answer: String,
+}
+
+impl Standing {
+    /// # Errors
+    /// If the answer says nothing of a run.
+    pub fn read(answer: &Answer) -> Result<Self, ClientError> {
+        let standing: Self = answer.read()?;
+        Ok(Self { answer: answer.json().to_owned(), ..standing })
+    }
 }
 
 /// What names our run and proves that it is ours.
@@ -108,7 +120,7 @@ impl Ticket {
 }
 
 fn classify(answer: Result<Answer, ClientError>) -> Heard {
-    match answer.and_then(|answer| answer.read::<Standing>()) {
+    match answer.and_then(|answer| Standing::read(&answer)) {
         Ok(standing) if matches!(standing.status, ExecutionStatus::Queued | ExecutionStatus::Running) => {
             Heard::Alive(Box::new(standing))
         }

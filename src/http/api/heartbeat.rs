@@ -61,7 +61,9 @@ pub async fn heartbeat(
             Some(execution) if execution.end_reason.is_some() => {
                 beaten = Beaten::Over(Arc::unwrap_or_clone(execution));
             }
-            Some(execution) if !waits && execution.status != Status::Queued => {
+            Some(execution)
+                if execution.status != Status::Queued && !(waits && execution.status == Status::Running) =>
+            {
                 beaten = Beaten::Alive(Arc::unwrap_or_clone(execution), None);
             }
             // A waiter is told its new place, or its start once it is saved that it was told.

@@ -1,6 +1,7 @@
 //! The binary, as a person or a script runs it.
 
 mod events;
+mod registering;
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::database::{Engine, TestDatabase};
+use crate::support::http::example;
 use crate::support::server::{TestServer, perfreg, wait_for_exit};
 
 fn run(arguments: &[&str]) -> (i32, String, String) {
@@ -128,21 +130,6 @@ async fn exit_codes_tell_a_script_what_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn register_waits_for_room_and_says_how_to_keep_the_place() {
-    let (server, _database) = serve().await;
-    let here = ["--location", "here", "--factor", "0.9"];
-    let (code, printed, _) = register(&server, &[&here[..], &["--lease", "2m"]].concat());
-    assert_eq!(code, 0);
-    assert!(printed.starts_with("Registered as run 1.\nIts lease token, for heartbeats: "), "{printed}");
-    let (code, printed, _) = register(&server, &[&here[..], &["--wait", "10m", "--priority", "7"]].concat());
-    assert_eq!(code, 0);
-    assert!(printed.starts_with("Run 2 waits, at position 1.\nIts lease token, for heartbeats: "), "{printed}");
-    let (_, json, _) = call(&server, &["wait", "2", "--timeout", "0", "--json"]);
-    let waiter: serde_json::Value = serde_json::from_str(&json).expect("JSON");
-    assert_eq!((&waiter["status"], &waiter["priority"]), (&json!("queued"), &json!(7)));
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn wait_tells_by_its_exit_code_how_a_test_ended() {
     let (server, _database) = serve().await;
     for status in ["success", "failure"] {
@@ -189,7 +176,8 @@ async fn watch_prints_each_change_where_there_is_no_terminal() {
     assert!(lines.any(|line| line.contains("performance") && line.contains("user1")));
     assert!(lines.any(|line| line == "Nothing waits."));
     register(&server, &["--location", "here", "--factor", "0.9"]);
-    register(&server, &["--location", "here", "--factor", "0.5", "--wait", "1h", "--priority", "7"]);
+    let waiter = json!({"location": "here", "factor": 0.5, "wait_seconds": 3_600, "priority": 7});
+    assert_eq!(server.http().post("/register", &example(waiter)).await.status, 202);
     assert!(lines.any(|line| line.starts_with("RUN  WAITS FOR  FACTOR  PRIORITY  WAITED")));
     assert!(lines.any(|line| line.split_whitespace().take(4).eq(["3", "here", "0.5", "7"])));
     watch.kill().expect("it runs");
