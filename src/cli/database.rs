@@ -3,6 +3,7 @@
 use anyhow::Context;
 use clap::Args;
 
+use super::variables;
 use crate::config::database::DatabaseUrl;
 
 #[derive(Args)]
@@ -16,10 +17,11 @@ pub struct Database {
 impl Database {
     /// Read by hand: clap would repeat a wrong URL, and with it its password.
     pub fn url(self) -> anyhow::Result<DatabaseUrl> {
-        let variable = |name: &'static str| std::env::var(name).ok().map(|url| (name, url));
-        let given = self.database.map(|url| ("--database", url)).or_else(|| {
-            ["PERFREG_DATABASE_URL", "DATABASE_URL"].into_iter().filter_map(variable).find(|(_, url)| !url.is_empty())
-        });
+        let variable = |name: &'static str| variables::text(name).map(|url| (name, url));
+        let given = self
+            .database
+            .map(|url| ("--database", url))
+            .or_else(|| ["PERFREG_DATABASE_URL", "DATABASE_URL"].into_iter().find_map(variable));
         match given {
             Some((name, url)) => url.parse().with_context(|| format!("{name} is wrong")),
             None => Ok(DatabaseUrl::Sqlite("perfreg.db".into())),

@@ -64,7 +64,7 @@ fn extra_field(text: &str) -> Result<(String, String), String> {
 impl Registration {
     /// The request; the error is a sentence that names everything that is missing.
     pub fn request(self, found: Found, default_test: Option<String>) -> Result<RegisterRequest, String> {
-        // A CI system sets variables that have no value to an empty text.
+        // A flag may be given a variable of a CI system that is empty.
         let given = |value: Option<String>| value.filter(|text| !text.is_empty());
         let mut missing = Vec::new();
         let mut required = |name: &'static str, value: Option<String>| {

@@ -2,6 +2,7 @@
 
 mod events;
 mod registering;
+mod variables;
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
