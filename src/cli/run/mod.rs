@@ -5,6 +5,7 @@ pub mod environment;
 pub mod guard;
 mod heartbeat;
 mod load;
+mod name;
 mod progress;
 mod running;
 mod signals;
@@ -13,7 +14,6 @@ mod waiting;
 
 use std::ffi::OsString;
 use std::io;
-use std::path::Path;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -22,6 +22,7 @@ use clap::{Args, ValueEnum};
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
+use self::name::name_of;
 pub use self::progress::fit;
 use self::running::Rules;
 pub use self::signals::{Signals, exit_code};
@@ -82,8 +83,8 @@ pub struct Run {
     #[arg(long, env = "PERFREG_STOP_GRACE", hide_env_values = true, value_name = "DURATION", value_parser = seconds,
           default_value = "30s")]
     stop_grace: u32,
-    /// The command and its arguments. Unless --test is given, the test is named after the first argument that is a
-    /// file, else after the program.
+    /// The command and its arguments. Unless --test is given, the test is named as its tool calls it, such as t.js or
+    /// plan.jmx, else after the program.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
@@ -202,14 +203,6 @@ fn unprotected(request: &RegisterRequest) -> Option<String> {
         )),
         _ => None,
     }
-}
-
-/// The file that the command is given, else its program.
-fn name_of(command: &[OsString]) -> Option<String> {
-    let (program, arguments) = command.split_first()?;
-    let file = arguments.iter().find(|argument| Path::new(argument).is_file()).unwrap_or(program);
-    let name = Path::new(file).file_name().unwrap_or(file);
-    Some(name.to_string_lossy().into_owned())
 }
 
 /// Says that something could not be started, with the code of shells.
