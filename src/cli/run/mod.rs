@@ -6,6 +6,7 @@ pub mod guard;
 mod heartbeat;
 mod load;
 mod name;
+mod program;
 mod progress;
 mod running;
 mod signals;
@@ -23,6 +24,7 @@ use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use self::name::name_of;
+use self::program::Unrunnable;
 pub use self::progress::fit;
 use self::running::Rules;
 pub use self::signals::{Signals, exit_code};
@@ -52,8 +54,8 @@ Exit codes: that of the command, 128 + N if signal N ended it, and otherwise
   76  waited in vain
   79  stopped, since the registry asked for it
   80  stopped, since the registry had given the run up
- 126  the command cannot be run
- 127  the command was not found";
+ 126  the command cannot be run; nothing was registered
+ 127  the command, or its interpreter, was not found; nothing was registered";
 
 /// What has been asked when an interrupt comes may be answered for so long.
 pub const LATE_ANSWER: Duration = Duration::from_secs(1);
@@ -110,6 +112,10 @@ impl Run {
                 return ExitCode::FAILURE;
             }
         };
+        if let Err(Unrunnable { code, why }) = program::look(&self.command) {
+            say(&why);
+            return ExitCode::from(code);
+        }
         let request = match self.registration.request(environment::of_this_process(), name_of(&self.command)) {
             Ok(request) => RegisterRequest { lease_seconds: Some(self.lease), ..request },
             Err(missing) => return exit::wrong_command_line(&missing),

@@ -14,8 +14,6 @@ async fn the_exit_code_of_the_command_is_that_of_run_and_decides_the_outcome() {
         (&["sh", "-c", "exit 255"], 255, "failure"),
         (&["sh", "-c", "kill -KILL $$"], 137, "failure"),
         (&["sh", "-c", "kill -SEGV $$"], 139, "failure"),
-        (&["there-is-no-such-command"], 127, "failure"),
-        (&["/"], 126, "failure"),
     ];
     for (run_id, (command, expected, outcome)) in (1..).zip(cases) {
         let (code, log) = Run::start(&server.url, &[&["--"], command].concat()).end();

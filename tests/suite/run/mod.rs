@@ -4,6 +4,7 @@ mod commands;
 mod outage;
 mod real_tools;
 mod signals;
+mod starting;
 mod stopping;
 mod terminal;
 mod waiting;
