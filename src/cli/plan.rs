@@ -38,8 +38,8 @@ struct Planned {
 
 impl Plan {
     pub async fn run(self) -> ExitCode {
-        match self.registration.request(environment::of_this_process(), None) {
-            Ok(request) => plan(&self.connection, &request).await.unwrap_or_else(|error| exit::fail(&error)),
+        match self.registration.request(environment::of_this_process().await, None) {
+            Ok(wanted) => plan(&self.connection, &wanted.told()).await.unwrap_or_else(|error| exit::fail(&error)),
             Err(missing) => exit::wrong_command_line(&missing),
         }
     }

@@ -61,9 +61,9 @@ pub struct Register {
 impl Register {
     pub async fn run(self) -> ExitCode {
         let wait_seconds = self.registration.wait.filter(|seconds| *seconds > 0);
-        let request = match self.registration.request(environment::of_this_process(), None) {
+        let request = match self.registration.request(environment::of_this_process().await, None) {
             // Without a lease heartbeats only keep the place in the queue.
-            Ok(request) => RegisterRequest { lease_seconds: self.lease.or(wait_seconds.map(|_| 0)), ..request },
+            Ok(wanted) => RegisterRequest { lease_seconds: self.lease.or(wait_seconds.map(|_| 0)), ..wanted.told() },
             Err(missing) => return exit::wrong_command_line(&missing),
         };
         let secret = match Secret::prepare(self.lease.is_some(), self.lease_token_file, self.connection.json) {

@@ -6,8 +6,12 @@ use clap::Args;
 use serde_json::Value;
 
 use super::duration::seconds;
-use super::run::environment::Found;
+use super::output::say;
+use super::run::environment::{Fitted, Found, fit_link, fit_text};
 use crate::wire::register::RegisterRequest;
+
+const DEFAULT: &str = "default";
+const DEFAULT_TYPE: &str = "performance";
 
 /// Flags win over variables, and variables over what the CI system says.
 #[derive(Args)]
@@ -18,23 +22,23 @@ pub struct Registration {
     /// Where it runs; without one it is bound by nothing.
     #[arg(long, env = "PERFREG_LOCATION", hide_env_values = true)]
     location: Option<String>,
-    /// Environment under test.
+    /// Environment under test [default: that of the CI job, else default].
     #[arg(long, env = "PERFREG_ENVIRONMENT", hide_env_values = true)]
     environment: Option<String>,
     /// Name of the test.
     #[arg(long, env = "PERFREG_TEST", hide_env_values = true)]
     test: Option<String>,
-    /// Source repository [default: that of the CI job].
+    /// Source repository [default: that of the CI job, else of git].
     #[arg(long, env = "PERFREG_REPO", hide_env_values = true)]
     repo: Option<String>,
-    /// Stream, such as the branch [default: the branch of the CI job].
+    /// Stream, such as the branch [default: that of the CI job, else of git].
     #[arg(long, env = "PERFREG_STREAM", hide_env_values = true)]
     stream: Option<String>,
     /// LAC of the test, as the registry has always called it.
-    #[arg(long, env = "PERFREG_LAC", hide_env_values = true, default_value = "default")]
+    #[arg(long, env = "PERFREG_LAC", hide_env_values = true, default_value = DEFAULT)]
     lac: String,
     /// Type of the test.
-    #[arg(long, env = "PERFREG_TYPE", hide_env_values = true, default_value = "performance")]
+    #[arg(long, env = "PERFREG_TYPE", hide_env_values = true, default_value = DEFAULT_TYPE)]
     r#type: String,
     /// Who or what started it [default: whoever started the CI job, else the user].
     #[arg(long, env = "PERFREG_TRIGGERED_BY", hide_env_values = true)]
@@ -61,28 +65,45 @@ fn extra_field(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
+/// A request, and what was done to values that nobody gave.
+#[derive(Debug)]
+pub struct Wanted {
+    request: RegisterRequest,
+    warning: Option<String>,
+}
+
+impl Wanted {
+    /// The request, after the warning was said.
+    pub fn told(self) -> RegisterRequest {
+        if let Some(warning) = &self.warning {
+            say(warning);
+        }
+        self.request
+    }
+}
+
 impl Registration {
     /// The request; the error is a sentence that names everything that is missing.
-    pub fn request(self, found: Found, default_test: Option<String>) -> Result<RegisterRequest, String> {
+    pub fn request(self, found: Found, default_test: Option<String>) -> Result<Wanted, String> {
         // A flag may be given a variable of a CI system that is empty.
         let given = |value: Option<String>| value.filter(|text| !text.is_empty());
-        let mut missing = Vec::new();
-        let mut required = |name: &'static str, value: Option<String>| {
-            value.unwrap_or_else(|| {
-                missing.push(name);
-                String::new()
-            })
-        };
+        let mut values = Values::default();
+        let environment = values.choose("environment", given(self.environment), found.environment, fit_text);
+        let test = values.choose("test", given(self.test), default_test, fit_text);
+        let repo = values.choose("repo", given(self.repo), found.repo, fit_text);
+        let stream = values.choose("stream", given(self.stream), found.stream, fit_text);
+        let triggered_by = values.choose("triggered-by", given(self.triggered_by), found.triggered_by, fit_text);
+        let dashboard_url = given(self.dashboard_url);
         let request = RegisterRequest {
-            environment: required("environment", given(self.environment).or(found.environment)),
-            test: required("test", given(self.test).or(default_test)),
-            repo: required("repo", given(self.repo).or(found.repo)),
-            stream: required("stream", given(self.stream).or(found.stream)),
-            triggered_by: required("triggered-by", given(self.triggered_by).or(found.triggered_by)),
-            lac: self.lac,
-            r#type: self.r#type,
+            environment: environment.unwrap_or_else(|| DEFAULT.to_owned()),
+            test: values.require("test", test),
+            repo: values.require("repo", repo),
+            stream: values.require("stream", stream),
+            triggered_by: values.require("triggered-by", triggered_by),
+            lac: given(Some(self.lac)).unwrap_or_else(|| DEFAULT.to_owned()),
+            r#type: given(Some(self.r#type)).unwrap_or_else(|| DEFAULT_TYPE.to_owned()),
             factor: given(self.factor),
-            dashboard_url: given(self.dashboard_url).or(found.dashboard_url),
+            dashboard_url: values.choose("dashboard-url", dashboard_url, found.dashboard_url, fit_link),
             location: given(self.location),
             wait_seconds: self.wait,
             priority: self.priority,
@@ -90,8 +111,49 @@ impl Registration {
             expected_seconds: self.expected,
             extra: self.extra.into_iter().map(|(name, value)| (name, Value::String(value))).collect::<BTreeMap<_, _>>(),
         };
-        if missing.is_empty() { Ok(request) } else { Err(name_missing(&missing, found.by)) }
+        if values.missing.is_empty() {
+            Ok(Wanted { request, warning: name_changes(&values.changes) })
+        } else {
+            Err(name_missing(&values.missing, found.by))
+        }
     }
+}
+
+/// What is not there at all, and what was not there as the registry takes it.
+#[derive(Default)]
+struct Values {
+    missing: Vec<&'static str>,
+    changes: Vec<String>,
+}
+
+impl Values {
+    /// What was given, as it is; else what was found, made to fit.
+    fn choose(
+        &mut self,
+        name: &str,
+        given: Option<String>,
+        found: Option<String>,
+        fit: fn(&str) -> Fitted,
+    ) -> Option<String> {
+        if given.is_some() {
+            return given;
+        }
+        let Fitted { value, change } = fit(&found?);
+        self.changes.extend(change.map(|change| format!("{name} {change}")));
+        value
+    }
+
+    fn require(&mut self, name: &'static str, value: Option<String>) -> String {
+        value.unwrap_or_else(|| {
+            self.missing.push(name);
+            String::new()
+        })
+    }
+}
+
+fn name_changes(changes: &[String]) -> Option<String> {
+    let named = in_words(changes);
+    (!changes.is_empty()).then(|| format!("WARNING: some values that perfreg found do not fit: {named}"))
 }
 
 fn name_missing(missing: &[&str], asked: Option<&str>) -> String {
@@ -100,7 +162,7 @@ fn name_missing(missing: &[&str], asked: Option<&str>) -> String {
         missing.iter().map(|name| format!("PERFREG_{}", name.to_uppercase().replace('-', "_"))).collect();
     let why = match asked {
         Some(system) => format!("{system} does not say it"),
-        None => "this is no job of a CI system that would say it".to_owned(),
+        None => "neither a CI system nor git says it".to_owned(),
     };
     format!("give {}, or set {}; {why}", in_words(&flags), in_words(&variables))
 }
@@ -128,7 +190,7 @@ mod tests {
 
     fn request(arguments: &[&str], found: Found) -> Result<RegisterRequest, String> {
         let line = Line::try_parse_from([&["perfreg"], arguments].concat()).expect("a command line");
-        line.registration.request(found, Some("t.js".to_owned()))
+        line.registration.request(found, Some("t.js".to_owned())).map(|wanted| wanted.request)
     }
 
     fn job() -> Found {
@@ -148,11 +210,39 @@ mod tests {
         let error = request(&["--repo", ""], Found::default()).expect_err("nothing is known");
         assert_eq!(
             error,
-            "give --environment, --repo, --stream and --triggered-by, or set PERFREG_ENVIRONMENT, PERFREG_REPO, \
-             PERFREG_STREAM and PERFREG_TRIGGERED_BY; this is no job of a CI system that would say it"
+            "give --repo, --stream and --triggered-by, or set PERFREG_REPO, PERFREG_STREAM and PERFREG_TRIGGERED_BY; \
+             neither a CI system nor git says it"
         );
-        let error = request(&[], job()).expect_err("a job does not say the environment");
-        assert_eq!(error, "give --environment, or set PERFREG_ENVIRONMENT; GitLab CI does not say it");
+        let error = request(&[], Found { stream: None, ..job() }).expect_err("the job does not say the stream");
+        assert_eq!(error, "give --stream, or set PERFREG_STREAM; GitLab CI does not say it");
+    }
+
+    #[test]
+    fn what_may_be_left_out_may_be_given_as_nothing() {
+        let request = request(&["--lac", "", "--type", "", "--environment", ""], job()).expect("nothing is missing");
+        let RegisterRequest { environment, lac, r#type, .. } = request;
+        assert_eq!([environment, lac, r#type], ["default", "default", "performance"]);
+    }
+
+    #[test]
+    fn what_was_found_is_made_to_fit_and_named_and_what_was_given_is_left_alone() {
+        let long = "x".repeat(300);
+        let found = Found { stream: Some(long.clone()), dashboard_url: Some("job/7".to_owned()), ..job() };
+        let wanted = |arguments: &[&str]| {
+            let line = Line::try_parse_from([&["perfreg"], arguments].concat()).expect("a command line");
+            line.registration.request(found.clone(), Some("t\u{7}.js".to_owned())).expect("nothing is missing")
+        };
+        let all = wanted(&[]);
+        assert_eq!((all.request.stream.chars().count(), all.request.dashboard_url), (255, None));
+        assert_eq!(
+            all.warning.as_deref(),
+            Some(
+                "WARNING: some values that perfreg found do not fit: test is without its control characters, stream is cut to 255 characters and dashboard-url is left out, as it is no http or https link"
+            )
+        );
+        let none = wanted(&["--stream", &long, "--dashboard-url", "job/7", "--test", "t"]);
+        assert_eq!((none.request.stream, none.request.dashboard_url.as_deref()), (long.clone(), Some("job/7")));
+        assert_eq!(none.warning, None);
     }
 
     #[test]

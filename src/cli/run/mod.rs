@@ -47,7 +47,7 @@ Everything that the command has started ends with it, and with perfreg run, even
 
 Exit codes: that of the command, 128 + N if signal N ended it, and otherwise
    1  the registry found the request wrong, such as a lease of 5s; what is wrong is printed
-   2  the command line was wrong, or something is missing that no CI system says
+   2  the command line was wrong, or something is missing that nothing else says
   65  refused for good: the factor can never fit at this location
   69  the registry cannot be reached
   75  refused for now: there is no room, and no --wait
@@ -116,8 +116,9 @@ impl Run {
             say(&why);
             return ExitCode::from(code);
         }
-        let request = match self.registration.request(environment::of_this_process(), name_of(&self.command)) {
-            Ok(request) => RegisterRequest { lease_seconds: Some(self.lease), ..request },
+        let found = environment::of_this_process().await;
+        let request = match self.registration.request(found, name_of(&self.command)) {
+            Ok(wanted) => RegisterRequest { lease_seconds: Some(self.lease), ..wanted.told() },
             Err(missing) => return exit::wrong_command_line(&missing),
         };
         let client = match Client::new(&self.url.server) {

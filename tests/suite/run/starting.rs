@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Run, serve};
-use crate::support::server::TestServer;
+use super::{Run, execution, serve};
+use crate::support::server::{TestServer, perfreg};
 
 const HALF: [&str; 4] = ["--location", "here", "--factor", "0.5"];
 
@@ -58,4 +60,83 @@ async fn a_script_without_an_interpreter_is_run_by_sh() {
     let mut run = Run::start(&server.url, &["--", &plain]);
     let (code, log) = run.end();
     assert_eq!((code, run.out().as_str()), (3, "started\n"), "{log}");
+}
+
+/// A job of Jenkins, which finds out everything but the environment.
+fn job(server: &TestServer, changes: &[(&str, &str)]) -> Command {
+    let mut command = perfreg();
+    command.args(["run", "--server", &server.url, "--location", "here", "--factor", "0.01", "--", "true"]).envs([
+        ("JENKINS_URL", "https://jenkins.example.com/"),
+        ("GIT_URL", "https://git.example.com/shop/web.git"),
+        ("GIT_BRANCH", "origin/main"),
+        ("JOB_NAME", "load"),
+        ("BUILD_URL", "https://jenkins.example.com/job/load/7/"),
+    ]);
+    command.envs(changes.iter().copied());
+    command
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_found_is_made_to_fit_with_one_warning_and_what_was_given_is_refused() {
+    let (server, _database) = serve().await;
+    let deep = format!("{}load", "team/".repeat(60));
+    let branch = format!("origin/{}", "x".repeat(260));
+    let link = "dashboard-url is left out, as it is no http or https link";
+    for (run_id, (variables, warning)) in (1..).zip([
+        (&[][..], None),
+        (&[("BUILD_URL", "unconfigured-jenkins-location/job/load/7/")], Some(link)),
+        (&[("JOB_NAME", deep.as_str())], Some("triggered-by is cut to 255 characters")),
+        (&[("GIT_BRANCH", branch.as_str())], Some("stream is cut to 255 characters")),
+        (&[("BUILD_USER_ID", "ana\tlee")], Some("triggered-by is without its control characters")),
+        (&[("GIT_BRANCH", " \u{7} "), ("BRANCH_NAME", "faster")], None),
+        (&[("BUILD_URL", "https://me:s3cret@jenkins.example.com/job/load/7/")], None),
+    ]) {
+        let output = job(&server, variables).output().expect("the binary starts");
+        let log = String::from_utf8(output.stderr).expect("UTF-8");
+        assert!(output.status.success() && !log.contains("s3cret"), "{log}");
+        let warnings: Vec<&str> = log.lines().filter(|line| line.contains("WARNING")).collect();
+        assert_eq!(warnings.len(), warning.iter().count(), "{log}");
+        assert!(warning.is_none_or(|warning| log.contains(warning)), "{log}");
+        let saved = execution(&server, run_id).await;
+        assert!(!saved.to_string().contains("s3cret"), "{saved}");
+    }
+    let given = job(&server, &[("PERFREG_DASHBOARD_URL", "job/load/7/")]).output().expect("the binary starts");
+    let log = String::from_utf8(given.stderr).expect("UTF-8");
+    assert_eq!(given.status.code(), Some(1), "{log}");
+    assert!(log.contains("dashboard_url must be a link"), "{log}");
+}
+
+fn git(folder: &Path, arguments: &[&str]) {
+    let mut git = Command::new("git");
+    git.args(["-c", "user.name=ana", "-c", "user.email=ana@example.com"]).args(arguments).current_dir(folder);
+    let output = git.output().expect("git is there");
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outside_of_a_ci_system_git_says_repo_and_stream() {
+    let (server, _database) = serve().await;
+    let parent = TempDir::new().expect("a folder");
+    let folder = parent.path().join("web");
+    let below = folder.join("load");
+    fs::create_dir_all(&below).expect("made");
+    let register = async |run_id: i64| -> (Value, Value) {
+        let mut command = perfreg();
+        command.args(["run", "--server", &server.url, "--", "true"]).env("USER", "ana").current_dir(&below);
+        let output = command.output().expect("the binary starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let run = execution(&server, run_id).await;
+        assert_eq!((&run["environment"], &run["triggered_by"]), (&json!("default"), &json!("ana")));
+        (run["repo"].clone(), run["stream"].clone())
+    };
+    git(&folder, &["init", "--quiet", "--initial-branch", "faster"]);
+    assert_eq!(register(1).await, (json!("web"), json!("faster")), "without a commit, and without a remote");
+    git(&folder, &["remote", "add", "origin", "https://robot:s3cret@git.example.com/shop/web.git"]);
+    git(&folder, &["commit", "--quiet", "--allow-empty", "--message", "Begin"]);
+    assert_eq!(register(2).await, (json!("shop/web"), json!("faster")));
+    git(&folder, &["checkout", "--quiet", "--detach"]);
+    let (repo, commit) = register(3).await;
+    let commit = commit.as_str().expect("a text");
+    assert_eq!(repo, json!("shop/web"));
+    assert!(commit.len() >= 7 && commit.chars().all(|digit| digit.is_ascii_hexdigit()), "{commit}");
 }
