@@ -5,13 +5,12 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Deserialize;
 
-use super::registration::Registration;
+use super::registration::{Registration, Wanted};
 use super::run::environment;
 use super::{Connection, exit};
 use crate::client::ClientError;
 use crate::wire::decimal::Decimal;
 use crate::wire::plan::Obstacle;
-use crate::wire::register::RegisterRequest;
 
 const HELP: &str = "\
 Exit codes:
@@ -39,15 +38,16 @@ struct Planned {
 impl Plan {
     pub async fn run(self) -> ExitCode {
         match self.registration.request(environment::of_this_process().await, None) {
-            Ok(wanted) => plan(&self.connection, &wanted.told()).await.unwrap_or_else(|error| exit::fail(&error)),
+            Ok(wanted) => plan(&self.connection, wanted).await.unwrap_or_else(|error| exit::fail(&error)),
             Err(missing) => exit::wrong_command_line(&missing),
         }
     }
 }
 
-async fn plan(connection: &Connection, request: &RegisterRequest) -> Result<ExitCode, ClientError> {
+async fn plan(connection: &Connection, wanted: Wanted) -> Result<ExitCode, ClientError> {
     let (client, output) = connection.open()?;
-    let answer = client.plan(request).await?;
+    let request = wanted.settle(async |request| client.plan(request).await).await?;
+    let answer = client.plan(&request).await?;
     let Planned { obstacle, .. } = answer.read()?;
     output.print(&answer, describe)?;
     Ok(exit::of_plan(obstacle))

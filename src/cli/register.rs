@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::ask::SLOWEST_ANSWER;
 use super::duration::seconds;
 use super::output::{Output, say, write_line};
-use super::registration::Registration;
+use super::registration::{Registration, Wanted};
 use super::run::environment;
 use super::run::{LATE_ANSWER, Signals, Standing, Ticket, Waited, exit_code, give_back, wait};
 use super::{Connection, exit};
@@ -60,10 +60,8 @@ pub struct Register {
 
 impl Register {
     pub async fn run(self) -> ExitCode {
-        let wait_seconds = self.registration.wait.filter(|seconds| *seconds > 0);
-        let request = match self.registration.request(environment::of_this_process().await, None) {
-            // Without a lease heartbeats only keep the place in the queue.
-            Ok(wanted) => RegisterRequest { lease_seconds: self.lease.or(wait_seconds.map(|_| 0)), ..wanted.told() },
+        let wanted = match self.registration.request(environment::of_this_process().await, None) {
+            Ok(wanted) => wanted,
             Err(missing) => return exit::wrong_command_line(&missing),
         };
         let secret = match Secret::prepare(self.lease.is_some(), self.lease_token_file, self.connection.json) {
@@ -81,7 +79,7 @@ impl Register {
             Ok(opened) => opened,
             Err(error) => return exit::fail(&error),
         };
-        match admitted(&client, &output, &request, &mut signals).await {
+        match admitted(&client, &output, wanted, self.lease, &mut signals).await {
             Ok(standing) => told(&output, &standing, secret),
             Err(code) => code,
         }
@@ -92,11 +90,17 @@ impl Register {
 async fn admitted(
     client: &Client,
     output: &Output,
-    request: &RegisterRequest,
+    wanted: Wanted,
+    lease_seconds: Option<u32>,
     signals: &mut Signals,
 ) -> Result<Standing, ExitCode> {
+    let request = wanted.settle(async |request| client.plan(request).await).await;
+    let request = request.map_err(|error| refused(output, &error))?;
+    // Without a lease heartbeats only keep the place in the queue.
+    let lease_seconds = lease_seconds.or(request.wait_seconds.filter(|seconds| *seconds > 0).map(|_| 0));
+    let request = RegisterRequest { lease_seconds, ..request };
     let key = Uuid::new_v4().to_string();
-    let mut registering = pin!(client.within(SLOWEST_ANSWER, client.register_once(request, &key)));
+    let mut registering = pin!(client.within(SLOWEST_ANSWER, client.register_once(&request, &key)));
     let answer = tokio::select! {
         answer = &mut registering => answer,
         signal = signals.interrupt() => {

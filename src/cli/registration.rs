@@ -8,6 +8,8 @@ use serde_json::Value;
 use super::duration::seconds;
 use super::output::say;
 use super::run::environment::{Fitted, Found, fit_link, fit_text};
+use super::{exclusive, variables};
+use crate::client::{Answer, ClientError};
 use crate::wire::register::RegisterRequest;
 
 const DEFAULT: &str = "default";
@@ -16,9 +18,13 @@ const DEFAULT_TYPE: &str = "performance";
 /// Flags win over variables, and variables over what the CI system says.
 #[derive(Args)]
 pub struct Registration {
-    /// Share of the location it takes, such as 0.5.
-    #[arg(long, env = "PERFREG_FACTOR", hide_env_values = true, allow_hyphen_values = true)]
+    // The variable is read by hand: a flag wins over it, so it does not stand against --exclusive.
+    /// Share of the location it takes, such as 0.5 [env: PERFREG_FACTOR].
+    #[arg(long, allow_hyphen_values = true)]
     factor: Option<String>,
+    /// Take the whole location: its capacity, less the millionth that must stay free.
+    #[arg(long, conflicts_with = "factor")]
+    exclusive: bool,
     /// Where it runs; without one it is bound by nothing.
     #[arg(long, env = "PERFREG_LOCATION", hide_env_values = true)]
     location: Option<String>,
@@ -65,20 +71,29 @@ fn extra_field(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// A request, and what was done to values that nobody gave.
+/// A request that may have to learn the location's capacity first.
 #[derive(Debug)]
 pub struct Wanted {
-    request: RegisterRequest,
+    pub request: RegisterRequest,
+    is_exclusive: bool,
+    /// What was done to values that nobody gave.
     warning: Option<String>,
 }
 
 impl Wanted {
-    /// The request, after the warning was said.
-    pub fn told(self) -> RegisterRequest {
+    /// The request as it is sent; `plan` asks the registry for what it plans, if that has to be known.
+    pub async fn settle(
+        self,
+        plan: impl AsyncFnOnce(&RegisterRequest) -> Result<Answer, ClientError>,
+    ) -> Result<RegisterRequest, ClientError> {
         if let Some(warning) = &self.warning {
             say(warning);
         }
-        self.request
+        if !self.is_exclusive {
+            return Ok(self.request);
+        }
+        let answer = plan(&self.request).await?;
+        exclusive::whole_location(self.request, &answer)
     }
 }
 
@@ -94,6 +109,11 @@ impl Registration {
         let stream = values.choose("stream", given(self.stream), found.stream, fit_text);
         let triggered_by = values.choose("triggered-by", given(self.triggered_by), found.triggered_by, fit_text);
         let dashboard_url = given(self.dashboard_url);
+        let factor = given(self.factor).or_else(|| variables::text("PERFREG_FACTOR"));
+        let location = given(self.location);
+        if self.exclusive && location.is_none() {
+            values.missing.push("location");
+        }
         let request = RegisterRequest {
             environment: environment.unwrap_or_else(|| DEFAULT.to_owned()),
             test: values.require("test", test),
@@ -102,9 +122,9 @@ impl Registration {
             triggered_by: values.require("triggered-by", triggered_by),
             lac: given(Some(self.lac)).unwrap_or_else(|| DEFAULT.to_owned()),
             r#type: given(Some(self.r#type)).unwrap_or_else(|| DEFAULT_TYPE.to_owned()),
-            factor: given(self.factor),
+            factor: factor.filter(|_| !self.exclusive),
             dashboard_url: values.choose("dashboard-url", dashboard_url, found.dashboard_url, fit_link),
-            location: given(self.location),
+            location,
             wait_seconds: self.wait,
             priority: self.priority,
             lease_seconds: None,
@@ -112,7 +132,7 @@ impl Registration {
             extra: self.extra.into_iter().map(|(name, value)| (name, Value::String(value))).collect::<BTreeMap<_, _>>(),
         };
         if values.missing.is_empty() {
-            Ok(Wanted { request, warning: name_changes(&values.changes) })
+            Ok(Wanted { request, is_exclusive: self.exclusive, warning: name_changes(&values.changes) })
         } else {
             Err(name_missing(&values.missing, found.by))
         }
@@ -207,11 +227,11 @@ mod tests {
 
     #[test]
     fn everything_that_is_missing_is_named_at_once() {
-        let error = request(&["--repo", ""], Found::default()).expect_err("nothing is known");
+        let error = request(&["--repo", "", "--exclusive"], Found::default()).expect_err("nothing is known");
         assert_eq!(
             error,
-            "give --repo, --stream and --triggered-by, or set PERFREG_REPO, PERFREG_STREAM and PERFREG_TRIGGERED_BY; \
-             neither a CI system nor git says it"
+            "give --location, --repo, --stream and --triggered-by, or set PERFREG_LOCATION, PERFREG_REPO, \
+             PERFREG_STREAM and PERFREG_TRIGGERED_BY; neither a CI system nor git says it"
         );
         let error = request(&[], Found { stream: None, ..job() }).expect_err("the job does not say the stream");
         assert_eq!(error, "give --stream, or set PERFREG_STREAM; GitLab CI does not say it");

@@ -10,6 +10,7 @@ mod program;
 mod progress;
 mod running;
 mod signals;
+mod starting;
 mod ticket;
 mod waiting;
 
@@ -28,6 +29,7 @@ use self::program::Unrunnable;
 pub use self::progress::fit;
 use self::running::Rules;
 pub use self::signals::{Signals, exit_code};
+use self::starting::prepare;
 pub use self::ticket::{Standing, Ticket};
 pub use self::waiting::{Waited, give_back, wait};
 use super::ask::{Limits, SLOWEST_ANSWER, ask_until};
@@ -117,24 +119,35 @@ impl Run {
             return ExitCode::from(code);
         }
         let found = environment::of_this_process().await;
-        let request = match self.registration.request(found, name_of(&self.command)) {
-            Ok(wanted) => RegisterRequest { lease_seconds: Some(self.lease), ..wanted.told() },
+        let wanted = match self.registration.request(found, name_of(&self.command)) {
+            Ok(wanted) => wanted,
             Err(missing) => return exit::wrong_command_line(&missing),
         };
         let client = match Client::new(&self.url.server) {
             Ok(client) => client,
             Err(error) => return exit::fail(&error),
         };
-        if let Some(warning) = unprotected(&request) {
-            say(&warning);
-        }
         let rules = Rules {
             command: self.command,
             url: self.url.server,
             stop_grace: Duration::from_secs(self.stop_grace.into()),
             stop_if_lost: self.if_lost == IfLost::Stop,
         };
-        let mut registering = pin!(register(&client, &request, Duration::from_secs(self.retry_for.into())));
+        let patience = Duration::from_secs(self.retry_for.into());
+        let limits = Limits { give_up: Some(Instant::now() + patience), slowest_answer: SLOWEST_ANSWER };
+        let how = format!("trying again for {}s", patience.as_secs());
+        let request = tokio::select! {
+            request = prepare(wanted, &client, limits, &how) => request,
+            signal = signals.interrupt() => return ExitCode::from(exit_code(signal.as_raw())),
+        };
+        let request = match request {
+            Ok(request) => RegisterRequest { lease_seconds: Some(self.lease), ..request },
+            Err(error) => return without_registry(&error, self.if_unreachable, rules, &mut signals).await,
+        };
+        if let Some(warning) = unprotected(&request) {
+            say(&warning);
+        }
+        let mut registering = pin!(register(&client, &request, limits, &how));
         let registered = tokio::select! {
             registered = &mut registering => registered,
             signal = signals.interrupt() => {
@@ -150,23 +163,36 @@ impl Run {
                 let ticket = Ticket::new(&client, &standing);
                 admitted(&ticket, standing, request.wait_seconds, &mut signals, rules).await
             }
-            Err(error) if error.is_temporary() && self.if_unreachable == IfUnreachable::Run => {
-                say(&format!("WARNING: {error}; the load starts WITHOUT a registration, as --if-unreachable run says"));
-                running::run_unregistered(rules, &mut signals).await
-            }
-            Err(error) => exit::fail(&error),
+            Err(error) => without_registry(&error, self.if_unreachable, rules, &mut signals).await,
         }
     }
 }
 
 /// Registers; the key lets the server recognise a request whose answer was lost.
-async fn register(client: &Client, request: &RegisterRequest, patience: Duration) -> Result<Standing, ClientError> {
+async fn register(
+    client: &Client,
+    request: &RegisterRequest,
+    limits: Limits,
+    how: &str,
+) -> Result<Standing, ClientError> {
     let key = Uuid::new_v4().to_string();
-    let limits = Limits { give_up: Some(Instant::now() + patience), slowest_answer: SLOWEST_ANSWER };
-    let how = format!("trying again for {}s", patience.as_secs());
-    ask_until(limits, client, &how, async || client.register_once(request, &key).await)
+    ask_until(limits, client, how, async || client.register_once(request, &key).await)
         .await
         .and_then(|answer| Standing::read(&answer))
+}
+
+/// Says what the registry did not do, and runs the command all the same if that was told.
+async fn without_registry(
+    error: &ClientError,
+    if_unreachable: IfUnreachable,
+    rules: Rules,
+    signals: &mut Signals,
+) -> ExitCode {
+    if !error.is_temporary() || if_unreachable == IfUnreachable::Fail {
+        return exit::fail(error);
+    }
+    say(&format!("WARNING: {error}; the load starts WITHOUT a registration, as --if-unreachable run says"));
+    running::run_unregistered(rules, signals).await
 }
 
 /// Waits for its turn if it has to, and runs the command.

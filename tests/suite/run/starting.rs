@@ -5,10 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Run, execution, serve};
+use super::{Run, execution, run, serve};
 use crate::support::server::{TestServer, perfreg};
 
 const HALF: [&str; 4] = ["--location", "here", "--factor", "0.5"];
@@ -60,6 +61,29 @@ async fn a_script_without_an_interpreter_is_run_by_sh() {
     let mut run = Run::start(&server.url, &["--", &plain]);
     let (code, log) = run.end();
     assert_eq!((code, run.out().as_str()), (3, "started\n"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exclusive_asks_for_the_whole_location() {
+    let (server, _database) = serve().await;
+    let capacity = server.http().send(Method::PUT, "/locations/large", &json!({"capacity": 2.5})).await;
+    assert!(capacity.status.is_success(), "{}", capacity.text);
+    for (run_id, location, factor, capacity) in [(1, "large", "2.499999", "2.5"), (2, "new", "0.999999", "1")] {
+        let mut command = run(&server.url, &["--location", location, "--exclusive", "--", "true"]);
+        // What is set for the whole job does not stand against a flag.
+        command.env("PERFREG_FACTOR", "0.1");
+        let (code, log) = Run::start_with(command).end();
+        assert_eq!(code, 0, "{log}");
+        let said = format!("perfreg: --exclusive asks for {factor} of {capacity} at {location}\n");
+        assert!(log.starts_with(&said), "{log}");
+        assert_eq!(execution(&server, run_id).await["factor"].to_string(), factor);
+    }
+    let (code, log) = Run::start(&server.url, &["--exclusive", "--", "true"]).end();
+    assert_eq!(code, 2, "{log}");
+    assert!(log.contains("give --location, or set PERFREG_LOCATION"), "{log}");
+    let (code, log) = Run::start(&server.url, &[&HALF[..], &["--exclusive", "--", "true"]].concat()).end();
+    assert_eq!(code, 2, "{log}");
+    assert!(log.contains("'--factor <FACTOR>'") && log.contains("'--exclusive'"), "{log}");
 }
 
 /// A job of Jenkins, which finds out everything but the environment.
