@@ -60,6 +60,12 @@ pub fn of_plan(obstacle: Option<Obstacle>) -> ExitCode {
     }
 }
 
+/// Prints why this can never be.
+pub fn refuse_for_good(why: &str) -> ExitCode {
+    say(why);
+    ExitCode::from(REFUSED_FOR_GOOD)
+}
+
 /// Prints what is wrong with the command line.
 pub fn wrong_command_line(what: &str) -> ExitCode {
     say(what);

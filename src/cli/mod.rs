@@ -15,6 +15,7 @@ mod gate;
 mod history;
 mod locations;
 mod millionths;
+mod nested;
 mod output;
 mod plan;
 mod register;

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Deserialize;
 
+use super::nested::outer_run;
+use super::output::say;
 use super::registration::{Registration, Wanted};
 use super::run::environment;
 use super::{Connection, exit};
@@ -50,6 +52,10 @@ async fn plan(connection: &Connection, wanted: Wanted) -> Result<ExitCode, Clien
     let answer = client.plan(&request).await?;
     let Planned { obstacle, .. } = answer.read()?;
     output.print(&answer, describe)?;
+    let outer = outer_run(&request, async |run_id| client.execution(run_id, 0, 0).await).await?;
+    if let Some(outer) = outer.filter(|_| obstacle.is_some()) {
+        say(&if outer.covers(&request) { outer.covered() } else { outer.refusal() });
+    }
     Ok(exit::of_plan(obstacle))
 }
 

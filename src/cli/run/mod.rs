@@ -29,7 +29,7 @@ use self::program::Unrunnable;
 pub use self::progress::fit;
 use self::running::Rules;
 pub use self::signals::{Signals, exit_code};
-use self::starting::prepare;
+use self::starting::{Start, prepare};
 pub use self::ticket::{Standing, Ticket};
 pub use self::waiting::{Waited, give_back, wait};
 use super::ask::{Limits, SLOWEST_ANSWER, ask_until};
@@ -50,7 +50,8 @@ Everything that the command has started ends with it, and with perfreg run, even
 Exit codes: that of the command, 128 + N if signal N ended it, and otherwise
    1  the registry found the request wrong, such as a lease of 5s; what is wrong is printed
    2  the command line was wrong, or something is missing that nothing else says
-  65  refused for good: the factor can never fit at this location
+  65  refused for good: the factor can never fit at this location, or would wait for the run that
+      this one is inside of
   69  the registry cannot be reached
   75  refused for now: there is no room, and no --wait
   76  waited in vain
@@ -136,12 +137,17 @@ impl Run {
         let patience = Duration::from_secs(self.retry_for.into());
         let limits = Limits { give_up: Some(Instant::now() + patience), slowest_answer: SLOWEST_ANSWER };
         let how = format!("trying again for {}s", patience.as_secs());
-        let request = tokio::select! {
-            request = prepare(wanted, &client, limits, &how) => request,
+        let start = tokio::select! {
+            start = prepare(wanted, &client, limits, &how) => start,
             signal = signals.interrupt() => return ExitCode::from(exit_code(signal.as_raw())),
         };
-        let request = match request {
-            Ok(request) => RegisterRequest { lease_seconds: Some(self.lease), ..request },
+        let request = match start {
+            Ok(Start::Registered(request)) => RegisterRequest { lease_seconds: Some(self.lease), ..*request },
+            Ok(Start::UnderOuterRun(why)) => {
+                say(&why);
+                return running::run_unregistered(rules, &mut signals).await;
+            }
+            Ok(Start::Refused(why)) => return exit::refuse_for_good(&why),
             Err(error) => return without_registry(&error, self.if_unreachable, rules, &mut signals).await,
         };
         if let Some(warning) = unprotected(&request) {

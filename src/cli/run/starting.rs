@@ -1,18 +1,30 @@
 //! What is found out before a run is registered.
 
 use crate::cli::ask::{Limits, ask_until};
+use crate::cli::nested::outer_run;
 use crate::cli::registration::Wanted;
 use crate::client::{Client, ClientError};
 use crate::wire::register::RegisterRequest;
 
-/// The request as it is sent, after the registry was asked for the capacity that it depends on.
-pub async fn prepare(
-    wanted: Wanted,
-    client: &Client,
-    limits: Limits,
-    how: &str,
-) -> Result<RegisterRequest, ClientError> {
+/// How the command is to start.
+pub enum Start {
+    /// Once the registry has admitted it.
+    Registered(Box<RegisterRequest>),
+    /// At once, under the share of the run that it is inside of; what to say of that.
+    UnderOuterRun(String),
+    /// Not at all, since it would wait for itself; what to say of that.
+    Refused(String),
+}
+
+/// Asks the registry what the request depends on: the capacity, and the run that this one is inside of.
+pub async fn prepare(wanted: Wanted, client: &Client, limits: Limits, how: &str) -> Result<Start, ClientError> {
     let plan =
         async |request: &RegisterRequest| ask_until(limits, client, how, async || client.plan(request).await).await;
-    wanted.settle(plan).await
+    let request = wanted.settle(plan).await?;
+    let find = async |run_id| ask_until(limits, client, how, async || client.execution(run_id, 0, 0).await).await;
+    Ok(match outer_run(&request, find).await? {
+        None => Start::Registered(Box::new(request)),
+        Some(outer) if outer.covers(&request) => Start::UnderOuterRun(outer.covered()),
+        Some(outer) => Start::Refused(outer.refusal()),
+    })
 }

@@ -63,6 +63,68 @@ async fn a_script_without_an_interpreter_is_run_by_sh() {
     assert_eq!((code, run.out().as_str()), (3, "started\n"), "{log}");
 }
 
+/// What stands before the command of a run that is inside of another one.
+fn inner(arguments: &[&'static str]) -> Vec<&'static str> {
+    let job = ["--repo", "shop/web", "--stream", "main", "--triggered-by", "ana"];
+    [&[env!("CARGO_BIN_EXE_perfreg"), "run"][..], &job, arguments].concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_inside_of_another_one_uses_its_share() {
+    let (server, _database) = serve().await;
+    let outer = ["--location", "nest", "--factor", "0.6", "--wait", "60s", "--"];
+    let show = ["--wait", "60s", "--", "sh", "-c", "echo run $PERFREG_RUN_ID fence $PERFREG_FENCE"];
+    for factor in ["0.6", "0.25"] {
+        let command = inner(&[&["--location", "nest", "--factor", factor], &show[..]].concat());
+        let mut run = Run::start(&server.url, &[&outer[..], &command].concat());
+        let (code, log) = run.end();
+        let number = registered(&server).await;
+        assert_eq!((code, run.out()), (0, format!("run {number} fence {number}\n")), "{log}");
+        let said = format!("perfreg: run {number} holds 0.6 at nest already; the command runs under its share\n");
+        assert!(log.ends_with(&said), "{log}");
+    }
+    assert_eq!(registered(&server).await, 2, "the inner runs are none of their own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_inside_of_another_one_that_wants_more_is_refused() {
+    let (server, _database) = serve().await;
+    let outer = ["--location", "nest", "--factor", "0.4", "--"];
+    for more in [&["--factor", "0.5"][..], &["--exclusive"]] {
+        let command = inner(&[&["--location", "nest", "--wait", "60s"], more, &["--", "echo", "started"]].concat());
+        let mut run = Run::start(&server.url, &[&outer[..], &command].concat());
+        let (code, log) = run.end();
+        assert_eq!((code, run.out().as_str()), (65, ""), "{log}");
+        assert!(log.contains("holds 0.4 at nest") && log.contains("give the outer perfreg run the factor"), "{log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_inside_of_another_one_is_one_of_its_own_at_another_location_or_after_its_end() {
+    let (server, _database) = serve().await;
+    let command = inner(&["--location", "elsewhere", "--factor", "0.6", "--", "echo", "inner"]);
+    let mut outer = Run::start(&server.url, &[&["--location", "nest", "--factor", "0.6", "--"], &command[..]].concat());
+    assert_eq!((outer.end().0, outer.out().as_str()), (0, "inner\n"));
+    assert_eq!(execution(&server, 2).await["location"], "elsewhere");
+    for (expected, run_id) in [(3, "1"), (4, "99"), (5, "none")] {
+        let mut command = run(&server.url, &["--location", "nest", "--factor", "0.6", "--", "true"]);
+        command.env("PERFREG_RUN_ID", run_id);
+        assert_eq!(Run::start_with(command).end().0, 0);
+        assert_eq!(registered(&server).await, expected, "{run_id}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_inside_of_a_run_says_that_it_would_wait_for_itself() {
+    let (server, _database) = serve().await;
+    let job = ["--repo", "shop/web", "--stream", "main", "--triggered-by", "ana", "--test", "t"];
+    let plan = [&[env!("CARGO_BIN_EXE_perfreg"), "plan", "--location", "nest", "--factor", "0.6"][..], &job].concat();
+    let outer = ["--location", "nest", "--factor", "0.5", "--"];
+    let (code, log) = Run::start(&server.url, &[&outer[..], &plan].concat()).end();
+    assert_eq!(code, 75, "{log}");
+    assert!(log.contains("run 1 holds 0.5 at nest, and this is inside of it"), "{log}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn exclusive_asks_for_the_whole_location() {
     let (server, _database) = serve().await;
