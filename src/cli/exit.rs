@@ -20,6 +20,9 @@ Exit codes of the client commands:
 
 run exits with the code of its command, or as its --help says.";
 
+/// What to do about a factor that never fits.
+pub const ASK_FOR_ALL: &str = "--exclusive asks for as much as fits.";
+
 const WRONG_COMMAND_LINE: u8 = 2;
 const REFUSED_FOR_GOOD: u8 = 65;
 pub const UNREACHABLE: u8 = 69;
@@ -30,24 +33,41 @@ pub const LOST: u8 = 80;
 pub const CANNOT_RUN: u8 = 126;
 pub const NOT_FOUND: u8 = 127;
 
+/// Why a test may not start, as the registry says it.
 #[derive(Deserialize)]
 struct Refusal {
     permanent: bool,
+    /// Not told by a server of an earlier version.
+    reason: Option<String>,
+    obstacle: Option<Obstacle>,
+}
+
+impl Refusal {
+    /// What the registry says, with what to do about it on a command line.
+    fn sentence(&self) -> Option<String> {
+        let advice = match self.obstacle? {
+            Obstacle::NeverFits => ASK_FOR_ALL,
+            Obstacle::NoRoom | Obstacle::Queue | Obstacle::Gate => "Add --wait 2h to queue for it.",
+            Obstacle::QueueFull => "Try again later.",
+        };
+        Some(format!("{} {advice}", self.reason.as_ref()?))
+    }
 }
 
 /// Prints what went wrong and picks the code, after BSD's `sysexits.h`.
 pub fn fail(error: &ClientError) -> ExitCode {
-    say(&error.to_string());
-    match error {
-        ClientError::Url { .. } => ExitCode::from(WRONG_COMMAND_LINE),
-        ClientError::Output(_) => ExitCode::FAILURE,
-        ClientError::Unreachable { .. } | ClientError::NotARegistry(_) => ExitCode::from(UNREACHABLE),
-        ClientError::Refused { problem, .. } if problem.status == 503 => ExitCode::from(UNREACHABLE),
-        ClientError::Refused { body, .. } => match serde_json::from_str(body) {
-            Ok(Refusal { permanent: true }) => ExitCode::from(REFUSED_FOR_GOOD),
-            Ok(Refusal { permanent: false }) => ExitCode::from(REFUSED_FOR_NOW),
-            Err(_) => ExitCode::FAILURE,
-        },
+    let refusal = match error {
+        ClientError::Refused { body, .. } => serde_json::from_str::<Refusal>(body).ok(),
+        _ => None,
+    };
+    say(&refusal.as_ref().and_then(Refusal::sentence).unwrap_or_else(|| error.to_string()));
+    match (error, refusal) {
+        (ClientError::Url { .. }, _) => ExitCode::from(WRONG_COMMAND_LINE),
+        (ClientError::Unreachable { .. } | ClientError::NotARegistry(_), _) => ExitCode::from(UNREACHABLE),
+        (ClientError::Refused { problem, .. }, _) if problem.status == 503 => ExitCode::from(UNREACHABLE),
+        (_, Some(Refusal { permanent: true, .. })) => ExitCode::from(REFUSED_FOR_GOOD),
+        (_, Some(Refusal { permanent: false, .. })) => ExitCode::from(REFUSED_FOR_NOW),
+        (_, None) => ExitCode::FAILURE,
     }
 }
 

@@ -61,5 +61,6 @@ async fn plan(connection: &Connection, wanted: Wanted) -> Result<ExitCode, Clien
 
 fn describe(plan: Planned) -> String {
     let largest = plan.largest_factor.map(|factor| format!("\nThe largest factor that would start now: {factor}."));
-    format!("{}{}", plan.message, largest.unwrap_or_default())
+    let advice = matches!(plan.obstacle, Some(Obstacle::NeverFits)).then(|| format!("\n{}", exit::ASK_FOR_ALL));
+    format!("{}{}{}", plan.message, largest.unwrap_or_default(), advice.unwrap_or_default())
 }

@@ -127,6 +127,12 @@ impl Location {
         self.fits(fitting).then_some(fitting)
     }
 
+    /// The largest factor that fits if nothing else runs.
+    #[must_use]
+    pub fn largest_that_ever_fits(&self) -> Factor {
+        if self.name.is_some() { self.capacity.left_after(Factor::SMALLEST) } else { Factor::ONE }
+    }
+
     /// Whether `factor` could start if nothing else ran.
     #[must_use]
     pub fn could_ever_fit(&self, factor: Factor) -> bool {

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::decimal::Decimal;
 use super::execution::Execution;
 use super::gate::Gate;
+use super::plan::Obstacle;
 use super::problem::Problem;
 
 /// A test that wants to run. Unknown fields are kept, up to 16 KiB, and given back as `extra`.
@@ -118,6 +119,11 @@ pub struct RegisterRefusal {
     pub problem: Problem,
     /// Whether it could not start even if nothing else ran there.
     pub permanent: bool,
+    /// What keeps it from starting.
+    pub obstacle: Obstacle,
+    /// The `detail` without what to do about it, for clients that say that in their own words.
+    #[schema(example = "Cannot register test: 1 test waits for azure-k8s already and goes first.")]
+    pub reason: String,
     #[serde(flatten)]
     pub room: Room,
 }

@@ -64,10 +64,9 @@ impl Batch {
             return self.answer_saved(saved.clone());
         }
         let factor = registration.factor();
-        let largest = self.location.largest_factor();
-        if factor > largest {
+        if factor > self.location.largest_factor() {
             self.note_wrong_request(registration, "too_large");
-            return settled(Answer::FactorTooLarge { largest });
+            return settled(Answer::FactorTooLarge { largest: self.location.largest_that_ever_fits() });
         }
         match self.obstacle(factor) {
             None => self.start(registration),

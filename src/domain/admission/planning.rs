@@ -13,9 +13,11 @@ use crate::domain::queue::Queue;
 impl Batch {
     pub fn plan(&mut self, registration: &Registration) -> Verdict {
         let factor = registration.factor();
-        let largest = self.location.largest_factor();
-        if factor > largest {
-            return Verdict { answer: Answer::FactorTooLarge { largest }, sighting: None };
+        if factor > self.location.largest_factor() {
+            return Verdict {
+                answer: Answer::FactorTooLarge { largest: self.location.largest_that_ever_fits() },
+                sighting: None,
+            };
         }
         let cause = self.cause(registration);
         let (mut room, sighting) = self.room(factor, self.roster.queue().present());

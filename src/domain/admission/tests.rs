@@ -194,12 +194,12 @@ fn a_factor_that_can_never_fit_is_refused_for_good_and_a_larger_one_is_an_error(
     let mut rows = Rows::new(Some("here"));
     let answers = rows.apply(&[register(1_000_000), register(1_000_001)]);
     assert!(refusal(&answers[0]).cause == Cause::NeverFits);
-    assert_eq!(answers[1], Answer::FactorTooLarge { largest: Factor::ONE });
+    assert_eq!(answers[1], Answer::FactorTooLarge { largest: Factor::from_millionths(999_999) });
     rows.apply(&[set_capacity(1_500_000)]);
     let answers = rows.apply(&[register(1_500_000), register(1_499_999), register(1_500_001)]);
     assert!(refusal(&answers[0]).cause == Cause::NeverFits);
     assert!(registered(&answers[1]));
-    assert_eq!(answers[2], Answer::FactorTooLarge { largest: Factor::from_millionths(1_500_000) });
+    assert_eq!(answers[2], Answer::FactorTooLarge { largest: Factor::from_millionths(1_499_999) });
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn message(planned: &Planned) -> String {
     }
 }
 
-const fn obstacle(cause: Cause) -> Obstacle {
+pub const fn obstacle(cause: Cause) -> Obstacle {
     match cause {
         Cause::NeverFits => Obstacle::NeverFits,
         Cause::NoRoom => Obstacle::NoRoom,

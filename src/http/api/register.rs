@@ -11,6 +11,7 @@ use super::body::SentJsonObject;
 use super::executions::into_wire;
 use super::fields::Fields;
 use super::gate::to_wire as gate_to_wire;
+use super::plan::obstacle;
 use crate::domain::answer::{Cause, Holder, Refusal, Room};
 use crate::domain::execution::{Details, Execution, Registration};
 use crate::domain::factor::Factor;
@@ -139,22 +140,25 @@ fn lease_seconds(fields: &mut Fields) -> Option<u32> {
 }
 
 fn refused(refusal: &Refusal) -> RegisterRefusal {
+    let reason = format!("Cannot register test: {}", explain_cause(refusal));
+    let detail = advice(refusal.cause).map_or_else(|| reason.clone(), |advice| format!("{reason} {advice}"));
     RegisterRefusal {
-        problem: problem("refused", StatusCode::CONFLICT, format!("Cannot register test: {}", explain(refusal))),
+        problem: problem("refused", StatusCode::CONFLICT, detail),
         permanent: refusal.cause == Cause::NeverFits,
+        obstacle: obstacle(refusal.cause),
+        reason,
         room: room_to_wire(&refusal.room),
     }
 }
 
-/// The sentence that stands in the log of a pipeline, with what to do about it.
-fn explain(refusal: &Refusal) -> String {
-    let why = explain_cause(refusal);
-    match refusal.cause {
-        Cause::NeverFits => format!("{why} Ask for less."),
-        Cause::NoRoom => why,
-        Cause::Queue => format!("{why} Give wait_seconds to wait as well."),
-        Cause::QueueFull => format!("{why} Try again later."),
-        Cause::Gate => format!("{why} Give wait_seconds to wait for it."),
+/// What a client of the API does about it, for the log of its pipeline.
+const fn advice(cause: Cause) -> Option<&'static str> {
+    match cause {
+        Cause::NeverFits => None,
+        Cause::NoRoom => Some("Give wait_seconds to wait for room."),
+        Cause::Queue => Some("Give wait_seconds to wait as well."),
+        Cause::QueueFull => Some("Try again later."),
+        Cause::Gate => Some("Give wait_seconds to wait for it."),
     }
 }
 
@@ -165,7 +169,11 @@ pub fn explain_cause(refusal: &Refusal) -> String {
     let location = room.location.as_ref().map_or_else(|| "the registry".to_owned(), ToString::to_string);
     match refusal.cause {
         Cause::NeverFits => {
-            format!("factor {asked} can never run at {location}, where the sum must stay below {capacity}.")
+            let largest = capacity.left_after(Factor::SMALLEST);
+            format!(
+                "factor {asked} can never run at {location}, where the sum must stay below {capacity}. The largest \
+                 factor that fits is {largest}."
+            )
         }
         Cause::NoRoom => format!(
             "{used} runs at {location} and {asked} more would not stay below {capacity}. Running there: {}.",

@@ -111,12 +111,16 @@ async fn exit_codes_tell_a_script_what_to_do() {
     let (code, _, error) = register(&server, &[&here[..], &["0.1"]].concat());
     assert_eq!(code, 75);
     assert!(error.starts_with("perfreg: Cannot register test: 0.9 runs at here"), "{error}");
+    assert!(error.ends_with(" Add --wait 2h to queue for it.\n") && !error.contains("wait_seconds"), "{error}");
     let (_, body, _) = register(&server, &[&here[..], &["0.1", "--json"]].concat());
     let refusal: serde_json::Value = serde_json::from_str(&body).expect("JSON");
     assert_eq!(refusal["blocking"][0]["run_id"], 1, "a script can read who holds it");
     let (_, _, error) = register(&server, &[&here[..], &["-0.1"]].concat());
     assert!(error.contains("factor must not be negative"), "{error}");
-    assert_eq!(register(&server, &[&here[..], &["1"]].concat()).0, 65);
+    let (code, _, error) = register(&server, &[&here[..], &["1"]].concat());
+    assert_eq!(code, 65);
+    let largest = "The largest factor that fits is 0.999999. --exclusive asks for as much as fits.\n";
+    assert!(error.ends_with(largest), "{error}");
     assert_eq!(register(&server, &[&here[..], &["much"]].concat()).0, 1);
     assert_eq!(call(&server, &["complete", "99", "success"]).0, 1);
     assert_eq!(call(&server, &["complete", "1", "failed"]).1, "Run 1 ended: failure.\n");

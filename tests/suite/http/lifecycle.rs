@@ -68,7 +68,7 @@ async fn a_factor_that_can_never_fit_is_refused_for_good() {
     assert_eq!(refused.json()["permanent"], true);
     let too_large = http.post("/register", &example(json!({"factor": 1.000_001}))).await;
     assert_eq!(too_large.status, 422);
-    assert_eq!(too_large.json()["errors"], json!([{"field": "factor", "message": "must be at most 1 here"}]));
+    assert_eq!(too_large.json()["errors"], json!([{"field": "factor", "message": "must be at most 0.999999 here"}]));
 }
 
 #[tokio::test]
