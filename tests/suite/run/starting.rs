@@ -226,3 +226,19 @@ async fn outside_of_a_ci_system_git_says_repo_and_stream() {
     assert_eq!(repo, json!("shop/web"));
     assert!(commit.len() >= 7 && commit.chars().all(|digit| digit.is_ascii_hexdigit()), "{commit}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_git_that_hangs_or_is_missing_holds_up_nothing() {
+    let (server, _database) = serve().await;
+    let folder = TempDir::new().expect("a folder");
+    let job = ["run", "--server", &server.url, "--triggered-by", "ana", "--", "/bin/true"];
+    let missing = perfreg().args(job).env("PATH", folder.path()).output().expect("the binary starts");
+    script(&folder, "git", "#!/bin/sh\nexec sleep 300\n", 0o755);
+    let path = format!("{}:/bin:/usr/bin", folder.path().display());
+    let hanging = perfreg().args(job).env("PATH", path).output().expect("the binary starts");
+    for output in [missing, hanging] {
+        let log = String::from_utf8(output.stderr).expect("UTF-8");
+        assert_eq!(output.status.code(), Some(2), "{log}");
+        assert!(log.starts_with("perfreg: give --repo and --stream, or set PERFREG_REPO and PERFREG_STREAM;"), "{log}");
+    }
+}
