@@ -6,6 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
@@ -130,14 +131,20 @@ fn barred(file: &Path, error: &io::Error) -> Unrunnable {
     let name = file.display();
     let what = match error.kind() {
         io::ErrorKind::IsADirectory => "it is a folder; give the program in it".to_owned(),
-        io::ErrorKind::PermissionDenied if fs::metadata(file).is_ok() => {
-            format!(
-                "it is no program that you may run; make it one with chmod +x {name}, or give its interpreter first"
-            )
+        io::ErrorKind::PermissionDenied if mode(file) == Some(0) => {
+            format!("it is not executable; make it so with chmod +x {name}, or give its interpreter first")
+        }
+        io::ErrorKind::PermissionDenied if mode(file).is_some() => {
+            "you may not run it; see its permissions, and whether its file system is mounted noexec".to_owned()
         }
         _ => format!("{}; see who may read the folders on its path", reason(error)),
     };
     Unrunnable { code: CANNOT_RUN, why: format!("cannot run {name}: {what}") }
+}
+
+/// Who may run the file, if it can be seen.
+fn mode(file: &Path) -> Option<u32> {
+    Some(fs::metadata(file).ok()?.permissions().mode() & 0o111)
 }
 
 /// The system's words without its number.
@@ -193,7 +200,7 @@ fn missing(program: &OsStr) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
 
     use tempfile::TempDir;
 

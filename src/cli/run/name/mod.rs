@@ -13,7 +13,7 @@ const TEST_OPTIONS: [(&str, &[&str]); 7] = [
     ("jmeter", &["-t", "--testfile"]),
     ("locust", &["-f", "--locustfile"]),
     ("gatling", &["-s", "--simulation"]),
-    ("gradle", &["--simulation"]),
+    ("gradle", &["--simulation", "--tests"]),
     ("tsung", &["-f"]),
     ("drill", &["-b", "--benchmark"]),
     ("wrk", &["-s", "--script"]),
@@ -48,8 +48,9 @@ const TEST_ENDINGS: [&str; 23] = [
     "js", "mjs", "cjs", "ts", "mts", "cts", "py", "yml", "yaml", "jmx", "scala", "java", "kt", "groovy", "rb", "go",
     "exs", "php", "pl", "sh", "ps1", "robot", "tar",
 ];
-const GATLING_PROPERTY: &str = "-Dgatling.simulationClass=";
-const GATLING_TASK: &str = "gatlingRun-";
+/// What stands before the class of a test in an argument of Maven, Gradle or sbt.
+const CLASS_PREFIXES: [&str; 5] =
+    ["-Dgatling.simulationClass=", "-Dtest=", "-Dit.test=", "gatlingRun-", "Gatling/testOnly "];
 
 /// The name of the test that the command runs; its program, if nothing says more.
 pub fn name_of(command: &[OsString]) -> Option<String> {
@@ -63,9 +64,7 @@ pub fn name_of(command: &[OsString]) -> Option<String> {
 
 /// What the tool itself calls its test.
 fn named_by_tool(tool: &str, arguments: &[&str]) -> Option<String> {
-    let gatling = arguments.iter().find_map(|word| {
-        word.strip_prefix(GATLING_PROPERTY).or_else(|| word.strip_prefix(GATLING_TASK)).map(str::to_owned)
-    });
+    let class = CLASS_PREFIXES.iter().find_map(|prefix| arguments.iter().find_map(|word| word.strip_prefix(prefix)));
     let tool = tool.to_lowercase();
     let option = || {
         let (_, options) = TEST_OPTIONS.iter().find(|(word, _)| tool.contains(word))?;
@@ -80,7 +79,7 @@ fn named_by_tool(tool: &str, arguments: &[&str]) -> Option<String> {
         let is_file = |word: &&&str| !word.starts_with('-') && **word != "run";
         (tool == "newman").then(|| arguments.iter().find(is_file))?.map(|word| file_name(word))
     };
-    gatling.or_else(option).or_else(task).or_else(collection)
+    class.map(|class| class.trim().to_owned()).or_else(option).or_else(task).or_else(collection)
 }
 
 /// The value of the first of the options, given behind it or behind an equals sign.
