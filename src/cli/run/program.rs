@@ -9,6 +9,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use elf::ElfStream;
+use elf::abi::PT_INTERP;
+use elf::endian::AnyEndian;
 use rustix::fs::{Access, access};
 
 use crate::cli::exit::{CANNOT_RUN, NOT_FOUND};
@@ -17,6 +20,8 @@ use crate::cli::exit::{CANNOT_RUN, NOT_FOUND};
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
 /// How much of a script the kernel reads for its first line.
 const FIRST_BYTES: u64 = 256;
+/// The longest path that Linux takes.
+const LONGEST_PATH: u64 = 4096;
 /// What only a shell can do; some are programs as well, and are found before this is asked.
 const SHELL_WORDS: [&str; 38] = [
     ".", ":", "!", "[[", "((", "(", "{", "alias", "break", "builtin", "case", "cd", "command", "declare", "eval",
@@ -43,7 +48,8 @@ fn look_in(path: &OsStr, program: &OsStr) -> Result<(), Unrunnable> {
         Sought::Barred(file, error) => return Err(barred(&file, &error)),
         Sought::Missing => return Err(not_found(&missing(program))),
     };
-    look_at_interpreter(path, &file)
+    look_at_interpreter(path, &file)?;
+    look_at_loader(&file)
 }
 
 /// What became of the search for a program.
@@ -113,6 +119,32 @@ fn look_at_interpreter(path: &OsStr, script: &Path) -> Result<(), Unrunnable> {
         ))),
         _ => Ok(()),
     }
+}
+
+/// A program that was built for another C library is found, and yet "not found" when it is started.
+fn look_at_loader(program: &Path) -> Result<(), Unrunnable> {
+    match loader(program) {
+        Some(loader) if !Path::new(OsStr::from_bytes(&loader)).exists() => Err(not_found(&format!(
+            "cannot run {}: it needs the loader {}, which is not there; install a build for this system's C library, or \
+             a static one",
+            program.display(),
+            OsStr::from_bytes(&loader).display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The loader that a program of this machine's kind names; an emulator may have others elsewhere.
+fn loader(program: &Path) -> Option<Vec<u8>> {
+    let own = open_elf(Path::new("/proc/self/exe"))?.ehdr.e_machine;
+    let mut elf = open_elf(program).filter(|elf| elf.ehdr.e_machine == own)?;
+    let named =
+        *elf.segments().iter().find(|segment| segment.p_type == PT_INTERP && segment.p_filesz <= LONGEST_PATH)?;
+    Some(elf.segment_data(&named).ok()?.split(|byte| *byte == 0).next()?.to_vec())
+}
+
+fn open_elf(program: &Path) -> Option<ElfStream<AnyEndian, File>> {
+    ElfStream::open_stream(File::open(program).ok()?).ok()
 }
 
 /// What stands behind `#!`, if it is a script that can be read.
@@ -249,6 +281,20 @@ mod tests {
         let spaced = folder.path().join("with a space");
         fs::copy(long, &spaced).expect("copied");
         assert_eq!(look_in(path, spaced.as_os_str()), Ok(()), "a word with blanks may be a file");
+    }
+
+    #[test]
+    fn a_program_whose_loader_is_missing_is_told_from_one_that_is_missing() {
+        let folder = folder();
+        let program = folder.path().join("other-libc");
+        let mut bytes = fs::read("/bin/sh").expect("a program");
+        let loader = bytes.windows(4).position(|window| window == b"/ld-").expect("it names a loader");
+        bytes[loader + 1] = b'x';
+        fs::write(&program, bytes).expect("written");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("changed");
+        assert_eq!(look_in(OsStr::new(""), OsStr::new("/bin/sh")), Ok(()));
+        let Unrunnable { code, why } = look_in(OsStr::new(""), program.as_os_str()).expect_err("no such loader");
+        assert!(code == 127 && why.contains("it needs the loader ") && why.contains("/xd-"), "{why}");
     }
 
     #[test]
