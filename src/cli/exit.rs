@@ -24,7 +24,7 @@ run exits with the code of its command, or as its --help says.";
 pub const ASK_FOR_ALL: &str = "--exclusive asks for as much as fits.";
 
 const WRONG_COMMAND_LINE: u8 = 2;
-const REFUSED_FOR_GOOD: u8 = 65;
+pub const REFUSED_FOR_GOOD: u8 = 65;
 pub const UNREACHABLE: u8 = 69;
 const REFUSED_FOR_NOW: u8 = 75;
 pub const WAITED_IN_VAIN: u8 = 76;

@@ -54,6 +54,14 @@ impl OuterRun {
         wanted_millionths(request) <= millionths::read(&self.share())
     }
 
+    /// Whether there is no room for the request for as long as the outer run holds its share, so that to wait for it
+    /// would never end.
+    pub fn leaves_no_room(&self, request: &RegisterRequest, capacity: &Decimal) -> bool {
+        let [share, capacity] = [&self.share(), &capacity.to_string()].map(|text| millionths::read(text));
+        let needed = share.zip(wanted_millionths(request)).map(|(share, wanted)| share.saturating_add(wanted));
+        needed >= capacity
+    }
+
     /// What is said of a command that runs under the outer run's share.
     pub fn covered(&self) -> String {
         let (run_id, share, place) = (self.run_id, self.share(), self.place());

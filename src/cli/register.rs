@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::ask::SLOWEST_ANSWER;
 use super::duration::seconds;
+use super::nested::outer_run;
 use super::output::{Output, say, write_line};
 use super::registration::{Registration, Wanted};
 use super::run::environment;
@@ -118,6 +119,11 @@ async fn admitted(
         return Ok(standing);
     }
     let ticket = Ticket::new(client, &standing);
+    if let Some(refusal) = waits_for_itself(client, &request, &standing).await {
+        give_back(&ticket).await;
+        say(&refusal);
+        return Err(ExitCode::from(exit::REFUSED_FOR_GOOD));
+    }
     let lease_token = standing.lease_token.clone();
     let patience = Duration::from_secs(request.wait_seconds.unwrap_or_default().into());
     match wait(&ticket, standing, patience, signals).await {
@@ -129,6 +135,14 @@ async fn admitted(
         Waited::Interrupted(signal) => Err(ExitCode::from(exit_code(signal.as_raw()))),
         Waited::Unreachable(error) => Err(exit::fail(&error)),
     }
+}
+
+/// Why to wait would never end, if this is inside of a run that holds what it waits for.
+async fn waits_for_itself(client: &Client, request: &RegisterRequest, standing: &Standing) -> Option<String> {
+    let find = async |run_id| client.within(SLOWEST_ANSWER, client.execution(run_id, 0, 0)).await;
+    let outer = outer_run(request, find).await.ok().flatten()?;
+    let capacity = &standing.waits_for.as_ref()?.capacity;
+    outer.leaves_no_room(request, capacity).then(|| outer.refusal())
 }
 
 fn refused(output: &Output, error: &ClientError) -> ExitCode {

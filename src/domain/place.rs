@@ -77,8 +77,8 @@ impl Execution {
         let Some(place) = &self.place else { return self.clone() };
         let before = self.noted_patience().map(|patience| patience - Place::MARGIN);
         let since = (place.heard_at > place.queued_at).then(|| now.duration_since(place.heard_at));
-        let held = Some(hold).filter(|hold| hold.is_positive());
-        let longest = before.into_iter().chain(since).chain(held).max();
+        let held_for = (!hold.is_zero()).then_some(hold);
+        let longest = before.into_iter().chain(since).chain(held_for).max();
         let expected_by = longest.map(|longest| now + (longest + Place::MARGIN).min(Place::SILENCE));
         self.expected_again(Place { heard_at: now, ..place.clone() }, expected_by, false)
     }

@@ -158,7 +158,7 @@ proptest! {
         for _ in &dead {
             rows.apply(&[wait(900_000)]);
         }
-        let living = dead.len() as i64 + 2;
+        let living = dead.len() + 2;
         rows.apply(&[wait(900_000)]);
         let (mut started_at, mut last_word) = (None, 0);
         for second in 0..240 {
@@ -174,7 +174,7 @@ proptest! {
                 }
             }
             if second % 5 == 0 {
-                rows.apply_at(&[held(living, 30)], after(second));
+                rows.apply_at(&[held(living as i64, 30)], after(second));
             }
             if second == free_at {
                 rows.apply_at(&[complete(1, Outcome::Success)], after(second));
@@ -185,14 +185,14 @@ proptest! {
             rows.check_sums();
             let told = rows.executions.iter().filter(|run| run.status == Status::Running).count();
             prop_assert!(told <= 1);
-            if status(&rows, living as usize) == Status::Running {
+            if status(&rows, living) == Status::Running {
                 started_at = Some(second);
                 break;
             }
         }
         // One of the dead may have been told before it died; then its lease protects its load.
         let told_before = rows.executions.iter().any(|run| run.end_reason == Some(EndReason::Lost) && run.run_id != RunId(1))
-            || rows.executions[1..living as usize - 1].iter().any(|run| run.status == Status::Running);
+            || rows.executions[1..living - 1].iter().any(|run| run.status == Status::Running);
         if !told_before {
             prop_assert!(started_at.is_some_and(|at| at <= free_at.max(last_word) + 60), "{started_at:?}");
         }

@@ -88,6 +88,24 @@ async fn the_secret_of_a_lease_is_in_a_file_or_in_json_and_never_in_a_log() {
     assert_eq!(server.http().get("/history").await.json()["executions"].as_array().map(Vec::len), Some(2));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_register_inside_of_a_run_does_not_wait_for_that_run() {
+    let (server, _database) = serve().await;
+    let outer = server.http().admit(json!({"location": "here", "factor": 0.9})).await;
+    let inner = |more: &[&str]| {
+        let mut command = perfreg();
+        command.args(REGISTER).args(HERE).args(more).args(["--server", &server.url]);
+        command.env("PERFREG_RUN_ID", "1").env("PERFREG_FENCE", outer["fence"].to_string());
+        command.output().expect("it starts")
+    };
+    let output = inner(&["--wait", "1h"]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(65) && error.contains("run 1 holds 0.9 at here"), "{error}");
+    assert_eq!(server.http().get("/locations/here").await.json()["waiting"], 0);
+    complete(&server, 1).await;
+    assert_eq!(inner(&["--wait", "1h"]).status.code(), Some(0), "what has ended holds nothing");
+}
+
 /// `register --wait && load`, with a load that notices another one beside it.
 fn pipeline(server: &TestServer, folder: &str) -> Child {
     let line = r#"

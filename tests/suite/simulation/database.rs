@@ -163,8 +163,7 @@ impl Database {
         let highest = before.iter().filter_map(|run| run.fence).max().unwrap_or_default();
         let fences: Vec<i64> = started.iter().filter_map(|run| run.fence).collect();
         // A start that was withdrawn leaves a gap.
-        let grow =
-            fences.iter().fold(Some(highest), |last, fence| last.filter(|last| fence > last).map(|_| *fence)).is_some();
+        let grow = fences.iter().try_fold(highest, |last, fence| (*fence > last).then_some(*fence)).is_some();
         self.trace.check(grow, || format!("after fence {highest} came {fences:?} at {name:?}"));
         for run in &after {
             let stays = was(run).is_none_or(|was| !matches!(was.status, Status::Ended(_)) || was == *run);
