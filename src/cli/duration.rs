@@ -15,6 +15,14 @@ pub fn seconds(text: &str) -> Result<u32, String> {
     u32::try_from(duration.as_secs()).map_err(|_| wrong())
 }
 
+/// As [`seconds`], where none at all would mean nothing.
+pub fn at_least_a_second(text: &str) -> Result<u32, String> {
+    match seconds(text)? {
+        0 => Err("it must be at least 1s".to_owned()),
+        seconds => Ok(seconds),
+    }
+}
+
 /// A duration for a person: `1h 5m`, `12m`, `40s`.
 pub fn describe(duration: SignedDuration) -> String {
     let seconds = duration.as_secs().max(0);

@@ -14,22 +14,18 @@ use std::time::Duration;
 
 use clap::Args;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
-use rustix::process::{
-    Pid, Signal, WaitStatus, getpgid, getpgrp, getpid, getppid, kill_process_group, set_parent_process_death_signal,
-};
+use rustix::process::{Pid, Signal, getpgid, getpgrp, getpid, getppid, set_parent_process_death_signal};
 use rustix::termios::{tcgetpgrp, tcsetpgrp};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::descendants;
+use super::guarding::Guarding;
 use super::load::own_program;
-use super::signals::{NO_SUSPENSION, Signals, exit_code, is_interrupt};
+use super::protocol::{Connection, News};
+use super::signals::Signals;
 use crate::cli::exit::{CANNOT_RUN, NOT_FOUND};
 use crate::cli::output::say;
 
-/// What a command leaves behind may use so long to end.
-const LEFTOVER_GRACE: Duration = Duration::from_secs(2);
 /// `pkill perfreg` must not hit the guard as well.
 const NAME: &std::ffi::CStr = c"load-guard";
 
@@ -39,13 +35,15 @@ pub struct Guard {
     /// Become the command, as the child of this guard.
     #[arg(long, value_name = "PID")]
     child_of: Option<i32>,
+    /// How many seconds what was asked to end may take for it.
+    #[arg(long, value_name = "SECONDS", default_value = "30")]
+    stop_grace: u64,
+    /// What to run where the load did not end by itself.
+    #[arg(long, value_name = "COMMAND")]
+    on_stop: Option<String>,
     #[arg(last = true, required = true)]
     command: Vec<OsString>,
 }
-
-/// What the guard tells its wrapper, a byte each.
-pub const STARTED: u8 = b's';
-pub const INTERRUPTED: u8 = b'i';
 
 impl Guard {
     pub async fn run(self) -> ExitCode {
@@ -68,40 +66,20 @@ impl Guard {
         let socket = io::stdin().as_fd().try_clone_to_owned()?;
         let stdin = receive_stdin(&socket)?;
         let terminal = stdin.try_clone()?;
-        let mut signals = Signals::listen()?;
-        let mut ended = signal(SignalKind::child())?;
+        let (signals, origins) = Signals::listen_with_origins()?;
+        let child_ended = signal(SignalKind::child())?;
         let command = start(&self.command, stdin)?;
-        let socket = StandardUnixStream::from(socket);
-        socket.set_nonblocking(true)?;
-        let (mut orders, mut news) = UnixStream::from_std(socket)?.into_split();
-        let _ = news.write_all(&[STARTED]).await;
-
-        let mut code = exit_code(Signal::KILL.as_raw());
-        let mut grace = Duration::ZERO;
-        loop {
-            tokio::select! {
-                // An interrupt comes before the end that it causes.
-                biased;
-                signal = signals.next() => if signal == Signal::TSTP {
-                    say(NO_SUSPENSION);
-                    let _ = kill_process_group(getpgrp(), Signal::CONT);
-                } else if is_interrupt(signal) {
-                    let _ = news.write_all(&[INTERRUPTED]).await;
-                },
-                _ = ended.recv() => if let Some(status) = status_of(command) {
-                    (code, grace) = (code_of(status), LEFTOVER_GRACE);
-                    break;
-                },
-                // The wrapper never writes: either it has gone, or it wants the load killed.
-                _ = orders.read_u8() => break,
-            }
-        }
-        tokio::select! {
-            () = descendants::end_all(grace) => {}
-            _ = orders.read_u8() => descendants::end_all(Duration::ZERO).await,
-        }
+        let mut wrapper = Connection::new(StandardUnixStream::from(socket))?;
+        wrapper.send(&News::Started).await;
+        let mut guarding = Guarding::new(command, wrapper, (signals, origins), child_ended);
+        let stop_grace = Duration::from_secs(self.stop_grace);
+        let run_on = guarding.until_the_end_of_the_load(stop_grace).await;
         give_back(&terminal, wrappers_group);
-        Ok(code)
+        guarding.run_on_stop(self.on_stop.as_deref(), stop_grace).await;
+        if !run_on.is_empty() {
+            guarding.until_nothing_runs_on().await;
+        }
+        Ok(guarding.code())
     }
 }
 
@@ -131,20 +109,6 @@ fn become_command(command: &[OsString], guard: i32) -> u8 {
     };
     say(&format!("cannot run {}: {error}; {what_to_do}", program.display()));
     code
-}
-
-/// The status of the command if it is among those that have ended.
-fn status_of(command: Pid) -> Option<WaitStatus> {
-    let mut ended = std::iter::from_fn(descendants::next_ended);
-    ended.find_map(|(pid, status)| (pid == command).then_some(status))
-}
-
-fn code_of(status: WaitStatus) -> u8 {
-    match (status.exit_status(), status.terminating_signal()) {
-        (Some(code), _) => u8::try_from(code).unwrap_or(u8::MAX),
-        (None, Some(signal)) => exit_code(signal),
-        (None, None) => u8::MAX,
-    }
 }
 
 /// Gives the terminal back to the wrapper's group, if the load had it.

@@ -9,97 +9,104 @@ use std::os::unix::net::UnixStream as StandardUnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
-use rustix::process::{Pid, Signal, getpgrp, kill_process_group};
+use rustix::process::{Pid, Signal, getpgrp};
 use rustix::termios::{tcgetpgrp, tcsetpgrp};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::{Child, Command};
 
-use super::guard::{INTERRUPTED, STARTED};
+use super::descendants;
+use super::protocol::{Connection, News, Order};
 use super::signals::exit_code;
+
+/// What to start, and how it is ended.
+#[derive(Clone)]
+pub struct Plan {
+    pub command: Vec<OsString>,
+    pub variables: Vec<(&'static str, String)>,
+    pub stop_grace: Duration,
+    pub on_stop: Option<String>,
+}
 
 pub struct Load {
     guard: Child,
     group: Pid,
-    news: OwnedReadHalf,
-    orders: OwnedWriteHalf,
+    connection: Connection,
 }
 
 /// What happens to the load by itself.
 pub enum Change {
-    /// Somebody interrupted it, at the terminal perhaps.
-    Interrupted,
-    /// It has ended, and nothing is left of it.
+    News(News),
+    /// The guard has ended with the exit code of the command, and nothing is left that could be ended.
     Ended(u8),
+    /// Somebody has killed the guard, and so the load was killed as well.
+    GuardKilled {
+        code: u8,
+        run_on: Vec<String>,
+    },
 }
 
 impl Load {
-    /// Starts the command with these further variables, and gives it the terminal.
-    pub async fn start(command: &[OsString], variables: Vec<(&str, String)>) -> io::Result<Self> {
+    /// Starts the command and gives it the terminal.
+    pub async fn start(plan: Plan) -> io::Result<Self> {
+        // Should the guard be killed, its descendants become ours.
+        descendants::adopt()?;
         let (ours, theirs) = StandardUnixStream::pair()?;
-        let guard = Command::new(own_program()?)
-            .arg0("perfreg")
-            .args(["guard", "--"])
-            .args(command)
-            .envs(variables)
-            .stdin(std::process::Stdio::from(std::os::fd::OwnedFd::from(theirs)))
-            .process_group(0)
-            .spawn()?;
+        let mut guard = Command::new(own_program()?);
+        guard.arg0("perfreg").args(["guard", "--stop-grace", &plan.stop_grace.as_secs().to_string()]);
+        guard.args(plan.on_stop.map(|line| format!("--on-stop={line}")));
+        guard.arg("--").args(&plan.command).envs(plan.variables);
+        guard.stdin(std::process::Stdio::from(std::os::fd::OwnedFd::from(theirs))).process_group(0);
+        let guard = guard.spawn()?;
         let group = guard.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         let group = group.ok_or_else(|| io::Error::other("it ended at once"))?;
         give_terminal(group);
         send_stdin(&ours)?;
-        ours.set_nonblocking(true)?;
-        let (mut news, orders) = UnixStream::from_std(ours)?.into_split();
-        // Before the guard has started the command, a signal to the group would not reach it.
-        let _ = news.read_u8().await.is_ok_and(|byte| byte == STARTED);
-        Ok(Self { guard, group, news, orders })
+        let mut connection = Connection::new(ours)?;
+        // Before the guard has started the command, there is nobody to pass a signal on to.
+        let _ = connection.next::<News>().await.is_some_and(|news| news == News::Started);
+        Ok(Self { guard, group, connection })
     }
 
     /// Waits for the next change; after the end there is none.
     pub async fn changed(&mut self) -> io::Result<Change> {
-        loop {
-            match self.news.read_u8().await {
-                Ok(INTERRUPTED) => return Ok(Change::Interrupted),
-                Ok(_) => {}
-                Err(_) => return self.guard.wait().await.map(|status| Change::Ended(self.end(status))),
-            }
+        if let Some(news) = self.connection.next().await {
+            return Ok(Change::News(news));
         }
+        let status = self.guard.wait().await?;
+        Ok(match status.signal() {
+            None => Change::Ended(code_of(status)),
+            Some(signal) => {
+                Change::GuardKilled { code: exit_code(signal), run_on: descendants::kill_all(|_, _| ()).await }
+            }
+        })
     }
 
-    /// The exit code of the command. A guard that was killed could not clean up.
-    fn end(&self, status: ExitStatus) -> u8 {
-        let killed = status.signal().map(|signal| {
-            self.signal(Signal::KILL);
-            exit_code(signal)
-        });
-        killed.or(status.code().and_then(|code| u8::try_from(code).ok())).unwrap_or(u8::MAX)
+    /// Passes a signal on to every process of the load that does not hear it otherwise.
+    pub async fn pass_on(&mut self, signal: Signal) {
+        self.connection.send(&Order::PassOn(signal.as_raw())).await;
     }
 
-    /// Sends a signal to the whole group; the guard in it only takes note.
-    pub fn signal(&self, signal: Signal) {
-        let _ = kill_process_group(self.group, signal);
-    }
-
-    /// Asks the whole group to end. What is stopped would not hear it.
-    pub fn interrupt(&self, signal: Signal) {
-        self.signal(signal);
-        self.signal(Signal::CONT);
+    /// Asks the whole load to end.
+    pub async fn stop(&mut self) {
+        self.connection.send(&Order::Stop).await;
     }
 
     /// Kills everything that the command has started.
     pub async fn kill(&mut self) {
-        let _ = self.orders.shutdown().await;
+        self.connection.send(&Order::Kill).await;
     }
 
     /// Goes on where a shell continued us, perhaps in the foreground now.
-    pub fn go_on(&self) {
+    pub async fn go_on(&mut self) {
         give_terminal(self.group);
-        self.signal(Signal::CONT);
+        self.connection.send(&Order::GoOn).await;
     }
+}
+
+fn code_of(status: ExitStatus) -> u8 {
+    status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
 }
 
 /// The file of this program, even if it was replaced while we waited.

@@ -1,13 +1,20 @@
 //! `perfreg run`: registers, waits, holds the lease around a command, and completes.
 
+mod delivery;
 mod descendants;
 pub mod environment;
+mod forwarders;
 pub mod guard;
+mod guarding;
+mod hearing;
 mod heartbeat;
+mod lines;
 mod load;
 mod name;
 mod program;
 mod progress;
+mod protocol;
+mod remains;
 mod running;
 mod signals;
 mod starting;
@@ -21,9 +28,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use serde::Deserialize;
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
+use self::lines::start_line;
 use self::name::name_of;
 use self::program::Unrunnable;
 pub use self::progress::fit;
@@ -33,11 +42,12 @@ use self::starting::{Start, prepare};
 pub use self::ticket::{Standing, Ticket};
 pub use self::waiting::{Waited, give_back, wait};
 use super::ask::{Limits, SLOWEST_ANSWER, ask_until};
-use super::duration::seconds;
+use super::duration::{at_least_a_second, seconds};
 use super::output::say;
 use super::registration::Registration;
 use super::{ServerUrl, exit};
 use crate::client::{Client, ClientError};
+use crate::wire::decimal::Decimal;
 use crate::wire::execution::ExecutionStatus;
 use crate::wire::register::RegisterRequest;
 
@@ -88,6 +98,13 @@ pub struct Run {
     #[arg(long, env = "PERFREG_STOP_GRACE", hide_env_values = true, value_name = "DURATION", value_parser = seconds,
           default_value = "30s")]
     stop_grace: u32,
+    /// What ends the load where it runs elsewhere, such as in a container: a line for sh, run once if the command did
+    /// not end by itself, for at most --stop-grace (but 10s at least).
+    #[arg(long, env = "PERFREG_ON_STOP", hide_env_values = true, value_name = "COMMAND")]
+    on_stop: Option<String>,
+    /// How long the command may run; then it is stopped as the registry would stop it, with exit code 79.
+    #[arg(long, env = "PERFREG_MAX", hide_env_values = true, value_name = "DURATION", value_parser = at_least_a_second)]
+    max: Option<u32>,
     /// The command and its arguments. Unless --test is given, the test is named as its tool calls it, such as t.js or
     /// plan.jmx, else after the program.
     #[arg(last = true, required = true, value_name = "COMMAND")]
@@ -133,6 +150,10 @@ impl Run {
             url: self.url.server,
             stop_grace: Duration::from_secs(self.stop_grace.into()),
             stop_if_lost: self.if_lost == IfLost::Stop,
+            client: client.clone(),
+            triggered_by: wanted.request.triggered_by.clone(),
+            max: self.max.map(|seconds| Duration::from_secs(seconds.into())),
+            on_stop: self.on_stop.filter(|line| !line.trim().is_empty()),
         };
         let patience = Duration::from_secs(self.retry_for.into());
         let limits = Limits { give_up: Some(Instant::now() + patience), slowest_answer: SLOWEST_ANSWER };
@@ -145,7 +166,8 @@ impl Run {
             Ok(Start::Registered(request)) => RegisterRequest { lease_seconds: Some(self.lease), ..*request },
             Ok(Start::UnderOuterRun(why)) => {
                 say(&why);
-                return running::run_unregistered(rules, &mut signals).await;
+                // The outer run ends what runs elsewhere.
+                return running::run_unregistered(Rules { on_stop: None, ..rules }, &mut signals).await;
             }
             Ok(Start::Refused(why)) => return exit::refuse_for_good(&why),
             Err(error) => return without_registry(&error, self.if_unreachable, rules, &mut signals).await,
@@ -167,7 +189,7 @@ impl Run {
         match registered {
             Ok(standing) => {
                 let ticket = Ticket::new(&client, &standing);
-                admitted(&ticket, standing, request.wait_seconds, &mut signals, rules).await
+                admitted(&ticket, standing, &request, &mut signals, rules).await
             }
             Err(error) => without_registry(&error, self.if_unreachable, rules, &mut signals).await,
         }
@@ -205,19 +227,20 @@ async fn without_registry(
 async fn admitted(
     ticket: &Ticket,
     registered: Standing,
-    wait_seconds: Option<u32>,
+    request: &RegisterRequest,
     signals: &mut Signals,
     rules: Rules,
 ) -> ExitCode {
-    let run_id = ticket.run_id;
+    let known = registered.waits_for.as_ref().map(|room| room.capacity.clone());
     if registered.status == ExecutionStatus::Running {
-        say(&format!("run {run_id} has its share and starts"));
+        let capacity = capacity_of(request, &rules.client).await;
+        say(&start_line(&registered, request, capacity.as_ref(), &rules.url));
         return running::run(ticket, &registered, rules, signals).await;
     }
-    let patience = Duration::from_secs(wait_seconds.unwrap_or_default().into());
+    let patience = Duration::from_secs(request.wait_seconds.unwrap_or_default().into());
     match wait(ticket, registered, patience, signals).await {
         Waited::Admitted(standing) => {
-            say(&format!("run {run_id} has its share now and starts"));
+            say(&start_line(&standing, request, known.as_ref(), &rules.url));
             running::run(ticket, &standing, rules, signals).await
         }
         Waited::Dropped(why) => {
@@ -227,6 +250,17 @@ async fn admitted(
         Waited::Interrupted(signal) => ExitCode::from(exit_code(signal.as_raw())),
         Waited::Unreachable(error) => exit::fail(&error),
     }
+}
+
+/// The capacity of the location, unless the registry takes its time to tell it.
+async fn capacity_of(request: &RegisterRequest, client: &Client) -> Option<Decimal> {
+    #[derive(Deserialize)]
+    struct Capacity {
+        capacity: Decimal,
+    }
+    let location = request.location.as_deref()?;
+    let answer = client.within(LATE_ANSWER, client.location(location)).await.ok()?;
+    answer.read::<Capacity>().ok().map(|location| location.capacity)
 }
 
 /// What is said of a request that takes nothing: it may be meant so, or a variable was forgotten.

@@ -5,6 +5,9 @@ use std::task::Poll;
 use std::{fs, io};
 
 use rustix::process::Signal;
+use signal_hook::iterator::SignalsInfo;
+use signal_hook::iterator::exfiltrator::WithOrigin;
+use signal_hook::low_level::siginfo::Cause;
 use tokio::signal::unix::{self, SignalKind, signal};
 
 use crate::cli::output::say;
@@ -20,11 +23,20 @@ pub struct Signals(Vec<(Signal, unix::Signal)>);
 impl Signals {
     /// Listens from now on. What was ignored stays ignored: nohup and shells mean it so.
     pub fn listen() -> io::Result<Self> {
-        let ignored = ignored();
-        let is_heard = |one: &Signal| ignored >> (one.as_raw() - 1) & 1 == 0;
+        Self::listen_to(heard())
+    }
+
+    /// As [`Self::listen`], together with where each signal comes from.
+    pub fn listen_with_origins() -> io::Result<(Self, Origins)> {
+        let heard = heard();
+        // Before the others, so that where a signal comes from is known once it is heard.
+        let origins = SignalsInfo::new(heard.iter().map(|signal| signal.as_raw()))?;
+        Ok((Self::listen_to(heard)?, Origins(origins)))
+    }
+
+    fn listen_to(heard: Vec<Signal>) -> io::Result<Self> {
         let listen = |one: Signal| Ok((one, signal(SignalKind::from_raw(one.as_raw()))?));
-        let all = INTERRUPTS.into_iter().chain(OTHERS).filter(is_heard);
-        all.map(listen).collect::<io::Result<_>>().map(Self)
+        heard.into_iter().map(listen).collect::<io::Result<_>>().map(Self)
     }
 
     pub async fn next(&mut self) -> Signal {
@@ -50,6 +62,17 @@ impl Signals {
     }
 }
 
+/// Where the signals come from.
+pub struct Origins(SignalsInfo<WithOrigin>);
+
+impl Origins {
+    /// The signals that have come, and whether the kernel sent them, as it does for a key or when the terminal is gone.
+    pub fn come(&mut self) -> Vec<(Signal, bool)> {
+        let come = self.0.pending();
+        come.filter_map(|one| Some((Signal::from_named_raw(one.signal)?, matches!(one.cause, Cause::Kernel)))).collect()
+    }
+}
+
 pub fn is_interrupt(signal: Signal) -> bool {
     INTERRUPTS.contains(&signal)
 }
@@ -59,9 +82,16 @@ pub fn exit_code(signal: i32) -> u8 {
     u8::try_from(128 + signal).unwrap_or(u8::MAX)
 }
 
-/// One bit a signal, as Linux tells them; elsewhere none.
-fn ignored() -> u64 {
+/// The signals that are not ignored.
+fn heard() -> Vec<Signal> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    INTERRUPTS.into_iter().chain(OTHERS).filter(|signal| !is_ignored(*signal, &status)).collect()
+}
+
+/// Whether a process ignores the signal, by its /proc/PID/status, which has a bit for each; elsewhere than on Linux none
+/// does.
+pub fn is_ignored(signal: Signal, status: &str) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    mask >> (signal.as_raw() - 1) & 1 == 1
 }

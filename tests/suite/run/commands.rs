@@ -19,6 +19,9 @@ async fn the_exit_code_of_the_command_is_that_of_run_and_decides_the_outcome() {
         let (code, log) = Run::start(&server.url, &[&["--"], command].concat()).end();
         assert_eq!(code, expected, "{command:?}: {log}");
         assert_eq!(status(&server, run_id).await, outcome, "{command:?}");
+        assert!(
+            log.lines().last().unwrap_or_default().starts_with(&format!("perfreg: run {run_id}: {outcome} after "))
+        );
     }
 }
 
@@ -32,7 +35,8 @@ async fn the_command_is_told_of_its_run_and_has_our_input_and_output_to_itself()
     let (code, log) = run.end();
     let version = std::fs::read_to_string("/proc/version").expect("Linux");
     assert_eq!((code, run.out()), (0, format!("1 1 {}\n{version}", server.url)));
-    assert_eq!(log, "perfreg: run 1 has its share and starts\nproblem\n");
+    let first = format!("): {}/runs/1\nproblem\nperfreg: run 1: success after ", server.url);
+    assert!(log.starts_with("perfreg: run 1 may start at here (0.5") && log.contains(&first), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

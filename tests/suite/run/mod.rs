@@ -1,13 +1,18 @@
 //! `perfreg run` around real commands, against a real server.
 
 mod commands;
+mod maximum;
+mod on_stop;
+mod other_users;
 mod outage;
 mod real_tools;
+mod remote_loads;
 mod signals;
 mod starting;
 mod stopping;
 mod terminal;
 mod waiting;
+mod whole_tree;
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -25,7 +30,7 @@ async fn serve() -> (TestServer, TestDatabase) {
 }
 
 /// Waits until it holds.
-fn until(what: &str, holds: impl Fn() -> bool) {
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let give_up = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < give_up, "{what} does not happen");
@@ -123,6 +128,26 @@ impl Drop for Run {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Everything that descends from a process, parents first.
+fn descendants(ancestor: i64) -> Vec<i64> {
+    let output = Command::new("ps").args(["-A", "-o", "pid=,ppid="]).output().expect("ps runs");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let pairs: Vec<(i64, i64)> = text
+        .lines()
+        .filter_map(|line| {
+            let (pid, parent) = line.trim().split_once(char::is_whitespace)?;
+            Some((pid.parse().ok()?, parent.trim().parse().ok()?))
+        })
+        .collect();
+    let mut found = vec![ancestor];
+    let mut next = 0;
+    while let Some(parent) = found.get(next).copied() {
+        found.extend(pairs.iter().filter(|(_, other)| *other == parent).map(|(pid, _)| *pid));
+        next += 1;
+    }
+    found.split_off(1)
 }
 
 fn contains(text: &[u8], part: &str) -> bool {

@@ -4,11 +4,11 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::{Run, serve, status, stop, until};
+use super::{Run, descendants, serve, status, stop, until};
 use crate::support::server::TestServer;
 
 /// Long enough that only a signal ends it.
-const LONG: &str = "120";
+pub const LONG: &str = "120";
 
 /// What a tool that `./test` installs is called.
 fn tool(name: &str) -> String {
@@ -18,24 +18,25 @@ fn tool(name: &str) -> String {
 }
 
 /// A load of so many seconds, made by each of the tools.
-struct Loads {
+pub struct Loads {
     folder: tempfile::TempDir,
     target: String,
 }
 
 impl Loads {
-    fn on(server: &TestServer) -> Self {
+    pub fn on(server: &TestServer) -> Self {
         Self { folder: tempfile::TempDir::new().expect("a folder"), target: format!("{}/healthz", server.url) }
     }
 
     /// A k6 script whose threshold allows so many failed requests.
-    fn k6(&self, seconds: &str, threshold: &str) -> Vec<String> {
+    pub fn k6(&self, seconds: &str, threshold: &str) -> Vec<String> {
         let path = self.folder.path().join("t.js");
         let target = &self.target;
         let script = format!(
             "import http from 'k6/http';\n\
              export const options = {{ vus: 1, duration: '{seconds}s', thresholds: {{ http_reqs: ['{threshold}'] }} }};\n\
-             export default function () {{ http.get('{target}'); }}\n"
+             export default function () {{ http.get('{target}'); }}\n\
+             export function teardown() {{ console.log('torn down'); }}\n"
         );
         std::fs::write(&path, script).expect("written");
         let path = path.display().to_string();
@@ -55,23 +56,27 @@ impl Loads {
     }
 }
 
-fn start(server: &TestServer, load: &[String]) -> Run {
+pub fn start(server: &TestServer, load: &[String]) -> Run {
     let load: Vec<&str> = load.iter().map(String::as_str).collect();
     Run::start(&server.url, &[&["--location", "here", "--factor", "0.1", "--"], &load[..]].concat())
 }
 
 /// Waits until the tool itself has run for a moment; its own handlers are there then.
-fn until_it_loads(run: &Run, load: &[String]) {
-    let seconds = |pid: &i64| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let fields: Vec<u64> =
-            stat.split_whitespace().skip(13).take(2).filter_map(|field| field.parse().ok()).collect();
-        fields.iter().sum::<u64>()
-    };
-    let is_tool =
-        |pid: &i64| std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|path| path.ends_with(name(load)));
+pub fn until_it_loads(run: &Run, load: &[String]) {
+    until(&format!("a load by {load:?}"), || run.processes().into_iter().any(|pid| makes_load(pid, load)));
+}
+
+/// Whether a tool that descends from this process has run for a moment.
+pub fn has_loaded(ancestor: u32, load: &[String]) -> bool {
+    descendants(ancestor.into()).into_iter().any(|pid| makes_load(pid, load))
+}
+
+fn makes_load(pid: i64, load: &[String]) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields: Vec<u64> = stat.split_whitespace().skip(13).take(2).filter_map(|field| field.parse().ok()).collect();
+    let is_tool = std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|path| path.ends_with(name(load)));
     // In hundredths of a second of processor time.
-    until(&format!("a load by {load:?}"), || run.processes().iter().any(|pid| is_tool(pid) && seconds(pid) > 15));
+    is_tool && fields.iter().sum::<u64>() > 15
 }
 
 fn name(load: &[String]) -> &std::ffi::OsStr {

@@ -39,10 +39,9 @@ async fn every_process_of_the_load_dies_when_the_group_of_the_wrapper_is_killed(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_group_of_the_load_dies_with_a_guard_that_is_killed() {
+async fn every_process_of_the_load_dies_with_a_guard_that_is_killed() {
     let (server, _database) = serve().await;
-    let mut run = Run::start(&server.url, &["--", "sh", "-c", "sleep 300 & echo ready; wait"]);
-    run.until_it_prints("ready");
+    let mut run = start_family(&server.url);
     kill("KILL", run.guard());
     assert_eq!(run.end().0, 137);
     run.until_nothing_is_left();

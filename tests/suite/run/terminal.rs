@@ -10,6 +10,7 @@ use reqwest::Method;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::json;
 
+use super::real_tools::{LONG, Loads, has_loaded};
 use super::{run, serve, status, until};
 use crate::support::server::{TestServer, collect, perfreg, wait_for_exit};
 
@@ -87,6 +88,21 @@ async fn ctrl_c_reaches_the_command_once_and_cancels_the_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_reaches_a_command_that_has_left_the_group_of_the_terminal() {
+    let (server, _database) = serve().await;
+    let loads = Loads::on(&server);
+    let k6 = loads.k6(LONG, "count>0");
+    for leader in ["timeout 600", "setsid --wait"] {
+        let mut terminal = Terminal::run(&server, &format!("exec {leader} {}", k6.join(" ")));
+        until("a load by k6", || has_loaded(terminal.shell.id(), &k6));
+        terminal.type_in("\u{3}");
+        terminal.until_it_shows("http_req");
+        terminal.end("code 105");
+    }
+    assert_eq!(status(&server, 2).await, "cancelled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ctrl_z_does_not_suspend_a_load() {
     let (server, _database) = serve().await;
     let mut terminal = Terminal::run(&server, "echo ready; read line; echo the load read $line");
@@ -109,7 +125,7 @@ async fn a_waiter_sees_one_line_that_is_redrawn_and_begins_with_its_start() {
     until("the second line", || terminal.screen.lock().expect("no panic").matches(line).count() > 1);
     terminal.until_it_shows(" (in 59m); here is");
     server.http().post("/complete", &json!({"run_id": 1, "status": "success"})).await;
-    terminal.until_it_shows("\r\u{1b}[Kperfreg: run 2 has its share now and starts");
+    terminal.until_it_shows("\r\u{1b}[Kperfreg: run 2 may start at here (0.5 of 1): ");
     terminal.until_it_shows("code 0");
 }
 

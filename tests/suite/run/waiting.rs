@@ -29,7 +29,7 @@ async fn it_starts_when_its_turn_has_come() {
     server.http().post("/complete", &json!({"run_id": 1, "status": "success"})).await;
     let (code, log) = run.end();
     assert_eq!((code, run.out().as_str()), (0, "started\n"), "{log}");
-    assert!(log.ends_with("perfreg: run 2 has its share now and starts\n"), "{log}");
+    assert!(log.contains("perfreg: run 2 may start at here (0.9 of 1): http"), "{log}");
     assert_eq!(status(&server, 2).await, "success");
 }
 
