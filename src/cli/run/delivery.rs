@@ -141,8 +141,7 @@ impl Delivered {
     }
 
     fn serve(&mut self, process: &Process, parents: &HashMap<i32, i32>) {
-        let ancestors = std::iter::successors(parents.get(&process.pid), |parent| parents.get(parent));
-        self.served.extend(ancestors);
+        self.served.extend(ancestors(process.pid, parents));
     }
 
     /// A forwarder is signalled only if nothing that it runs could be.
@@ -153,9 +152,17 @@ impl Delivered {
                 self.reached.note(process, descendants::now());
             } else if !self.reached.has(process) {
                 self.send_to(signal, process, &parents);
+                // sudo may signal what its caller may not.
+                if self.reached.has(process) {
+                    self.refused.retain(|other| ancestors(other.pid, &parents).all(|ancestor| ancestor != process.pid));
+                }
             }
         }
     }
+}
+
+fn ancestors(pid: i32, parents: &HashMap<i32, i32>) -> impl Iterator<Item = i32> {
+    std::iter::successors(parents.get(&pid), |parent| parents.get(parent)).copied()
 }
 
 /// Lets those that stand still hear what they were sent.

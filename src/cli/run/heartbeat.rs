@@ -32,13 +32,13 @@ pub enum News {
 pub async fn beat(ticket: Ticket, news: Sender<News>) {
     let third = (ticket.lease.as_secs() / 3).clamp(1, LONGEST_HOLD_SECONDS);
     let hold = u32::try_from(third).unwrap_or_default();
-    let (mut is_stopping, mut is_silent, mut is_overdue) = (false, false, false);
+    let (mut is_silent, mut is_overdue) = (false, false);
+    // Of the stop that is known: until the next change, such as an end by force, it is no news.
+    let mut stopping_version = None;
     let mut heard_at = Instant::now();
     loop {
         let start = Instant::now();
-        // Once the stop is known, a call is no longer held, since that is no news.
-        let heard = ticket.beat(if is_stopping { 0 } else { hold }, None).await;
-        let mut pause = PAUSE;
+        let heard = ticket.beat(hold, stopping_version).await;
         let found = match heard {
             Heard::Over { why, lost } => {
                 let _ = news.send(News::Over { why, lost }).await;
@@ -48,11 +48,11 @@ pub async fn beat(ticket: Ticket, news: Sender<News>) {
                 heard_at = Instant::now();
                 is_overdue = false;
                 let again = std::mem::replace(&mut is_silent, false).then_some(News::HeardAgain);
-                let stop = standing.stop.filter(|_| !is_stopping);
-                is_stopping |= stop.is_some();
-                if is_stopping {
-                    pause = Duration::from_secs(third);
+                let is_known = stopping_version.is_some();
+                if standing.stop.is_some() {
+                    stopping_version = Some(standing.version.unwrap_or_default());
                 }
+                let stop = standing.stop.filter(|_| !is_known);
                 [again, stop.map(News::Stop)]
             }
             Heard::Silence(error) => {
@@ -67,6 +67,6 @@ pub async fn beat(ticket: Ticket, news: Sender<News>) {
                 return;
             }
         }
-        sleep_until(start + pause).await;
+        sleep_until(start + PAUSE).await;
     }
 }
