@@ -144,11 +144,12 @@ impl Delivered {
         self.served.extend(ancestors(process.pid, parents));
     }
 
-    /// A forwarder is signalled only if nothing that it runs could be.
+    /// A forwarder is signalled only if nothing that it runs could be, and a filter if nothing beside it could.
     fn send_to_forwarders(&mut self, signal: Signal, tree: &[Process]) {
         let parents: HashMap<i32, i32> = tree.iter().map(|process| (process.pid, process.parent)).collect();
-        for process in tree.iter().rev().filter(|process| !process.is_dead() && habit(process).is_some()) {
-            if self.served.contains(&process.pid) {
+        for process in tree.iter().rev().filter(|process| !process.is_dead()) {
+            let Some(habit) = habit(process) else { continue };
+            if habit.is_served(process, &self.served) {
                 self.reached.note(process, descendants::now());
             } else if !self.reached.has(process) {
                 self.send_to(signal, process, &parents);

@@ -1,6 +1,9 @@
-//! Programs that run another one and pass on the signals that they hear.
+//! Programs beside a load that need not, or must not, hear a signal which is meant for it.
 //!
-//! A child of such a program would hear a signal twice, once from it, and k6 gives up its summary at the second.
+//! A child of a program that passes signals on would hear one twice, and k6 gives up its summary at the second. And a
+//! summary that goes through tee is lost if tee has ended.
+
+use std::collections::HashSet;
 
 use super::descendants::Process;
 
@@ -9,11 +12,13 @@ use super::descendants::Process;
 pub enum Habit {
     /// Sends it to its child, and some to their whole group besides.
     Forwards,
-    /// Ends by it, and so loses the exit code of its child.
+    /// Ends by it, and so loses the exit code of its child, or what that prints.
     OnlyWaits,
+    /// Ends when its input does; before that, what others print at their end is lost with it.
+    Filters,
 }
 
-const HABITS: [(&str, Habit); 19] = [
+const HABITS: [(&str, Habit); 30] = [
     ("timeout", Habit::Forwards),
     ("sudo", Habit::Forwards),
     ("doas", Habit::Forwards),
@@ -33,9 +38,30 @@ const HABITS: [(&str, Habit); 19] = [
     ("time", Habit::OnlyWaits),
     ("flock", Habit::OnlyWaits),
     ("unshare", Habit::OnlyWaits),
+    ("script", Habit::OnlyWaits),
+    ("unbuffer", Habit::OnlyWaits),
+    ("tee", Habit::Filters),
+    ("cat", Habit::Filters),
+    ("ts", Habit::Filters),
+    ("sed", Habit::Filters),
+    ("grep", Habit::Filters),
+    ("awk", Habit::Filters),
+    ("mawk", Habit::Filters),
+    ("gawk", Habit::Filters),
+    ("jq", Habit::Filters),
 ];
 
-/// The habit of a process that need not hear a signal itself if its child does.
+impl Habit {
+    /// Whether the process need not hear a signal that some descendant of each of `served` has heard.
+    pub fn is_served(self, process: &Process, served: &HashSet<i32>) -> bool {
+        match self {
+            Self::Forwards | Self::OnlyWaits => served.contains(&process.pid),
+            Self::Filters => served.contains(&process.parent),
+        }
+    }
+}
+
+/// The habit of a process that need not hear a signal itself if its child, or what it reads from, does.
 pub fn habit(process: &Process) -> Option<Habit> {
     // npm calls its process "npm run load".
     let name = process.name.split_whitespace().next()?;
