@@ -65,7 +65,7 @@ Exit codes: that of the command, 128 + N if signal N ended it, and otherwise
   69  the registry cannot be reached
   75  refused for now: there is no room, and no --wait
   76  waited in vain
-  79  stopped, since the registry asked for it
+  79  stopped, since the registry asked for it, or --max was reached
   80  stopped, since the registry had given the run up
  126  the command cannot be run; nothing was registered
  127  the command, or its interpreter, was not found; nothing was registered";

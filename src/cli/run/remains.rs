@@ -13,15 +13,17 @@ impl Remains {
         let of_run = share_of.map(|run_id| format!(" of run {run_id}")).unwrap_or_default();
         match (self, share_of) {
             (Self::Processes(processes), share_of) => {
-                let (count, run) = match processes.len() {
-                    1 => ("1 process".to_owned(), "runs"),
-                    more => (format!("{more} processes"), "run"),
+                let (count, run, they_end) = match processes.len() {
+                    1 => ("1 process".to_owned(), "runs", "it ends"),
+                    more => (format!("{more} processes"), "run", "they end"),
                 };
                 let what = format!("{count}{of_run} could not be ended and {run} on: {}", names(processes));
                 share_of.map_or_else(
-                    || format!("{what}: end them by hand"),
+                    || format!("{what}: see to it that {they_end}"),
                     |run_id| {
-                        format!("{what}: the share stays held until they end, or until perfreg cancel {run_id} --force")
+                        format!(
+                            "{what}: the share stays held until {they_end}, or until perfreg cancel {run_id} --force"
+                        )
                     },
                 )
             }
@@ -60,12 +62,12 @@ mod tests {
         let one = Remains::Processes(vec!["k6 (pid 4711, of root)".to_owned()]);
         assert_eq!(
             one.why_the_share_is_kept(Some(7)),
-            "1 process of run 7 could not be ended and runs on: k6 (pid 4711, of root): the share stays held until they \
-             end, or until perfreg cancel 7 --force"
+            "1 process of run 7 could not be ended and runs on: k6 (pid 4711, of root): the share stays held until it \
+             ends, or until perfreg cancel 7 --force"
         );
         let many = Remains::Processes((1..=7).map(|number| format!("k6 (pid {number})")).collect());
         let line = many.why_the_share_is_kept(None);
         assert!(line.starts_with("7 processes could not be ended and run on: k6 (pid 1), k6 (pid 2)"), "{line}");
-        assert!(line.ends_with("k6 (pid 5) and 2 more: end them by hand"), "{line}");
+        assert!(line.ends_with("k6 (pid 5) and 2 more: see to it that they end"), "{line}");
     }
 }

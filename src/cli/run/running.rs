@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use rustix::process::Signal;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -22,6 +23,7 @@ use super::signals::{NO_SUSPENSION, Signals, is_interrupt};
 use super::ticket::{Standing, Ticket};
 use super::{LATE_ANSWER, cannot_start};
 use crate::cli::ask::SLOWEST_ANSWER;
+use crate::cli::duration::describe;
 use crate::cli::exit::{CANNOT_RUN, LOST, STOPPED};
 use crate::cli::output::say;
 use crate::client::Client;
@@ -334,8 +336,8 @@ impl Running {
                 let _ = client.within(SLOWEST_ANSWER, client.cancel(&request)).await;
             }));
         }
-        let max = self.rules.max.unwrap_or_default();
-        let why = format!("the command has run for {}s, as long as --max lets it", max.as_secs());
+        let max = describe(SignedDuration::try_from(self.rules.max.unwrap_or_default()).unwrap_or_default());
+        let why = format!("the command has run for {max}, as long as --max lets it");
         self.stop(Cause::Stopped(MAXIMUM.to_owned()), &why).await;
     }
 }

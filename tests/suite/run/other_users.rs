@@ -54,7 +54,7 @@ async fn a_share_stays_held_while_a_process_that_cannot_be_ended_runs_on() {
     run.until_it_says(&format!("you may not signal sleep (pid {sleeper}, of user {SOMEBODY_ELSE}), so it goes on"));
     run.until_it_says(&format!(
         "1 process of run 1 could not be ended and runs on: sleep (pid {sleeper}, of user {SOMEBODY_ELSE}): the share \
-         stays held until they end, or until perfreg cancel 1 --force"
+         stays held until it ends, or until perfreg cancel 1 --force"
     ));
     assert_eq!(status(&server, 1).await, "running");
     kill("KILL", sleeper);
