@@ -49,6 +49,10 @@ impl OuterRun {
         is_same && is_there && wanted_millionths(request).is_some()
     }
 
+    pub const fn run_id(&self) -> i64 {
+        self.run_id
+    }
+
     /// Whether the share is large enough for what the request asks for.
     pub fn covers(&self, request: &RegisterRequest) -> bool {
         wanted_millionths(request) <= millionths::read(&self.share())

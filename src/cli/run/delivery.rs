@@ -128,10 +128,12 @@ impl Delivered {
     fn send_to(&mut self, signal: Signal, process: &Process, parents: &HashMap<i32, i32>) {
         // A process that ignores the signal has not been asked to end.
         let is_deaf = process.ignores(signal);
+        // Read before, since what the process starts in answer must not seem older than the signal.
+        let heard_at = descendants::now();
         match process.signal(signal) {
             Ok(()) => {
                 if !is_deaf {
-                    self.reached.note(process, descendants::now());
+                    self.reached.note(process, heard_at);
                 }
                 self.serve(process, parents);
             }

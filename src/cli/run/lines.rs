@@ -46,8 +46,8 @@ pub struct End<'a> {
     pub is_interrupted: bool,
 }
 
-pub fn end_line(run_id: Option<i64>, end: &End) -> String {
-    let name = run_id.map_or_else(|| "the load without a registration".to_owned(), |run_id| format!("run {run_id}"));
+/// `name` is what ended, such as "run 7".
+pub fn end_line(name: &str, end: &End) -> String {
     let after = describe(SignedDuration::try_from(end.after).unwrap_or_default());
     let exit = format!("exit code {}", end.code);
     let (word, why) = match (end.cause, end.status) {
@@ -132,7 +132,7 @@ mod tests {
             ),
         ] {
             let end = End { status, code, after: Duration::from_secs(303), cause, is_interrupted };
-            assert_eq!(end_line(Some(7), &end), expected);
+            assert_eq!(end_line("run 7", &end), expected);
         }
     }
 }

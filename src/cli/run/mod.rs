@@ -164,10 +164,11 @@ impl Run {
         };
         let request = match start {
             Ok(Start::Registered(request)) => RegisterRequest { lease_seconds: Some(self.lease), ..*request },
-            Ok(Start::UnderOuterRun(why)) => {
+            Ok(Start::UnderOuterRun { run_id, why }) => {
                 say(&why);
+                let name = format!("the command inside of run {run_id}");
                 // The outer run ends what runs elsewhere.
-                return running::run_unregistered(Rules { on_stop: None, ..rules }, &mut signals).await;
+                return running::run_unregistered(Rules { on_stop: None, ..rules }, &name, &mut signals).await;
             }
             Ok(Start::Refused(why)) => return exit::refuse_for_good(&why),
             Err(error) => return without_registry(&error, self.if_unreachable, rules, &mut signals).await,
@@ -220,7 +221,7 @@ async fn without_registry(
         return exit::fail(error);
     }
     say(&format!("WARNING: {error}; the load starts WITHOUT a registration, as --if-unreachable run says"));
-    running::run_unregistered(rules, signals).await
+    running::run_unregistered(rules, "the load without a registration", signals).await
 }
 
 /// Waits for its turn if it has to, and runs the command.

@@ -96,7 +96,7 @@ pub async fn run(ticket: &Ticket, standing: &Standing, rules: Rules, signals: &m
     let code = running.until_its_end(signals, Some(news)).await;
     beats.abort();
     let status = running.status(code);
-    say(&end_line(Some(ticket.run_id), &running.end(status, code)));
+    say(&end_line(&format!("run {}", ticket.run_id), &running.end(status, code)));
     if running.cause == Some(Cause::Lost) {
         return ExitCode::from(LOST);
     }
@@ -110,13 +110,13 @@ pub async fn run(ticket: &Ticket, standing: &Standing, rules: Rules, signals: &m
     ExitCode::from(running.exit_code(code))
 }
 
-/// Runs the command although nobody knows of it.
-pub async fn run_unregistered(rules: Rules, signals: &mut Signals) -> ExitCode {
+/// Runs a command that has no run of its own at the registry; `name` says what it is when it has ended.
+pub async fn run_unregistered(rules: Rules, name: &str, signals: &mut Signals) -> ExitCode {
     let variables = vec![("PERFREG_URL", rules.url.clone())];
     match Running::start(rules, variables, None).await {
         Ok(mut running) => {
             let code = running.until_its_end(signals, None).await;
-            say(&end_line(None, &running.end(running.status(code), code)));
+            say(&end_line(name, &running.end(running.status(code), code)));
             ExitCode::from(running.exit_code(code))
         }
         Err(error) => cannot_start(&error),

@@ -11,7 +11,7 @@ pub enum Start {
     /// Once the registry has admitted it.
     Registered(Box<RegisterRequest>),
     /// At once, under the share of the run that it is inside of; what to say of that.
-    UnderOuterRun(String),
+    UnderOuterRun { run_id: i64, why: String },
     /// Not at all, since it would wait for itself; what to say of that.
     Refused(String),
 }
@@ -24,7 +24,7 @@ pub async fn prepare(wanted: Wanted, client: &Client, limits: Limits, how: &str)
     let find = async |run_id| ask_until(limits, client, how, async || client.execution(run_id, 0, 0).await).await;
     Ok(match outer_run(&request, find).await? {
         None => Start::Registered(Box::new(request)),
-        Some(outer) if outer.covers(&request) => Start::UnderOuterRun(outer.covered()),
+        Some(outer) if outer.covers(&request) => Start::UnderOuterRun { run_id: outer.run_id(), why: outer.covered() },
         Some(outer) => Start::Refused(outer.refusal()),
     })
 }
