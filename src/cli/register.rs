@@ -9,10 +9,10 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Map, Value};
 use tempfile::NamedTempFile;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
-use super::ask::SLOWEST_ANSWER;
+use super::ask::{Limits, SLOWEST_ANSWER, ask_until};
 use super::duration::seconds;
 use super::nested::outer_run;
 use super::output::{Output, say, write_line};
@@ -20,7 +20,7 @@ use super::registration::{Registration, Wanted};
 use super::run::environment;
 use super::run::{LATE_ANSWER, Signals, Standing, Ticket, Waited, exit_code, give_back, wait};
 use super::{Connection, exit};
-use crate::client::{Client, ClientError};
+use crate::client::{Answer, Client, ClientError};
 use crate::wire::execution::ExecutionStatus;
 use crate::wire::register::RegisterRequest;
 
@@ -41,6 +41,9 @@ Exit codes:
   75  refused for now: there is no room, and no --wait
   76  waited in vain: --wait ran out, or the place was taken away
  130, 143, …  interrupted while it waited; the place was given back";
+
+/// For how long a registry that does not answer is asked again by a test that would wait anyway.
+const RETRY_FOR: Duration = Duration::from_secs(30);
 
 /// Register a test and wait until it may start; only then exit with 0.
 #[derive(Args)]
@@ -100,8 +103,7 @@ async fn admitted(
     // Without a lease heartbeats only keep the place in the queue.
     let lease_seconds = lease_seconds.or(request.wait_seconds.filter(|seconds| *seconds > 0).map(|_| 0));
     let request = RegisterRequest { lease_seconds, ..request };
-    let key = Uuid::new_v4().to_string();
-    let mut registering = pin!(client.within(SLOWEST_ANSWER, client.register_once(&request, &key)));
+    let mut registering = pin!(register(client, &request));
     let answer = tokio::select! {
         answer = &mut registering => answer,
         signal = signals.interrupt() => {
@@ -124,7 +126,7 @@ async fn admitted(
         say(&refusal);
         return Err(ExitCode::from(exit::REFUSED_FOR_GOOD));
     }
-    let lease_token = standing.lease_token.clone();
+    let (run_id, lease_token) = (standing.run_id, standing.lease_token.clone());
     let patience = Duration::from_secs(request.wait_seconds.unwrap_or_default().into());
     match wait(&ticket, standing, patience, signals).await {
         Waited::Admitted(standing) => Ok(Standing { lease_token, ..*standing }),
@@ -133,8 +135,23 @@ async fn admitted(
             Err(ExitCode::from(exit::WAITED_IN_VAIN))
         }
         Waited::Interrupted(signal) => Err(ExitCode::from(exit_code(signal.as_raw()))),
-        Waited::Unreachable(error) => Err(exit::fail(&error)),
+        Waited::Unreachable(error) => {
+            say(&format!("run {run_id} may have started without being told; perfreg cancel {run_id} ends it"));
+            Err(exit::fail(&error))
+        }
     }
+}
+
+/// Registers. One that waits is asked again while nobody answers: if it has started meanwhile, nobody else knows of it.
+async fn register(client: &Client, request: &RegisterRequest) -> Result<Answer, ClientError> {
+    let key = Uuid::new_v4().to_string();
+    let call = async || client.register_once(request, &key).await;
+    if request.wait_seconds.is_none_or(|seconds| seconds == 0) {
+        return client.within(SLOWEST_ANSWER, call()).await;
+    }
+    let limits = Limits { give_up: Some(Instant::now() + RETRY_FOR), slowest_answer: SLOWEST_ANSWER };
+    let how = format!("trying again for {}s", RETRY_FOR.as_secs());
+    ask_until(limits, client, &how, call).await
 }
 
 /// Why to wait would never end, if this is inside of a run that holds what it waits for.
