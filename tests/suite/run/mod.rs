@@ -1,6 +1,7 @@
 //! `perfreg run` around real commands, against a real server.
 
 mod commands;
+mod field;
 mod maximum;
 mod on_stop;
 mod other_users;
