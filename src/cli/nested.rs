@@ -96,29 +96,7 @@ fn wanted_millionths(request: &RegisterRequest) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-
-    fn request(location: Option<&str>, factor: Option<&str>) -> RegisterRequest {
-        RegisterRequest {
-            repo: "shop/web".to_owned(),
-            lac: "default".to_owned(),
-            stream: "main".to_owned(),
-            test: "t.js".to_owned(),
-            r#type: "performance".to_owned(),
-            environment: "prod".to_owned(),
-            triggered_by: "ana".to_owned(),
-            factor: factor.map(str::to_owned),
-            dashboard_url: None,
-            location: location.map(str::to_owned),
-            wait_seconds: None,
-            priority: None,
-            lease_seconds: None,
-            expected_seconds: None,
-            extra: BTreeMap::new(),
-        }
-    }
 
     fn outer() -> OuterRun {
         OuterRun {
@@ -132,12 +110,14 @@ mod tests {
 
     #[test]
     fn a_run_is_the_outer_one_only_while_it_holds_the_same_location() {
-        let half = request(Some("nest"), Some("0.5"));
+        let half = RegisterRequest::example(Some("nest"), Some("0.5"));
         assert!(outer().holds_for(&half, Some("7")) && outer().holds_for(&half, None));
         assert!(!outer().holds_for(&half, Some("8")), "a run of another registry has another fence");
-        for other in
-            [request(Some("nets"), Some("0.5")), request(None, Some("0.5")), request(Some("nest"), Some("much"))]
-        {
+        for other in [
+            RegisterRequest::example(Some("nets"), Some("0.5")),
+            RegisterRequest::example(None, Some("0.5")),
+            RegisterRequest::example(Some("nest"), Some("much")),
+        ] {
             assert!(!outer().holds_for(&other, Some("7")), "{other:?}");
         }
         assert!(!OuterRun { status: ExecutionStatus::Success, ..outer() }.holds_for(&half, Some("7")));
@@ -148,7 +128,7 @@ mod tests {
         for (factor, is_covered) in
             [(None, true), (Some("0.6"), true), (Some("6e-1"), true), (Some("0.600001"), false), (Some("10"), false)]
         {
-            assert_eq!(outer().covers(&request(Some("nest"), factor)), is_covered, "{factor:?}");
+            assert_eq!(outer().covers(&RegisterRequest::example(Some("nest"), factor)), is_covered, "{factor:?}");
         }
     }
 }

@@ -67,6 +67,31 @@ pub struct RegisterRequest {
     pub extra: BTreeMap<String, Value>,
 }
 
+#[cfg(test)]
+impl RegisterRequest {
+    /// The least that can be asked for of a location.
+    #[must_use]
+    pub fn example(location: Option<&str>, factor: Option<&str>) -> Self {
+        Self {
+            repo: "shop/web".to_owned(),
+            lac: "default".to_owned(),
+            stream: "main".to_owned(),
+            test: "t.js".to_owned(),
+            r#type: "performance".to_owned(),
+            environment: "prod".to_owned(),
+            triggered_by: "ana".to_owned(),
+            factor: factor.map(str::to_owned),
+            dashboard_url: None,
+            location: location.map(str::to_owned),
+            wait_seconds: None,
+            priority: None,
+            lease_seconds: None,
+            expected_seconds: None,
+            extra: BTreeMap::new(),
+        }
+    }
+}
+
 /// A number, or its text.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(untagged)]

@@ -69,26 +69,6 @@ mod tests {
         serde_json::from_str(r#"{"run_id": 7, "status": "running"}"#).expect("what the registry says")
     }
 
-    fn request(location: Option<&str>, factor: Option<&str>) -> RegisterRequest {
-        RegisterRequest {
-            repo: "shop".to_owned(),
-            lac: "default".to_owned(),
-            stream: "main".to_owned(),
-            test: "t.js".to_owned(),
-            r#type: "performance".to_owned(),
-            environment: "prod".to_owned(),
-            triggered_by: "ana".to_owned(),
-            factor: factor.map(str::to_owned),
-            dashboard_url: None,
-            location: location.map(str::to_owned),
-            wait_seconds: None,
-            priority: None,
-            lease_seconds: None,
-            expected_seconds: None,
-            extra: std::collections::BTreeMap::new(),
-        }
-    }
-
     #[test]
     fn the_first_line_says_where_it_runs_and_where_to_look() {
         let one = Decimal::new("1".to_owned());
@@ -105,7 +85,10 @@ mod tests {
             (None, Some("0.5"), None, "http://h", "run 7 may start: http://h/runs/7"),
             (None, None, None, "https://u:p@h/perfreg/?a#b", "run 7 may start: https://h/perfreg/runs/7"),
         ] {
-            assert_eq!(start_line(&standing(), &request(location, factor), capacity, server), expected);
+            assert_eq!(
+                start_line(&standing(), &RegisterRequest::example(location, factor), capacity, server),
+                expected
+            );
         }
     }
 
