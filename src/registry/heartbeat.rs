@@ -9,6 +9,7 @@ use super::{Registry, RegistryError, token};
 use crate::domain::admission::Command;
 use crate::domain::answer::{Answer, Room};
 use crate::domain::execution::{Execution, RunId};
+use crate::domain::lease::TokenHash;
 
 #[derive(Clone, Debug)]
 pub enum Beaten {
@@ -39,12 +40,29 @@ impl Registry {
         receipt: Option<&str>,
         hold: Duration,
     ) -> Result<Beaten, RegistryError> {
+        let hold_seconds = u32::try_from(hold.as_secs()).unwrap_or(u32::MAX);
+        self.hear(run_id, lease_token, receipt, |token| Command::Beat { run_id, token, hold_seconds }).await
+    }
+
+    /// Takes a heartbeat of a waiter that was held, to tell it at once what became of it.
+    ///
+    /// # Errors
+    /// If the database did not answer.
+    pub async fn tell(&self, run_id: RunId, lease_token: &str, receipt: Option<&str>) -> Result<Beaten, RegistryError> {
+        self.hear(run_id, lease_token, receipt, |token| Command::Tell { run_id, token }).await
+    }
+
+    async fn hear(
+        &self,
+        run_id: RunId,
+        lease_token: &str,
+        receipt: Option<&str>,
+        command: impl FnOnce(TokenHash) -> Command,
+    ) -> Result<Beaten, RegistryError> {
         // Whatever is needed to answer is there before anything is decided.
         self.receipt_key().await?;
         let token = token::hash(lease_token);
-        let hold_seconds = u32::try_from(hold.as_secs()).unwrap_or(u32::MAX);
-        let beat = Command::Beat { run_id, token: token.clone(), hold_seconds };
-        beaten(self.submit_about(run_id, beat, Some(&token), receipt).await?)
+        beaten(self.submit_about(run_id, command(token.clone()), Some(&token), receipt).await?)
     }
 
     /// Notes that the call of a waiter broke off that was last heard of then: others may start before it.

@@ -25,6 +25,7 @@ impl Batch {
                 settled(self.cancel(*run_id, &stop, *force))
             }
             Command::Beat { run_id, token, hold_seconds } => self.beat(*run_id, token, *hold_seconds),
+            Command::Tell { run_id, token } => self.beat(*run_id, token, 0),
             Command::BreakOff { run_id, heard_at } => {
                 self.call_broke_off(*run_id, *heard_at);
                 settled(Answer::Swept)

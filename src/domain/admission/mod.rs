@@ -75,6 +75,11 @@ pub enum Command {
         token: TokenHash,
         hold_seconds: u32,
     },
+    /// A waiter that was held is alive, and is to be told what became of it. As [`Command::Beat`], but nobody has it wait.
+    Tell {
+        run_id: RunId,
+        token: TokenHash,
+    },
     /// The call of a waiter broke off that was last heard of then.
     BreakOff {
         run_id: RunId,
@@ -102,6 +107,7 @@ impl Command {
             Self::Complete { run_id, .. }
             | Self::Cancel { run_id, .. }
             | Self::Beat { run_id, .. }
+            | Self::Tell { run_id, .. }
             | Self::BreakOff { run_id, .. } => Some(*run_id),
             Self::TakeBack { receipt, .. } => Some(receipt.run_id),
             Self::Register(_) | Self::Plan(_) | Self::SetLocation { .. } | Self::Sweep => None,
@@ -157,7 +163,7 @@ impl Snapshot {
     /// Whether somebody may have to be told who holds the location.
     fn may_show_room(&self, commands: &[Command], now: Timestamp) -> bool {
         let plans = commands.iter().any(|command| matches!(command, Command::Plan(_)));
-        let beats = commands.iter().any(|command| matches!(command, Command::Beat { .. }));
+        let beats = commands.iter().any(|command| matches!(command, Command::Beat { .. } | Command::Tell { .. }));
         let sets = commands.iter().any(|command| matches!(command, Command::SetLocation { .. }));
         let factors = commands.iter().filter_map(|command| match command {
             Command::Register(registration) => Some(registration.factor()),

@@ -245,6 +245,7 @@ pub fn any_command() -> impl Strategy<Value = Command> {
         4 => (known(), outcome).prop_map(|(run_id, outcome)| complete(run_id, outcome)),
         3 => known().prop_map(beat),
         2 => (known(), 0..=30_u32).prop_map(|(run_id, hold)| held(run_id, hold)),
+        1 => known().prop_map(|run_id| Command::Tell { run_id: RunId(run_id), token: token() }),
         2 => (known(), 0..200_i64).prop_map(|(run_id, heard)| broken(run_id, after(heard))),
         2 => (known(), any::<bool>()).prop_map(|(run_id, force)| cancel(run_id, force)),
         1 => (state, 0..200_i64).prop_map(|(state, until)| set_gate(state, Some(after(until)))),

@@ -67,7 +67,7 @@ pub async fn heartbeat(
                 beaten = Beaten::Alive(Arc::unwrap_or_clone(execution), None);
             }
             // A waiter is told its new place, or its start once it is saved that it was told.
-            _ => beaten = registry.heartbeat(run_id, &token, receipt.as_deref(), Duration::ZERO).await?,
+            _ => beaten = registry.tell(run_id, &token, receipt.as_deref()).await?,
         }
         call.as_mut().map(HeldCall::end);
     }
