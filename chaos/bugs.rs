@@ -19,11 +19,11 @@ struct Bug {
 /// A run of a few busy locations without faults.
 const BUSY: Bug = Bug { name: "", faults: "none", seconds: 10, locations: 4, weights: Weights::ORDINARY };
 const LEASED: Weights =
-    Weights { plain: 20, keyed: 5, forgotten: 40, most_forgotten: 6, gates: false, ..Weights::ORDINARY };
+    Weights { plain: 200, keyed: 50, forgotten: 400, most_forgotten: 6, gates: false, ..Weights::ORDINARY };
 const KEYED: Weights =
-    Weights { plain: 5, keyed: 60, twin: 30, waiting: 0, leased: 5, forgotten: 0, ..Weights::ORDINARY };
+    Weights { plain: 50, keyed: 600, twin: 300, waiting: 0, leased: 50, forgotten: 0, ..Weights::ORDINARY };
 const WAITING: Weights =
-    Weights { plain: 10, keyed: 0, twin: 0, waiting: 60, forgotten: 0, gates: false, ..Weights::ORDINARY };
+    Weights { plain: 100, keyed: 0, twin: 0, waiting: 600, forgotten: 0, gates: false, ..Weights::ORDINARY };
 
 const BUGS: &[Bug] = &[
     Bug { name: "sum-before-lock", ..BUSY },

@@ -110,22 +110,39 @@ impl Caller {
                 first = world.now();
             }
         };
-        let call = Call {
-            client: self.id,
-            location: self.place,
-            sent: first,
-            answered: world.now(),
-            attempts,
-            server,
-            is_held: !message.hold.is_zero(),
-            ask,
-            answer: outcome.answer.clone(),
-        };
-        self.calls.push(call);
-        if self.calls.len() >= KEPT {
-            world.keep(&mut self.calls);
-        }
+        self.write_down(ask, message, first, (attempts, server), outcome.answer.clone());
         outcome
+    }
+
+    /// Sends it once, and hangs up unless there is an answer in time.
+    pub async fn call_for(&mut self, time: Duration, ask: Ask, message: &Message) -> Outcome {
+        let world = Arc::clone(&self.world);
+        let _under_way = world.places[usize::from(self.place)].calls.read().await;
+        let (sent, replica) = (world.now(), self.random.usize(..world.replicas.len()));
+        let outcome = match timeout(time, self.attempt(replica, message)).await {
+            Ok(Some(reply)) => answers::read(&ask, &reply, |time| world.moment(time)),
+            Ok(None) => Outcome::of(Answer::Unknown),
+            Err(_) => Outcome::of(Answer::HungUp),
+        };
+        world.operations.fetch_add(1, Ordering::Relaxed);
+        self.write_down(ask, message, sent, (1, replica), outcome.answer.clone());
+        outcome
+    }
+
+    fn write_down(
+        &mut self,
+        ask: Ask,
+        message: &Message,
+        sent: Moment,
+        (attempts, server): (u16, usize),
+        answer: Answer,
+    ) {
+        let (client, location, answered) = (self.id, self.place, self.world.now());
+        let is_held = !message.hold.is_zero();
+        self.calls.push(Call { client, location, sent, answered, attempts, server, is_held, ask, answer });
+        if self.calls.len() >= KEPT {
+            self.world.keep(&mut self.calls);
+        }
     }
 
     /// The answer, if there is one.
@@ -136,7 +153,7 @@ impl Caller {
             let stream = TcpStream::connect(address).await.ok()?;
             stream.set_nodelay(true).ok()?;
             let (sender, connection) = handshake(TokioIo::new(stream)).await.ok()?;
-            // Its end is seen by whoever waits for an answer.
+            // Its end is seen by whoever waits for an answer, and it ends with the one who waits.
             tokio::spawn(connection);
             *slot = Some(sender);
         }

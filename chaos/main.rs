@@ -9,6 +9,7 @@ mod caller;
 mod check;
 mod failover;
 mod faults;
+mod gone;
 mod keepers;
 mod options;
 mod postgres;

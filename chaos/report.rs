@@ -7,12 +7,14 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use crate::check::lives::Lives;
 use crate::check::{Answer, Evidence, Moment, SECOND, Verdict};
 
 /// So many are printed of each checker.
 const MOST_SHOWN: usize = 3;
 
 pub fn summary(evidence: &Evidence, operations: u64, seconds: u64) {
+    let lives = Lives::new(evidence);
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for call in &evidence.calls {
         *counts.entry(kind(&call.answer)).or_default() += 1;
@@ -23,12 +25,20 @@ pub fn summary(evidence: &Evidence, operations: u64, seconds: u64) {
         evidence.faults.len(),
         evidence.runs.len()
     );
-    println!("calls: {}\n", counts.join(", "));
+    println!("calls: {}", counts.join(", "));
+    let passed_over = lives.all().iter().flat_map(|life| life.passed_over()).count();
+    let happened = |kind: &str| evidence.events.iter().filter(|event| event.what == kind).count();
+    let (withdrawn, recovered) = (happened("start_withdrawn"), happened("recovered"));
+    println!(
+        "{withdrawn} starts were withdrawn, {passed_over} waiters were passed over, \
+         {recovered} waiters and runs were heard of again\n"
+    );
 }
 
 const fn kind(answer: &Answer) -> &'static str {
     match answer {
         Answer::Unknown => "unknown",
+        Answer::HungUp => "hung up",
         Answer::Unavailable => "unavailable",
         Answer::Running { .. } => "running",
         Answer::Queued { .. } => "queued",

@@ -14,8 +14,10 @@ const RUNS: &str = "SELECT run_id, location, CAST(extra AS TEXT), status, factor
 const LOCATIONS: &str =
     "SELECT name, capacity_millionths, used_millionths, running, waiting, leased, state FROM perfreg_locations";
 /// Those that are judged; there are many more.
-const EVENTS: &str = "SELECT at, kind, run_id, asked_by FROM perfreg_events
-     WHERE kind IN ('queued', 'started', 'ended', 'location_set')";
+const EVENTS: &str = "SELECT at, kind, run_id, asked_by,
+     CASE WHEN kind = 'start_withdrawn' THEN CAST(facts AS TEXT) END FROM perfreg_events
+     WHERE kind IN ('queued', 'started', 'start_withdrawn', 'suspect', 'recovered', 'stop_requested', 'ended', 'location_set')
+     ORDER BY number";
 
 /// A value of a row, of either database.
 enum Cell {
@@ -70,9 +72,16 @@ pub async fn read(url: &str, world: &World, evidence: &mut Evidence) -> Result<(
             what: row[1].text().unwrap_or_default().to_owned(),
             run_id: row[2].number(),
             op,
+            fence: row[4].text().and_then(fence),
         });
     }
+    // Everything at one location happens at times that only grow.
+    evidence.events.sort_by_key(|event| event.at);
     Ok(())
+}
+
+fn fence(facts: &str) -> Option<i64> {
+    serde_json::from_str::<Value>(facts).ok()?["fence"].as_i64()
 }
 
 fn run(row: &[Cell], world: &World) -> Option<Execution> {

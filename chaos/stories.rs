@@ -8,26 +8,29 @@ use tokio::time::sleep;
 
 use crate::caller::{Caller, Message, Outcome};
 use crate::check::{Answer, Ask, Registration, Status};
+use crate::gone;
 
 /// The shortest there is.
-const LEASE_SECONDS: u32 = 10;
+pub const LEASE_SECONDS: u32 = 10;
 /// Of those who do not want to be given up.
-const LONG_LEASE_SECONDS: u32 = 600;
-const LONGEST_HOLD: Duration = Duration::from_secs(20);
+pub const LONG_LEASE_SECONDS: u32 = 600;
+pub const LONGEST_HOLD: Duration = Duration::from_secs(20);
 
 /// One who was admitted, or waits.
-struct Test {
-    run_id: i64,
-    token: Option<String>,
+pub struct Test {
+    pub run_id: i64,
+    pub token: Option<String>,
     /// The version that is known; whoever is held without one may be told of its end only.
-    version: Option<i64>,
+    pub version: Option<i64>,
 }
 
 /// Lives through one test after the other until the end.
 pub async fn live(mut caller: Caller) {
     while !caller.world.is_ending() {
         let weights = caller.world.weights;
-        let kinds = [weights.plain, weights.keyed, weights.twin, weights.waiting, weights.leased, weights.forgotten];
+        let known = [weights.plain, weights.keyed, weights.twin, weights.waiting, weights.leased, weights.forgotten];
+        let gone = [weights.killed, weights.stalled, weights.polling];
+        let kinds = [&known[..], &gone[..]].concat();
         let mut choice = caller.random.u32(..kinds.iter().sum::<u32>());
         let kind = kinds.iter().position(|weight| {
             let is_it = choice < *weight;
@@ -40,13 +43,16 @@ pub async fn live(mut caller: Caller) {
             Some(2) => twins(&mut caller).await,
             Some(3) => waiting(&mut caller).await,
             Some(4) => leased(&mut caller).await,
-            _ => forgotten(&mut caller).await,
+            Some(5) => forgotten(&mut caller).await,
+            Some(6) => gone::killed(&mut caller).await,
+            Some(7) => gone::stalled(&mut caller).await,
+            _ => gone::polling(&mut caller).await,
         }
     }
 }
 
 /// What a test asks for, before it says how.
-fn registration(caller: &mut Caller) -> Registration {
+pub fn registration(caller: &mut Caller) -> Registration {
     let (op, factors) = (caller.world.next_op(), caller.place().factors);
     let factor = factors.pick(&mut caller.random);
     Registration { op, factor, wait_seconds: 0, priority: 5, lease_seconds: None, has_key: false }
@@ -66,7 +72,7 @@ fn message(caller: &Caller, registration: &Registration) -> Message {
     Message { key, is_repeatable: *has_key, ..Message::post("/register", body) }
 }
 
-async fn register(caller: &mut Caller, registration: &Registration) -> Outcome {
+pub async fn register(caller: &mut Caller, registration: &Registration) -> Outcome {
     let message = message(caller, registration);
     register_with(caller, registration, &message).await
 }
@@ -83,16 +89,16 @@ async fn register_with(caller: &mut Caller, registration: &Registration, message
 }
 
 /// A short time, up to so many milliseconds.
-async fn pause(caller: &mut Caller, most: u64) {
+pub async fn pause(caller: &mut Caller, most: u64) {
     sleep(Duration::from_millis(caller.random.u64(0..=most))).await;
 }
 
-async fn run(caller: &mut Caller) {
+pub async fn run(caller: &mut Caller) {
     let most = caller.world.weights.longest_run;
     pause(caller, most).await;
 }
 
-async fn plain(caller: &mut Caller) {
+pub async fn plain(caller: &mut Caller) {
     let registration = registration(caller);
     let outcome = register(caller, &registration).await;
     if let Answer::Running { run_id, .. } = outcome.answer {
@@ -164,7 +170,7 @@ async fn waiting(caller: &mut Caller) {
         return plain(caller).await;
     }
     let (wait_seconds, priority) = (caller.random.u32(1..=8), caller.random.u8(4..=6));
-    let lease_seconds = Some(LONG_LEASE_SECONDS);
+    let lease_seconds = Some(lease_of_waiter(caller));
     let registration = Registration { wait_seconds, priority, lease_seconds, has_key: true, ..registration(caller) };
     caller.place().waiters.fetch_add(1, Ordering::SeqCst);
     let outcome = register(caller, &registration).await;
@@ -181,8 +187,19 @@ async fn waiting(caller: &mut Caller) {
     }
 }
 
+/// Some have a lease only for the queue.
+pub fn lease_of_waiter(caller: &mut Caller) -> u32 {
+    if caller.random.u8(..4) == 0 { 0 } else { LONG_LEASE_SECONDS }
+}
+
+/// The test as its client knows it once it was answered so: without a lease nobody has to prove anything.
+pub fn as_told(test: Test, answer: &Answer) -> Test {
+    let is_leased = !matches!(answer, Answer::Running { lease_expires_at: None, .. });
+    Test { token: test.token.filter(|_| is_leased), ..test }
+}
+
 /// The test, if it runs in the end.
-async fn wait_for_turn(caller: &mut Caller, test: Test) -> Option<Test> {
+pub async fn wait_for_turn(caller: &mut Caller, test: Test) -> Option<Test> {
     if caller.random.u8(..12) == 0 {
         pause(caller, 500).await;
         // If it has just started, it is asked to stop.
@@ -191,7 +208,7 @@ async fn wait_for_turn(caller: &mut Caller, test: Test) -> Option<Test> {
     }
     loop {
         match beat(caller, &test, LONGEST_HOLD).await {
-            Answer::Running { .. } => return Some(test),
+            answer @ Answer::Running { .. } => return Some(as_told(test, &answer)),
             Answer::Queued { .. } => {}
             _ => return None,
         }
@@ -264,20 +281,24 @@ async fn haunt(ghost: &mut Caller, test: &Test) {
     complete(ghost, test, Status::Success, false).await;
 }
 
-async fn look(caller: &mut Caller, run_id: i64) -> Answer {
+pub async fn look(caller: &mut Caller, run_id: i64) -> Answer {
     caller.call(Ask::Look { run_id }, &Message::get(format!("/executions/{run_id}"))).await.answer
 }
 
-async fn beat(caller: &mut Caller, test: &Test, hold: Duration) -> Answer {
+pub async fn beat(caller: &mut Caller, test: &Test, hold: Duration) -> Answer {
+    let message = heartbeat(test, hold);
+    caller.call(Ask::Beat { run_id: test.run_id }, &message).await.answer
+}
+
+pub fn heartbeat(test: &Test, hold: Duration) -> Message {
     let Test { run_id, token, version } = test;
     let token = token.as_deref().unwrap_or_default();
     let version = version.map(|version| format!(r#","version":{version}"#)).unwrap_or_default();
     let body = format!(r#"{{"run_id":{run_id},"lease_token":"{token}","wait_seconds":{}{version}}}"#, hold.as_secs());
-    let message = Message { hold, ..Message::post("/heartbeat", body) };
-    caller.call(Ask::Beat { run_id: *run_id }, &message).await.answer
+    Message { hold, ..Message::post("/heartbeat", body) }
 }
 
-async fn end(caller: &mut Caller, test: &Test) {
+pub async fn end(caller: &mut Caller, test: &Test) {
     let status = if caller.random.u8(..5) == 0 { Status::Failure } else { Status::Success };
     match caller.random.u8(..20) {
         0 => drop(cancel(caller, test, true).await),

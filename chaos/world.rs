@@ -36,6 +36,12 @@ pub struct Weights {
     pub waiting: u32,
     pub leased: u32,
     pub forgotten: u32,
+    /// Those that hang up while they wait, and are gone.
+    pub killed: u32,
+    /// Those that hang up while they wait, and come back.
+    pub stalled: u32,
+    /// Those that ask now and then whether they may start.
+    pub polling: u32,
     /// How many forgotten runs there may be at a location.
     pub most_forgotten: usize,
     /// Milliseconds for which a run goes on at the most.
@@ -45,12 +51,15 @@ pub struct Weights {
 
 impl Weights {
     pub const ORDINARY: Self = Self {
-        plain: 40,
-        keyed: 25,
-        twin: 3,
-        waiting: 15,
-        leased: 15,
-        forgotten: 2,
+        plain: 400,
+        keyed: 250,
+        twin: 30,
+        waiting: 150,
+        leased: 150,
+        forgotten: 20,
+        killed: 10,
+        stalled: 15,
+        polling: 5,
         most_forgotten: 2,
         longest_run: 40,
         gates: true,
@@ -69,6 +78,9 @@ pub struct Place {
     pub takes_no_waiters: AtomicBool,
     pub waiters: AtomicUsize,
     pub forgotten: AtomicUsize,
+    /// How many there are that hang up.
+    pub fickle: AtomicUsize,
+    pub polling: AtomicUsize,
     /// Registrations of which nobody knows whether they happened.
     pub orphans: Mutex<HashSet<u64>>,
 }
@@ -112,6 +124,8 @@ impl Place {
             takes_no_waiters: AtomicBool::default(),
             waiters: AtomicUsize::default(),
             forgotten: AtomicUsize::default(),
+            fickle: AtomicUsize::default(),
+            polling: AtomicUsize::default(),
             orphans: Mutex::default(),
         }
     }

@@ -50,7 +50,7 @@ fn registered(call: &Call, registration: &Registration, lives: &Lives<'_>, verdi
             let is_right = saved.is_some_and(|life| {
                 life.run.run_id == *run_id
                     && life.run.factor == registration.factor
-                    && life.run.lease_seconds == registration.lease_seconds
+                    && is_leased_as_asked(life, registration)
                     && life.run.location == call.location
             });
             verdict.judge(is_right, call.sent, call.location, || {
@@ -74,10 +74,18 @@ fn registered(call: &Call, registration: &Registration, lives: &Lives<'_>, verdi
     }
 }
 
+/// A lease that is only for the queue is gone once the start was told.
+fn is_leased_as_asked(life: &Life<'_>, registration: &Registration) -> bool {
+    let lease = life.run.lease_seconds;
+    let is_over = registration.lease_seconds == Some(0) && lease.is_none();
+    lease == registration.lease_seconds || (is_over && life.run.fence.is_some())
+}
+
 /// What was said of a run must be what the database says, or what it said before it ended.
 fn told(call: &Call, life: Option<&Life<'_>>, verdict: &mut Verdict) {
     let Some(life) = life else {
-        let says_something = !matches!(call.answer, Answer::Unknown | Answer::Unavailable | Answer::NotFound);
+        let says_something =
+            !matches!(call.answer, Answer::Unknown | Answer::HungUp | Answer::Unavailable | Answer::NotFound);
         verdict.judge(!says_something, call.sent, call.location, || format!("it is not in the database: {call:?}"));
         return;
     };
@@ -85,6 +93,10 @@ fn told(call: &Call, life: Option<&Life<'_>>, verdict: &mut Verdict) {
     let is_right = match &call.answer {
         Answer::Ended { status, reason } | Answer::EndedOtherwise { status, reason } => {
             run.status == *status && run.end_reason == *reason
+        }
+        // Whoever only looks may see a start that is withdrawn; one that was told is the last.
+        Answer::Running { fence, .. } if matches!(call.ask, Ask::Look { .. }) => {
+            life.starts().any(|start| start.fence == *fence)
         }
         Answer::Running { fence, .. } => run.fence == Some(*fence),
         Answer::NotFound | Answer::WrongToken | Answer::NotStarted => false,
@@ -101,7 +113,8 @@ fn told(call: &Call, life: Option<&Life<'_>>, verdict: &mut Verdict) {
 fn ends_only_if_asked(life: &Life<'_>, verdict: &mut Verdict) {
     let run = life.run;
     let by_itself = run.end_reason.is_some();
-    let may = !run.status.has_ended() || by_itself || life.end_sent.is_some();
+    // One that was asked to stop before it knew of its start ends when that would be withdrawn.
+    let may = !run.status.has_ended() || by_itself || life.end_sent.is_some() || life.may_end_unasked();
     verdict.judge(may, run.start, run.location, || format!("nobody ended {run:?}"));
     let fits = match run.end_reason.as_deref() {
         None => true,

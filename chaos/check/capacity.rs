@@ -1,14 +1,14 @@
 //! Over-admission: at no instant do the factors that run at a location reach its capacity.
 
 use super::lives::{Life, Lives};
-use super::{Evidence, Moment, SECOND, Verdict};
+use super::{Evidence, Execution, Moment, SECOND, Verdict};
 
-/// By the clients' own clock: a test runs for certain from the answer that says so until a call is
+/// By the clients' own clock: a test runs for certain from the answer that tells it so until a call is
 /// sent that may end it, or until its lease may have run out.
 pub fn as_clients_saw_it(evidence: &Evidence, lives: &Lives<'_>) -> Verdict {
     let mut verdict = Verdict::new("over-admission, as clients saw it");
     let intervals = lives.all().iter().filter_map(|life| {
-        let begin = life.seen_running?;
+        let begin = life.told?;
         let end = [life.end_sent, surely_leased_until(life)].into_iter().flatten().min().unwrap_or(Moment::MAX);
         Some(Interval { location: life.run.location, begin, end, factor: life.run.factor, run_id: life.run.run_id })
     });
@@ -17,14 +17,12 @@ pub fn as_clients_saw_it(evidence: &Evidence, lives: &Lives<'_>) -> Verdict {
 }
 
 /// By the times that the registry itself recorded.
-pub fn as_recorded(evidence: &Evidence) -> Verdict {
+/// A start that was withdrawn counts until then.
+pub fn as_recorded(evidence: &Evidence, lives: &Lives<'_>) -> Verdict {
     let mut verdict = Verdict::new("over-admission, as recorded");
-    let intervals = evidence.runs.iter().filter(|run| run.fence.is_some()).map(|run| Interval {
-        location: run.location,
-        begin: run.start,
-        end: run.end.unwrap_or(Moment::MAX),
-        factor: run.factor,
-        run_id: run.run_id,
+    let intervals = lives.all().iter().flat_map(|life| {
+        let Execution { location, factor, run_id, .. } = *life.run;
+        life.starts().map(move |start| Interval { location, begin: start.at, end: start.until, factor, run_id })
     });
     sweep(evidence, intervals.collect(), &mut verdict);
     verdict

@@ -2,12 +2,10 @@
 
 use super::capacity::surely_leased_until;
 use super::lives::Lives;
-use super::{Answer, Ask, Evidence, Moment, SECOND, Verdict};
+use super::{Answer, Ask, Evidence, Moment, SECOND, SLACK, Verdict};
 
 /// Between the database's clock and that of the clients.
 const TOLERANCE: Moment = SECOND / 5;
-/// How much later than due a run is given up at the latest, where nothing is broken.
-const SLACK: Moment = 8 * SECOND;
 
 pub fn check(evidence: &Evidence, lives: &Lives<'_>) -> Verdict {
     let mut verdict = Verdict::new("leases");
@@ -18,14 +16,14 @@ pub fn check(evidence: &Evidence, lives: &Lives<'_>) -> Verdict {
                 format!("it was given up {} us early: {run:?}, heard {:?}", deadline - end, life.heard)
             });
         }
-        let Some(lease) = run.lease_seconds.filter(|_| run.fence.is_some()) else { continue };
+        // One that does not know of its start and is to stop has ended before.
+        let is_leased = run.fence.is_some() && !life.may_end_unasked();
+        let Some(lease) = run.lease_seconds.filter(|lease| *lease > 0 && is_leased) else { continue };
         // Nobody knows of a later sign of life than this.
         let Some(last) = life.last_sign.map(|sign| sign.max(run.start)) else { continue };
         let due = last + 2 * Moment::from(lease) * SECOND;
         let end = run.end.unwrap_or(Moment::MAX);
-        let is_judged = evidence.is_calm(last, due + SLACK)
-            && evidence.calls.last().is_some_and(|call| call.answered > due + SLACK);
-        if is_judged {
+        if evidence.is_calm(last, due + SLACK) && evidence.goes_on_after(due + SLACK) {
             verdict.judge(end <= due + SLACK, due, run.location, || format!("it was never given up: {run:?}"));
         }
     }

@@ -1,16 +1,16 @@
 //! Linearizability: at every location there is an order of all calls, true to real time, in which the
 //! rule gives exactly the answers that the clients got. Porcupine looks for it.
 //!
-//! A location's history is cut where no call is under way and nobody waits, since it is known there
-//! what runs; each piece is checked by itself.
+//! A location's history is cut where no call is under way and nobody waits who is not passed over, since it is known
+//! there what runs; each piece is checked by itself.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use porcupine_rs::{CheckResult, Operation, check_operations_timeout};
 
-use super::lives::{Life, Lives};
+use super::lives::{Life, Lives, Start};
 use super::model::{Context, LocationModel, Op, Runner, State};
 use super::{Answer, Ask, Call, Evidence, Moment, SECOND, Status, Verdict};
 
@@ -22,30 +22,33 @@ const LITTLE_PATIENCE: Duration = Duration::from_secs(2);
 /// database gives it: the longest freeze, and the time-outs behind it.
 const LATE: Moment = 60 * SECOND;
 
-/// The starts at a location, and when somebody knew at the latest of each, or of one after it.
-struct Starts(Vec<(Moment, Moment)>);
+/// The starts and ends at a location, and when somebody knew at the latest of each, or of one after it.
+struct News(Vec<(Moment, Moment)>);
 
-impl Starts {
+impl News {
     fn new(here: &[&Life<'_>]) -> Self {
-        let started = here.iter().filter(|life| life.run.fence.is_some());
-        let mut starts: Vec<(Moment, Moment)> =
-            started.map(|life| (life.run.start, life.seen_running.unwrap_or(Moment::MAX))).collect();
-        starts.sort_unstable();
+        let starts = here.iter().filter_map(|life| Some((life.run.fence.map(|_| life.run.start)?, life.seen_running?)));
+        let ends = here.iter().filter_map(|life| Some((life.run.end?, life.seen_ended?)));
+        let mut news: Vec<(Moment, Moment)> = starts.chain(ends).collect();
+        news.sort_unstable();
         let mut known = Moment::MAX;
-        for (_, seen) in starts.iter_mut().rev() {
+        for (_, seen) in news.iter_mut().rev() {
             known = known.min(*seen);
             *seen = known;
         }
-        Self(starts)
+        Self(news)
     }
 
     /// When what the database gives this time had come into effect at the latest. Everything at a location happens
-    /// under one lock, so that whoever is told of a later start is told after it.
+    /// under one lock, so that whoever is told of a later start or end is told after it.
     fn latest(&self, time: Moment) -> Moment {
-        let next = self.0.partition_point(|(start, _)| *start <= time);
+        let next = self.0.partition_point(|(at, _)| *at <= time);
         self.0.get(next).map_or(Moment::MAX, |(_, seen)| *seen).min(time + LATE)
     }
 }
+
+/// How far the database's clock may be ahead of the clients'.
+const EARLY: Moment = SECOND / 5;
 
 struct Step {
     client: u32,
@@ -65,13 +68,14 @@ pub fn check(evidence: &Evidence, lives: &Lives<'_>, is_hopeful: bool) -> Verdic
 
 fn check_location(evidence: &Evidence, lives: &Lives<'_>, location: u16, patience: Duration, verdict: &mut Verdict) {
     let here: Vec<&Life<'_>> = lives.all().iter().filter(|life| life.run.location == location).collect();
-    let runners: HashMap<i64, Runner> = here.iter().map(|life| (life.run.run_id, runner(life))).collect();
-    let context = Arc::new(Context { capacity: evidence.capacities[usize::from(location)], runners });
-    let mut steps = steps(evidence, lives, &here, location);
+    let context = Arc::new(context(evidence.capacities[usize::from(location)], &here));
+    let news = News::new(&here);
+    let mut steps = steps(evidence, lives, &here, &news, location);
     // What is not in the database is lost, which others say.
     steps.retain(|step| step.op.run_id().is_none_or(|run_id| context.runners.contains_key(&run_id)));
     steps.sort_by_key(|step| step.call);
-    let waits: Vec<(Moment, Moment)> = here.iter().filter_map(|life| waited(life)).collect();
+    let waits: Vec<(Moment, Moment)> = here.iter().flat_map(|life| waits(life, &news)).collect();
+    let silent: Vec<&Life<'_>> = here.iter().copied().filter(|life| !life.absent.is_empty()).collect();
     let (mut state, mut begin) = (State::default(), 0);
     for end in cuts(&steps, waits) {
         let piece = &steps[begin..end];
@@ -82,7 +86,8 @@ fn check_location(evidence: &Evidence, lives: &Lives<'_>, location: u16, patienc
             let until = piece.iter().map(|step| step.end).filter(|end| *end < Moment::MAX).max().unwrap_or(at);
             format!("{count} calls until {}.{:03} s have no order: {result:?}", until / SECOND, until % SECOND / 1_000)
         });
-        state = state_after(piece, state, &context);
+        let until = steps.get(end).map_or(Moment::MAX, |next| next.call);
+        state = state_after(piece, state, &Silence::at(until, &silent), &context);
         begin = end;
     }
 }
@@ -106,30 +111,53 @@ fn check_piece(piece: &[Step], state: &State, context: &Arc<Context>, patience: 
     check_operations_timeout(&history, patience)
 }
 
-/// What runs after all of these, whose order does not matter since nobody waits.
-fn state_after(piece: &[Step], mut state: State, context: &Context) -> State {
-    for step in piece {
-        let started = match &step.op {
-            Op::Start { run_id, .. } => Some(*run_id),
-            Op::Wait { run_id, .. } => context.runners[run_id].fence.map(|_| *run_id),
-            _ => None,
-        };
-        if let Some(run_id) = started {
-            state.running.insert(run_id);
-            state.fence = state.fence.max(context.runners[&run_id].fence.unwrap_or_default());
-        }
-        // Gates are set by one client, one after the other.
-        if let Op::Gate { is_open } = step.op {
-            state.is_closed = !is_open;
+/// What is known, where the history is cut, of those who were ever passed over.
+struct Silence {
+    /// Those who are so then.
+    absent: HashSet<i64>,
+    /// The fence of each one's last start so far.
+    fences: HashMap<i64, Option<i64>>,
+}
+
+impl Silence {
+    fn at(moment: Moment, ever_silent: &[&Life<'_>]) -> Self {
+        let is_absent = |life: &Life<'_>| life.absent.iter().any(|(from, until)| *from < moment && moment <= *until);
+        let last = |life: &Life<'_>| life.starts().take_while(|start| start.at - EARLY < moment).last();
+        Self {
+            absent: ever_silent.iter().filter(|life| is_absent(life)).map(|life| life.run.run_id).collect(),
+            fences: ever_silent.iter().map(|life| (life.run.run_id, last(life).map(|start| start.fence))).collect(),
         }
     }
+}
+
+/// What runs after all of these, whose order does not matter since nobody waits who could start.
+fn state_after(piece: &[Step], before: State, silence: &Silence, context: &Context) -> State {
+    let State { mut is_closed, fence, running: mut known, queue, .. } = before;
+    known.extend(queue);
+    for step in piece {
+        match &step.op {
+            Op::Start { run_id } | Op::Wait { run_id, .. } => drop(known.insert(*run_id)),
+            // Gates are set by one client, one after the other.
+            Op::Gate { is_open } => is_closed = !is_open,
+            _ => {}
+        }
+    }
+    let last_fence = |run_id: &i64| match silence.fences.get(run_id) {
+        Some(fence) => *fence,
+        None => context.runners[run_id].fences.last().copied(),
+    };
+    let fence = known.iter().filter_map(last_fence).max().unwrap_or_default().max(fence);
     for step in piece {
         if let Op::End { run_id } = &step.op {
-            state.running.remove(run_id);
+            known.remove(run_id);
         }
     }
-    state.used = state.running.iter().map(|run_id| context.runners[run_id].factor).sum();
-    state
+    let silent: BTreeSet<i64> = known.iter().copied().filter(|run_id| silence.absent.contains(run_id)).collect();
+    let mut queue: Vec<i64> = silent.iter().copied().collect();
+    queue.sort_by_key(|run_id| context.arrival(*run_id));
+    known.retain(|run_id| !silent.contains(run_id) && last_fence(run_id).is_some());
+    let used = known.iter().map(|run_id| context.runners[run_id].factor).sum();
+    State { is_closed, used, fence, running: known, queue, silent }
 }
 
 /// Before which steps nothing is under way, and nobody waits; the last is behind all.
@@ -159,35 +187,52 @@ fn cuts(steps: &[Step], mut waits: Vec<(Moment, Moment)>) -> Vec<usize> {
 
 const SHORTEST: usize = 64;
 
-fn runner(life: &Life<'_>) -> Runner {
-    let run = life.run;
-    Runner { factor: run.factor, fence: run.fence, priority: run.priority }
+fn context(capacity: i64, here: &[&Life<'_>]) -> Context {
+    let runner = |life: &Life<'_>| {
+        let fences = life.starts().map(|start| start.fence).collect();
+        Runner { factor: life.run.factor, priority: life.run.priority, queued: life.run.queued, fences }
+    };
+    let runners = here.iter().map(|life| (life.run.run_id, runner(life))).collect();
+    let start = |life: &&Life<'_>| life.starts().map(|start| (start.fence, life.run.run_id)).collect::<Vec<_>>();
+    let mut starts: Vec<(i64, i64)> = here.iter().flat_map(start).collect();
+    starts.sort_unstable();
+    Context { capacity, runners, starts }
 }
 
-/// From when to when it may have waited.
-fn waited(life: &Life<'_>) -> Option<(Moment, Moment)> {
-    life.run.queued?;
-    let left = [life.seen_running, life.seen_ended].into_iter().flatten().min();
-    let recorded = if life.run.fence.is_some() { Some(life.run.start) } else { life.run.end };
-    Some((life.asked(), left.or(recorded.map(|time| time + LATE)).unwrap_or(Moment::MAX)))
+/// From when to when it may have stood in the queue and not been passed over.
+fn waits(life: &Life<'_>, news: &News) -> Vec<(Moment, Moment)> {
+    if life.run.queued.is_none() {
+        return Vec::new();
+    }
+    let left = [life.seen_running, life.seen_ended].into_iter().flatten().min().unwrap_or(Moment::MAX);
+    let ends = life.starts().map(|start| start.at).chain(life.absent.iter().map(|(from, _)| *from)).chain(life.run.end);
+    let mut ends: Vec<Moment> = ends.collect();
+    ends.sort_unstable();
+    let begins = life.absent.iter().filter(|(_, until)| *until < Moment::MAX).map(|(_, until)| *until);
+    let wait = |(asked, begin): (Moment, Moment)| {
+        let end = ends.iter().find(|end| **end >= begin);
+        (asked, end.map_or(Moment::MAX, |end| news.latest(*end)).min(left))
+    };
+    let first = std::iter::once((life.asked(), life.run.queued.unwrap_or_default()));
+    first.chain(begins.map(|begin| (begin - EARLY, begin))).map(wait).collect()
 }
 
-fn steps(evidence: &Evidence, lives: &Lives<'_>, here: &[&Life<'_>], location: u16) -> Vec<Step> {
+fn steps(evidence: &Evidence, lives: &Lives<'_>, here: &[&Life<'_>], news: &News, location: u16) -> Vec<Step> {
     let gates: HashMap<u64, Moment> = evidence.events.iter().filter_map(|event| Some((event.op?, event.at))).collect();
-    let starts = Starts::new(here);
     let mut steps = Vec::new();
     for call in evidence.calls.iter().filter(|call| call.location == location) {
-        if let Some((op, end)) = step(call, lives, &gates, &starts) {
+        if let Some((op, end)) = step(call, lives, &gates, news) {
             steps.push(Step { client: call.client, call: call.sent, end: end.max(call.sent), op });
         }
     }
-    steps.extend(here.iter().filter_map(|life| end_by_itself(life, &starts)));
+    steps.extend(here.iter().filter_map(|life| end_by_itself(life, news)));
+    steps.extend(here.iter().flat_map(|life| silence(life, news)));
     steps
 }
 
 /// What the call did, and when it had done so at the latest. Nothing is known of one without an
 /// answer, unless the database tells.
-fn step(call: &Call, lives: &Lives<'_>, gates: &HashMap<u64, Moment>, starts: &Starts) -> Option<(Op, Moment)> {
+fn step(call: &Call, lives: &Lives<'_>, gates: &HashMap<u64, Moment>, news: &News) -> Option<(Op, Moment)> {
     let known = |op| Some((op, call.answered));
     match (&call.ask, &call.answer) {
         (Ask::Register(registration), Answer::Refused(room)) => {
@@ -204,25 +249,25 @@ fn step(call: &Call, lives: &Lives<'_>, gates: &HashMap<u64, Moment>, starts: &S
         }
         (Ask::Register(registration), Answer::Unknown) => {
             let life = lives.of_op(registration.op)?;
-            let latest = starts.latest(life.run.queued.unwrap_or(life.run.start));
+            let latest = news.latest(life.run.queued.unwrap_or(life.run.start));
             let seen = [life.seen_running, life.seen_ended].into_iter().flatten().min();
             let run_id = life.run.run_id;
             let op = if life.run.queued.is_some() { Op::Wait { run_id, room: None } } else { Op::Start { run_id } };
             Some((op, seen.map_or(latest, |seen| seen.min(latest))))
         }
         (Ask::SetGate { is_open, .. }, Answer::GateSet) => known(Op::Gate { is_open: *is_open }),
-        (Ask::SetGate { op, is_open }, _) => Some((Op::Gate { is_open: *is_open }, starts.latest(*gates.get(op)?))),
+        (Ask::SetGate { op, is_open }, _) => Some((Op::Gate { is_open: *is_open }, news.latest(*gates.get(op)?))),
         (Ask::Complete { run_id, .. } | Ask::Cancel { run_id, .. }, Answer::Ended { .. }) => {
             known(Op::End { run_id: *run_id })
         }
         (Ask::Complete { run_id, status }, Answer::Unknown) => {
             let life = lives.of_run(*run_id)?;
             let may = life.run.status == *status && life.run.end_reason.is_none();
-            unknown_end(life, may, starts)
+            unknown_end(life, may, news)
         }
         (Ask::Cancel { run_id, .. }, Answer::Unknown) => {
             let life = lives.of_run(*run_id)?;
-            unknown_end(life, life.run.status == Status::Cancelled && life.run.end_reason.is_none(), starts)
+            unknown_end(life, life.run.status == Status::Cancelled && life.run.end_reason.is_none(), news)
         }
         (Ask::Beat { run_id } | Ask::Look { run_id }, Answer::Ended { .. })
         | (
@@ -230,29 +275,49 @@ fn step(call: &Call, lives: &Lives<'_>, gates: &HashMap<u64, Moment>, starts: &S
             Answer::EndedOtherwise { .. },
         ) => known(Op::SeeEnded { run_id: *run_id }),
         (_, Answer::Running { run_id, .. }) | (Ask::Cancel { run_id, .. }, Answer::Stopping) => {
-            known(Op::SeeRunning { run_id: *run_id })
+            let fence = if let Answer::Running { fence, .. } = call.answer { Some(fence) } else { None };
+            known(Op::SeeRunning { run_id: *run_id, fence })
         }
         (_, Answer::Queued { run_id, room }) => known(Op::SeeQueued { run_id: *run_id, room: room.clone() }),
         _ => None,
     }
 }
 
-fn unknown_end(life: &Life<'_>, may: bool, starts: &Starts) -> Option<(Op, Moment)> {
+fn unknown_end(life: &Life<'_>, may: bool, news: &News) -> Option<(Op, Moment)> {
     let end = life.run.end?;
-    may.then(|| (Op::End { run_id: life.run.run_id }, seen_end(life, end, starts)))
+    may.then(|| (Op::End { run_id: life.run.run_id }, seen_end(life, end, news)))
 }
 
-fn seen_end(life: &Life<'_>, end: Moment, starts: &Starts) -> Moment {
-    let latest = starts.latest(end);
+fn seen_end(life: &Life<'_>, end: Moment, news: &News) -> Moment {
+    let latest = news.latest(end);
     life.seen_ended.map_or(latest, |seen| seen.min(latest))
 }
 
-/// The end of one that was lost, or waited too long, which nobody asked for.
-fn end_by_itself(life: &Life<'_>, starts: &Starts) -> Option<Step> {
+/// The end of one that was lost, or waited too long, or was to stop before it knew of its start.
+fn end_by_itself(life: &Life<'_>, news: &News) -> Option<Step> {
     let (run, end) = (life.run, life.run.end?);
-    run.end_reason.as_ref()?;
-    let seen = seen_end(life, end, starts);
+    if run.end_reason.is_none() && !life.may_end_unasked() {
+        return None;
+    }
+    let seen = seen_end(life, end, news);
     // Whether that was too early is for others to say.
     let call = life.asked().max(end - SECOND).min(seen);
     Some(Step { client: u32::MAX, call, end: seen, op: Op::End { run_id: run.run_id } })
+}
+
+/// That it was passed over, that it was heard of again, and that its starts were withdrawn.
+fn silence(life: &Life<'_>, news: &News) -> Vec<Step> {
+    let run_id = life.run.run_id;
+    let step = |at: Moment, op: Op| {
+        let end = news.latest(at);
+        Step { client: u32::MAX, call: life.asked().max(at - EARLY).min(end), end, op }
+    };
+    let withdraw = |start: &Start| step(start.until, Op::Withdraw { run_id, fence: start.fence });
+    let recovered = life.absent.iter().filter(|(_, until)| *until < life.run.end.unwrap_or(Moment::MAX));
+    life.withdrawn
+        .iter()
+        .map(withdraw)
+        .chain(life.passed_over().map(|at| step(at, Op::PassOver { run_id })))
+        .chain(recovered.map(|(_, until)| step(*until, Op::Recover { run_id })))
+        .collect()
 }

@@ -2,15 +2,17 @@
 
 use std::collections::HashMap;
 
-use super::{Answer, Ask, Call, Evidence, Execution, Moment};
+use super::{Answer, Ask, Call, Event, Evidence, Execution, Moment, Status};
 
 /// One run: what is saved of it, and what its clients saw.
 #[derive(Debug)]
 pub struct Life<'evidence> {
     pub run: &'evidence Execution,
     pub register: Option<&'evidence Call>,
-    /// When somebody was first told that it runs.
+    /// When somebody first saw it run, for good: a start that is withdrawn may be seen as well.
     pub seen_running: Option<Moment>,
+    /// When its own client was first told so, by a register or a heartbeat.
+    pub told: Option<Moment>,
     /// When somebody was first told that it has ended.
     pub seen_ended: Option<Moment>,
     /// When the first call was sent that could end it.
@@ -19,12 +21,50 @@ pub struct Life<'evidence> {
     pub heard: Option<Moment>,
     /// When the last sign of life was sent, acknowledged or not.
     pub last_sign: Option<Moment>,
+    /// Its starts that reached nobody, in their order.
+    pub withdrawn: Vec<Start>,
+    /// From when until when it was passed over while it waited.
+    pub absent: Vec<(Moment, Moment)>,
+    /// When it was asked to stop.
+    pub stop_asked: Option<Moment>,
+}
+
+/// A start, and until when the run ran by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Start {
+    pub at: Moment,
+    pub until: Moment,
+    pub fence: i64,
 }
 
 impl Life<'_> {
     /// When it was asked for; nobody knows it of a run that no client registered.
     pub fn asked(&self) -> Moment {
         self.register.map_or(Moment::MIN, |call| call.sent)
+    }
+
+    /// All its starts, in their order; only the last of them may be one that was not withdrawn.
+    pub fn starts(&self) -> impl Iterator<Item = Start> + use<'_> {
+        let until = self.run.end.unwrap_or(Moment::MAX);
+        let last = self.run.fence.map(|fence| Start { at: self.run.start, until, fence });
+        self.withdrawn.iter().copied().chain(last)
+    }
+
+    /// When it was passed over while it stood in the queue, and not because a start was withdrawn.
+    pub fn passed_over(&self) -> impl Iterator<Item = Moment> + use<'_> {
+        let is_withdrawn = |at: Moment| self.withdrawn.iter().any(|start| start.until == at);
+        self.absent.iter().map(|(from, _)| *from).filter(move |from| !is_withdrawn(*from))
+    }
+
+    /// Whether it was passed over then, the first and the last moment included.
+    pub fn is_absent(&self, moment: Moment) -> bool {
+        self.absent.iter().any(|(from, until)| (*from..=*until).contains(&moment))
+    }
+
+    /// Whether it may end by itself and without a reason: it waited, was started, and was asked to stop before it knew.
+    pub fn may_end_unasked(&self) -> bool {
+        let is_cancelled = self.run.status == Status::Cancelled && self.run.end_reason.is_none();
+        is_cancelled && self.run.queued.is_some() && self.stop_asked.is_some()
     }
 
     pub fn is_lost(&self) -> bool {
@@ -44,10 +84,14 @@ impl<'evidence> Lives<'evidence> {
             run,
             register: None,
             seen_running: None,
+            told: None,
             seen_ended: None,
             end_sent: None,
             heard: None,
             last_sign: None,
+            withdrawn: Vec::new(),
+            absent: Vec::new(),
+            stop_asked: None,
         };
         let mut lives = Self {
             all: evidence.runs.iter().map(life).collect(),
@@ -57,7 +101,36 @@ impl<'evidence> Lives<'evidence> {
         for call in &evidence.calls {
             lives.note(call);
         }
+        lives.note_events(&evidence.events);
         lives
+    }
+
+    /// Events are in the order in which they happened to each run.
+    fn note_events(&mut self, events: &[Event]) {
+        // The starts that are not withdrawn, as far as one has read.
+        let mut running: HashMap<usize, Moment> = HashMap::new();
+        for event in events {
+            let Some(index) = event.run_id.and_then(|run_id| self.by_run_id.get(&run_id).copied()) else { continue };
+            let life = &mut self.all[index];
+            match event.what.as_str() {
+                "started" => drop(running.insert(index, event.at)),
+                "start_withdrawn" => {
+                    let (at, fence) = (running.remove(&index).unwrap_or(event.at), event.fence.unwrap_or_default());
+                    life.withdrawn.push(Start { at, until: event.at, fence });
+                    life.absent.push((event.at, Moment::MAX));
+                }
+                // A run that missed a heartbeat is suspect as well, and runs on.
+                "suspect" if life.run.queued.is_some() && !running.contains_key(&index) => {
+                    life.absent.push((event.at, Moment::MAX));
+                }
+                "stop_requested" => earlier(&mut life.stop_asked, event.at),
+                _ => {}
+            }
+            let is_back = matches!(event.what.as_str(), "started" | "recovered" | "ended");
+            if let Some((_, until)) = life.absent.last_mut().filter(|(_, until)| is_back && *until == Moment::MAX) {
+                *until = event.at;
+            }
+        }
     }
 
     pub fn all(&self) -> &[Life<'evidence>] {
@@ -97,9 +170,12 @@ impl<'evidence> Lives<'evidence> {
             later(&mut life.last_sign, call.answered);
         }
         match &call.answer {
+            // A start that is withdrawn may be seen by those who only look.
+            Answer::Running { fence, .. } if life.run.fence.is_some_and(|last| last != *fence) => {}
             Answer::Running { .. } => {
                 earlier(&mut life.seen_running, call.answered);
                 if is_sign {
+                    earlier(&mut life.told, call.answered);
                     later(&mut life.heard, call.sent);
                 }
             }

@@ -5,6 +5,7 @@
 
 pub mod acknowledged;
 pub mod capacity;
+pub mod gone;
 pub mod leases;
 pub mod linear;
 pub mod lives;
@@ -22,6 +23,8 @@ use lives::Lives;
 /// Microseconds since the begin.
 pub type Moment = i64;
 pub const SECOND: Moment = 1_000_000;
+/// How much later than due something happens by itself at the latest, where nothing is broken.
+const SLACK: Moment = 8 * SECOND;
 /// For so long after a fault things may still be slow: a connection that is half-open is given up after 10 s.
 const RECOVERY: Moment = 12 * SECOND;
 
@@ -89,6 +92,8 @@ impl Status {
 pub enum Answer {
     /// It may or may not have happened.
     Unknown,
+    /// The client hung up before there was an answer.
+    HungUp,
     /// It has not happened: 503, and the sentence that nothing was changed.
     Unavailable,
     /// It runs.
@@ -183,6 +188,8 @@ pub struct Event {
     pub run_id: Option<i64>,
     /// Of whoever set a gate.
     pub op: Option<u64>,
+    /// Of a start that was withdrawn.
+    pub fence: Option<i64>,
 }
 
 /// While something was broken on purpose.
@@ -213,6 +220,11 @@ impl Evidence {
     /// Whether nothing was broken from `begin` to `end`.
     pub fn is_calm(&self, begin: Moment, end: Moment) -> bool {
         self.faults.iter().all(|fault| fault.end.saturating_add(RECOVERY) < begin || end < fault.begin)
+    }
+
+    /// Whether calls were still made then, so that whatever was due had to happen.
+    pub fn goes_on_after(&self, moment: Moment) -> bool {
+        self.calls.last().is_some_and(|call| call.answered > moment)
     }
 }
 
@@ -257,14 +269,15 @@ pub fn judge(evidence: &Evidence) -> Vec<Verdict> {
     let lives = Lives::new(evidence);
     let mut verdicts = vec![
         capacity::as_clients_saw_it(evidence, &lives),
-        capacity::as_recorded(evidence),
+        capacity::as_recorded(evidence, &lives),
         refusals::check(evidence, &lives),
         acknowledged::check(evidence, &lives),
         numbers::check(evidence, &lives),
-        queue::check(evidence),
+        queue::check(evidence, &lives),
         leases::check(evidence, &lives),
         wakeups::check(evidence, &lives),
-        rows::check(evidence),
+        gone::check(evidence, &lives),
+        rows::check(evidence, &lives),
     ];
     let is_hopeful = verdicts.iter().all(|verdict| verdict.violations.is_empty());
     verdicts.push(linear::check(evidence, &lives, is_hopeful));

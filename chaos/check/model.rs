@@ -6,21 +6,42 @@ use std::sync::Arc;
 
 use porcupine_rs::Model;
 
-use super::Room;
+use super::{Moment, Room};
 
 /// What does not change about a run.
 #[derive(Clone, Debug)]
 pub struct Runner {
     pub factor: i64,
-    /// There is none if it never started.
-    pub fence: Option<i64>,
     pub priority: u8,
+    /// When it came to the queue, if it ever waited.
+    pub queued: Option<Moment>,
+    /// Of its starts, in their order.
+    pub fences: Vec<i64>,
 }
 
 /// What does not change about a location.
 pub struct Context {
     pub capacity: i64,
     pub runners: HashMap<i64, Runner>,
+    /// The fences that were given here, in their order, each with the run that it was given to.
+    pub starts: Vec<(i64, i64)>,
+}
+
+impl Context {
+    /// Whose turn it is after this fence, and the fence of that start.
+    fn next_start(&self, fence: i64) -> Option<(i64, i64)> {
+        self.starts.get(self.starts.partition_point(|(earlier, _)| *earlier <= fence)).copied()
+    }
+
+    /// The fence of the run's last start up to this one.
+    fn fence_of(&self, run_id: i64, latest: i64) -> Option<i64> {
+        self.runners[&run_id].fences.iter().copied().rfind(|fence| *fence <= latest)
+    }
+
+    /// In the order of the arrivals.
+    pub fn arrival(&self, run_id: i64) -> (Option<Moment>, i64) {
+        (self.runners[&run_id].queued, run_id)
+    }
 }
 
 impl fmt::Debug for Context {
@@ -38,6 +59,8 @@ pub struct State {
     pub running: BTreeSet<i64>,
     /// In the order of the arrivals.
     pub queue: Vec<i64>,
+    /// Those in the queue that are passed over.
+    pub silent: BTreeSet<i64>,
 }
 
 #[derive(Clone, Debug)]
@@ -62,8 +85,23 @@ pub enum Op {
     Gate {
         is_open: bool,
     },
+    /// A start that reached nobody is taken back.
+    Withdraw {
+        run_id: i64,
+        fence: i64,
+    },
+    /// A waiter was silent for too long.
+    PassOver {
+        run_id: i64,
+    },
+    /// One that was passed over is heard of.
+    Recover {
+        run_id: i64,
+    },
     SeeRunning {
         run_id: i64,
+        /// As it was told, if it was.
+        fence: Option<i64>,
     },
     SeeQueued {
         run_id: i64,
@@ -82,7 +120,10 @@ impl Op {
             Self::Start { run_id }
             | Self::Wait { run_id, .. }
             | Self::End { run_id }
-            | Self::SeeRunning { run_id }
+            | Self::Withdraw { run_id, .. }
+            | Self::PassOver { run_id }
+            | Self::Recover { run_id }
+            | Self::SeeRunning { run_id, .. }
             | Self::SeeQueued { run_id, .. }
             | Self::SeeEnded { run_id } => Some(*run_id),
         }
@@ -95,16 +136,21 @@ impl State {
     }
 
     fn may_start(&self, factor: i64, context: &Context) -> bool {
-        !self.is_closed && self.queue.is_empty() && self.fits(factor, context)
+        !self.is_closed && self.present().next().is_none() && self.fits(factor, context)
     }
 
     fn has(&self, run_id: i64) -> bool {
         self.running.contains(&run_id) || self.queue.contains(&run_id)
     }
 
+    /// Where in the queue those stand who are not passed over.
+    fn present(&self) -> impl Iterator<Item = usize> {
+        (0..self.queue.len()).filter(|index| !self.silent.contains(&self.queue[*index]))
+    }
+
     /// Who goes next: the highest priority, then the first who came.
     fn first(&self, context: &Context) -> Option<usize> {
-        (0..self.queue.len()).min_by_key(|index| (u8::MAX - context.runners[&self.queue[*index]].priority, *index))
+        self.present().min_by_key(|index| (u8::MAX - context.runners[&self.queue[*index]].priority, *index))
     }
 
     /// Those who go before this one.
@@ -114,15 +160,34 @@ impl State {
         let goes_first = |index: &usize| {
             priority(*index) > priority(place) || (priority(*index) == priority(place) && *index < place)
         };
-        Some((0..self.queue.len()).filter(goes_first).count())
+        Some(self.present().filter(goes_first).count())
     }
 
+    /// The fences tell the order of all starts.
     fn start(&mut self, run_id: i64, context: &Context) -> bool {
-        let runner = &context.runners[&run_id];
-        let Some(fence) = runner.fence.filter(|fence| *fence > self.fence) else { return false };
+        let Some((fence, _)) = context.next_start(self.fence).filter(|(_, next)| *next == run_id) else { return false };
         self.fence = fence;
-        self.used += runner.factor;
+        self.used += context.runners[&run_id].factor;
         self.running.insert(run_id)
+    }
+
+    /// It is back in its place, and passed over.
+    fn withdraw(&mut self, run_id: i64, fence: i64, context: &Context) -> bool {
+        if context.fence_of(run_id, self.fence) != Some(fence) || !self.running.remove(&run_id) {
+            return false;
+        }
+        self.used -= context.runners[&run_id].factor;
+        let place = self.queue.partition_point(|other| context.arrival(*other) < context.arrival(run_id));
+        self.queue.insert(place, run_id);
+        self.silent.insert(run_id) && self.start_waiters(context)
+    }
+
+    fn pass_over(&mut self, run_id: i64, context: &Context) -> bool {
+        self.queue.contains(&run_id) && self.silent.insert(run_id) && self.start_waiters(context)
+    }
+
+    fn recover(&mut self, run_id: i64, context: &Context) -> bool {
+        self.silent.remove(&run_id) && self.start_waiters(context)
     }
 
     /// Starts those who are first, as long as the first fits.
@@ -140,7 +205,9 @@ impl State {
     }
 
     fn wait(&mut self, run_id: i64, room: Option<&Room>, context: &Context) -> bool {
-        if self.has(run_id) || self.may_start(context.runners[&run_id].factor, context) {
+        let queued = context.runners[&run_id].queued;
+        let comes_last = self.queue.last().is_none_or(|last| context.runners[last].queued <= queued);
+        if !comes_last || self.has(run_id) || self.may_start(context.runners[&run_id].factor, context) {
             return false;
         }
         self.queue.push(run_id);
@@ -152,7 +219,8 @@ impl State {
     }
 
     fn refuse(&self, factor: i64, room: &Room, context: &Context) -> bool {
-        let is_so = self.used == room.used && self.queue.len() == room.ahead && room.is_open != self.is_closed;
+        let ahead = self.present().count();
+        let is_so = self.used == room.used && ahead == room.ahead && room.is_open != self.is_closed;
         is_so && !self.may_start(factor, context)
     }
 
@@ -161,6 +229,7 @@ impl State {
             self.used -= context.runners[&run_id].factor;
         }
         self.queue.retain(|other| *other != run_id);
+        self.silent.remove(&run_id);
         self.start_waiters(context)
     }
 
@@ -180,7 +249,13 @@ impl State {
                 self.is_closed = !is_open;
                 self.start_waiters(context)
             }
-            Op::SeeRunning { run_id } => self.running.contains(run_id),
+            Op::Withdraw { run_id, fence } => self.withdraw(*run_id, *fence, context),
+            Op::PassOver { run_id } => self.pass_over(*run_id, context),
+            Op::Recover { run_id } => self.recover(*run_id, context),
+            Op::SeeRunning { run_id, fence } => {
+                let is_last = || context.fence_of(*run_id, self.fence) == *fence;
+                self.running.contains(run_id) && (fence.is_none() || is_last())
+            }
             Op::SeeQueued { run_id, room } => {
                 self.queue.contains(run_id) && room.as_ref().is_none_or(|room| self.shows(*run_id, room, context))
             }

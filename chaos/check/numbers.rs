@@ -8,12 +8,12 @@ use super::{Answer, Ask, Evidence, Moment, Verdict};
 pub fn check(evidence: &Evidence, lives: &Lives<'_>) -> Verdict {
     let mut verdict = Verdict::new("run_ids and fences");
     told_once(evidence, lives, &mut verdict);
-    saved_once(evidence, &mut verdict);
-    grow(lives.all().iter().collect(), "run_id", |life| Some(life.run.run_id), &mut verdict);
+    saved_once(evidence, lives, &mut verdict);
+    grow(lives.all().iter().collect(), "run_id", |life| Some((life.run.run_id, life.run.run_id)), &mut verdict);
     for location in evidence.places() {
         let here: Vec<&Life<'_>> = lives.all().iter().filter(|life| life.run.location == location).collect();
-        grow(here, "fence", |life| life.run.fence, &mut verdict);
-        time_goes_on(evidence, location, &mut verdict);
+        time_goes_on(&here, location, &mut verdict);
+        grow(here, "fence", first_and_last_fence, &mut verdict);
     }
     verdict
 }
@@ -35,17 +35,34 @@ fn told_once(evidence: &Evidence, lives: &Lives<'_>, verdict: &mut Verdict) {
     }
 }
 
-fn saved_once(evidence: &Evidence, verdict: &mut Verdict) {
+/// A start that is withdrawn has a fence as well, which nobody is given after it.
+fn first_and_last_fence(life: &Life<'_>) -> Option<(i64, i64)> {
+    let first = life.starts().next()?;
+    Some((first.fence, life.run.fence.unwrap_or(first.fence)))
+}
+
+fn saved_once(evidence: &Evidence, lives: &Lives<'_>, verdict: &mut Verdict) {
     let (mut run_ids, mut fences, mut ops) = (HashSet::new(), HashSet::new(), HashSet::new());
+    for life in lives.all() {
+        let mut starts = life.starts();
+        let is_new = starts.all(|start| fences.insert((life.run.location, start.fence)));
+        verdict.judge(is_new, life.run.start, life.run.location, || format!("a fence is there twice: {life:?}"));
+    }
     for run in &evidence.runs {
-        let is_new = run_ids.insert(run.run_id) && run.fence.is_none_or(|fence| fences.insert((run.location, fence)));
+        let is_new = run_ids.insert(run.run_id);
         verdict.judge(is_new, run.start, run.location, || format!("a number is there twice: {run:?}"));
         verdict.judge(ops.insert(run.op), run.start, run.location, || format!("one request became two runs: {run:?}"));
     }
 }
 
-/// Whatever was asked for after another was answered has the larger number.
-fn grow(mut lives: Vec<&Life<'_>>, what: &str, number: impl Fn(&Life<'_>) -> Option<i64>, verdict: &mut Verdict) {
+/// Whatever was asked for after another was answered has the larger number: even its first one is larger than the
+/// other's last.
+fn grow(
+    mut lives: Vec<&Life<'_>>,
+    what: &str,
+    numbers: impl Fn(&Life<'_>) -> Option<(i64, i64)>,
+    verdict: &mut Verdict,
+) {
     // A run is known from the first answer that names it.
     let known = |life: &Life<'_>| {
         let register = life.register?;
@@ -55,7 +72,7 @@ fn grow(mut lives: Vec<&Life<'_>>, what: &str, number: impl Fn(&Life<'_>) -> Opt
         }
     };
     let mut answered: Vec<(Moment, i64)> =
-        lives.iter().filter_map(|life| Some((known(life)?, number(life)?))).collect();
+        lives.iter().filter_map(|life| Some((known(life)?, numbers(life)?.1))).collect();
     answered.sort_unstable();
     lives.retain(|life| life.register.is_some());
     lives.sort_by_key(|life| life.asked());
@@ -65,7 +82,7 @@ fn grow(mut lives: Vec<&Life<'_>>, what: &str, number: impl Fn(&Life<'_>) -> Opt
             largest = largest.max(answered[next].1);
             next += 1;
         }
-        let Some(number) = number(life) else { continue };
+        let Some((number, _)) = numbers(life) else { continue };
         verdict.judge(number > largest, life.asked(), life.run.location, || {
             format!("{what} {number} was given after {largest}: {:?}", life.run)
         });
@@ -73,13 +90,9 @@ fn grow(mut lives: Vec<&Life<'_>>, what: &str, number: impl Fn(&Life<'_>) -> Opt
 }
 
 /// At one location the fences are in the order of the starts.
-fn time_goes_on(evidence: &Evidence, location: u16, verdict: &mut Verdict) {
-    let mut starts: Vec<_> = evidence
-        .runs
-        .iter()
-        .filter(|run| run.location == location)
-        .filter_map(|run| Some((run.fence?, run.start, run.run_id)))
-        .collect();
+fn time_goes_on(here: &[&Life<'_>], location: u16, verdict: &mut Verdict) {
+    let starts = here.iter().flat_map(|life| life.starts().map(|start| (start.fence, start.at, life.run.run_id)));
+    let mut starts: Vec<_> = starts.collect();
     starts.sort_unstable();
     for pair in starts.windows(2) {
         let [(_, before, first), (_, after, second)] = pair else { continue };

@@ -2,22 +2,24 @@
 
 use std::cmp::Reverse;
 
-use super::{Evidence, Execution, Moment, SECOND, Verdict};
+use super::lives::{Life, Lives, Start};
+use super::{Evidence, Moment, SECOND, Status, Verdict};
 
 /// After so long a waiter's priority is raised, which no test here waits for.
 const STEP: Moment = 600 * SECOND;
 
-pub fn check(evidence: &Evidence) -> Verdict {
+pub fn check(evidence: &Evidence, lives: &Lives<'_>) -> Verdict {
     let mut verdict = Verdict::new("order of the queue");
     for location in evidence.places() {
-        let here = || evidence.runs.iter().filter(|run| run.location == location);
-        let mut started: Vec<&Execution> = here().filter(|run| run.fence.is_some()).collect();
-        started.sort_by_key(|run| run.fence);
-        let mut waiters: Vec<&Execution> = here().filter(|run| run.queued.is_some()).collect();
-        waiters.sort_by_key(|run| run.queued);
+        let here = || lives.all().iter().filter(|life| life.run.location == location);
+        let mut started: Vec<(Start, &Life<'_>)> =
+            here().flat_map(|life| life.starts().map(move |start| (start, life))).collect();
+        started.sort_by_key(|(start, _)| start.fence);
+        let mut waiters: Vec<&Life<'_>> = here().filter(|life| life.run.queued.is_some()).collect();
+        waiters.sort_by_key(|life| life.run.queued);
         check_one(&started, &waiters, &mut verdict);
-        let stuck = here().filter(|run| run.status == super::Status::Queued);
-        for run in stuck {
+        let stuck = here().filter(|life| life.run.status == Status::Queued && !life.is_absent(Moment::MAX));
+        for run in stuck.map(|life| life.run) {
             let location = evidence.locations.iter().find(|one| one.index == run.location);
             let could =
                 location.is_some_and(|one| one.is_open && one.used + run.factor < one.capacity && one.waiting == 1);
@@ -28,41 +30,47 @@ pub fn check(evidence: &Evidence) -> Verdict {
 }
 
 /// Goes through the starts in their order, with those who wait at each.
-fn check_one(started: &[&Execution], waiters: &[&Execution], verdict: &mut Verdict) {
-    let (mut waiting, mut next): (Vec<&Execution>, usize) = (Vec::new(), 0);
-    for run in started {
-        while next < waiters.len() && waiters[next].queued.is_some_and(|queued| queued < run.start) {
+fn check_one(started: &[(Start, &Life<'_>)], waiters: &[&Life<'_>], verdict: &mut Verdict) {
+    let (mut waiting, mut next): (Vec<&Life<'_>>, usize) = (Vec::new(), 0);
+    for (start, life) in started {
+        while next < waiters.len() && waiters[next].run.queued.is_some_and(|queued| queued < start.at) {
             waiting.push(waiters[next]);
             next += 1;
         }
-        waiting.retain(|other| waits_beyond(other, run));
-        let overtaken = waiting.iter().find(|other| goes_first(other, run));
-        verdict.judge(overtaken.is_none(), run.start, run.location, || {
-            format!("{run:?} started before {:?}", overtaken.expect("there is one"))
+        waiting.retain(|other| may_wait_after(other, start));
+        let overtaken = waiting.iter().find(|other| waits_at(other, start) && goes_first(other, start, life));
+        verdict.judge(overtaken.is_none(), start.at, life.run.location, || {
+            format!("{:?} started before {:?}", life.run, overtaken.expect("there is one"))
         });
     }
 }
 
-/// Whether it still waited when the other had started, for certain.
-fn waits_beyond(waiter: &Execution, started: &Execution) -> bool {
-    match waiter.fence {
-        Some(fence) => Some(fence) > started.fence,
-        None => waiter.end.is_none_or(|end| end > started.start),
+/// Whether it had neither ended nor started for good when the other started.
+fn may_wait_after(waiter: &Life<'_>, other: &Start) -> bool {
+    match waiter.run.fence {
+        Some(fence) => fence > other.fence,
+        None => waiter.run.end.is_none_or(|end| end > other.at),
     }
 }
 
+/// Whether it stood in the queue when the other started, for certain: neither passed over nor started.
+fn waits_at(waiter: &Life<'_>, other: &Start) -> bool {
+    let runs = waiter.starts().any(|start| start.fence <= other.fence && start.until >= other.at);
+    !runs && !waiter.is_absent(other.at)
+}
+
 /// Whether the one who waits came before the other, whose start is later than its arrival.
-fn goes_first(waiter: &Execution, started: &Execution) -> bool {
-    let Some(arrival) = waiter.queued else { return false };
-    if started.start - arrival > STEP {
+fn goes_first(waiter: &Life<'_>, start: &Start, started: &Life<'_>) -> bool {
+    let Some(arrival) = waiter.run.queued else { return false };
+    if start.at - arrival > STEP {
         return false;
     }
-    match started.queued {
+    match started.run.queued {
         // It started at once although somebody waited.
         None => true,
         Some(queued) => {
             let rank = |priority: u8, queued: Moment| (Reverse(priority), queued);
-            rank(waiter.priority, arrival) < rank(started.priority, queued)
+            rank(waiter.run.priority, arrival) < rank(started.run.priority, queued)
         }
     }
 }

@@ -89,7 +89,7 @@ fn impossible(possible: &Possible, room: &Room, call: &Call) -> Option<String> {
 fn possible(evidence: &Evidence, lives: &Lives<'_>, location: u16) -> Possible {
     let ended = |run_id| lives.of_run(run_id).and_then(|life| life.seen_ended).unwrap_or(Moment::MAX - 1);
     let here = || lives.all().iter().filter(|life| life.run.location == location);
-    let used = here().filter(|life| life.run.fence.is_some());
+    let used = here().filter(|life| life.starts().next().is_some());
     let queued = here().filter(|life| life.run.queued.is_some());
     let until = |run_id, seen: Option<Moment>| seen.map_or_else(|| ended(run_id), |seen| seen.min(ended(run_id)));
     Possible {

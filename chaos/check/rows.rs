@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use super::lives::Lives;
 use super::{Evidence, Execution, Status, Verdict};
 
-pub fn check(evidence: &Evidence) -> Verdict {
+pub fn check(evidence: &Evidence, lives: &Lives<'_>) -> Verdict {
     let mut verdict = Verdict::new("rows and events");
     let end = evidence.calls.iter().map(|call| call.answered).max().unwrap_or_default();
     for location in &evidence.locations {
@@ -30,10 +31,12 @@ pub fn check(evidence: &Evidence) -> Verdict {
             *counts.entry((run_id, event.what.as_str())).or_default() += 1;
         }
     }
-    for run in &evidence.runs {
+    for life in lives.all() {
+        let run = life.run;
         let expected = [
             ("queued", usize::from(run.queued.is_some())),
-            ("started", usize::from(run.fence.is_some())),
+            ("started", life.starts().count()),
+            ("start_withdrawn", life.withdrawn.len()),
             ("ended", usize::from(run.status.has_ended())),
         ];
         for (kind, expected) in expected {

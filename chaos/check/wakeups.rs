@@ -1,6 +1,6 @@
 //! Lost wake-ups: who waits in a call that is held is answered soon after the turn has come.
 
-use super::lives::Lives;
+use super::lives::{Life, Lives};
 use super::{Ask, Evidence, Moment, SECOND, Verdict};
 
 /// How long an answer may take where nothing is broken.
@@ -12,9 +12,9 @@ pub fn check(evidence: &Evidence, lives: &Lives<'_>) -> Verdict {
         let Ask::Beat { run_id } = call.ask else { continue };
         let Some(life) = lives.of_run(run_id) else { continue };
         let run = life.run;
-        let news = if run.fence.is_some() { run.start } else { run.end.unwrap_or(Moment::MAX) };
+        let Some(news) = news(life, call.sent) else { continue };
         // Only what was sent while it waited, and was held when the news came.
-        if run.queued.is_none() || news < call.sent || call.answered < news {
+        if run.queued.is_none() || call.answered < news {
             continue;
         }
         if evidence.is_calm(call.sent, news + SOON) && call.attempts == 1 {
@@ -24,4 +24,10 @@ pub fn check(evidence: &Evidence, lives: &Lives<'_>) -> Verdict {
         }
     }
     verdict
+}
+
+/// When the first news came for whoever waited at that moment: a start, or the end of the waiting.
+fn news(life: &Life<'_>, sent: Moment) -> Option<Moment> {
+    let end = life.run.end.filter(|end| life.run.fence.is_none() && *end >= sent);
+    life.starts().map(|start| start.at).find(|at| *at >= sent).or(end)
 }

@@ -1,7 +1,8 @@
 //! The checkers of the chaos harness: a good history passes, and each kind of bad one is caught by the right checker.
 
-#[path = "../../chaos/check/mod.rs"]
+#[path = "../../../chaos/check/mod.rs"]
 mod check;
+mod gone;
 
 use check::{
     Answer, Ask, Call, Event, Evidence, Execution, Fault, Location, Moment, Registration, Room, SECOND, Status, judge,
@@ -35,7 +36,7 @@ fn run(run_id: i64, op: u64, factor: i64, start: Moment) -> Execution {
 }
 
 fn event(at: Moment, what: &str, run_id: i64) -> Event {
-    Event { at, what: what.to_owned(), run_id: Some(run_id), op: None }
+    Event { at, what: what.to_owned(), run_id: Some(run_id), op: None, fence: None }
 }
 
 fn room(used: i64, ahead: usize) -> Room {
@@ -80,7 +81,7 @@ fn good() -> Evidence {
     let mut held = call(at(33), at(52), Ask::Beat { run_id: 2 }, running(2));
     held.is_held = true;
     let late = Answer::EndedOtherwise { status: Status::Failure, reason: lost.clone() };
-    let set = |at, op| Event { at, what: "location_set".to_owned(), run_id: None, op: Some(op) };
+    let set = |at, op| Event { at, what: "location_set".to_owned(), run_id: None, op: Some(op), fence: None };
     let mut evidence = Evidence {
         calls: vec![
             call(at(10), at(12), Ask::Register(registration(1, 600_000)), running(1)),
@@ -121,9 +122,13 @@ fn good() -> Evidence {
 
 /// The checkers that find something wrong in the good history after this change.
 fn caught(change: impl FnOnce(&mut Evidence)) -> Vec<&'static str> {
-    let mut evidence = good();
+    caught_in(good(), change)
+}
+
+fn caught_in(mut evidence: Evidence, change: impl FnOnce(&mut Evidence)) -> Vec<&'static str> {
     change(&mut evidence);
     evidence.calls.sort_by_key(|call| call.sent);
+    evidence.events.sort_by_key(|event| event.at);
     judge(&evidence)
         .into_iter()
         .filter(|verdict| !verdict.violations.is_empty())
@@ -147,11 +152,12 @@ fn admit(evidence: &mut Evidence, run_id: i64, factor: i64, at: Moment) {
 }
 
 #[test]
-fn a_good_history_passes_and_every_checker_has_judged_something() {
-    for verdict in judge(&good()) {
-        let found: Vec<String> = verdict.violations.iter().map(ToString::to_string).collect();
+fn good_histories_pass_and_every_checker_has_judged_something() {
+    for (verdict, other) in judge(&good()).into_iter().zip(judge(&gone::history())) {
+        let found = verdict.violations.iter().chain(&other.violations);
+        let found: Vec<String> = found.map(ToString::to_string).collect();
         assert!(found.is_empty(), "{}: {}", verdict.checker, found.join("\n"));
-        assert!(verdict.judged > 0, "{}", verdict.checker);
+        assert!(verdict.judged + other.judged > 0, "{}", verdict.checker);
     }
 }
 
