@@ -61,8 +61,9 @@ impl Batch {
 
     pub fn register(&mut self, registration: &Registration) -> Verdict {
         let saved = self.ids.get(&registration.id).filter(|_| !seeded_bug::is(Bug::RetryStartsAgain));
-        if let Some(saved) = saved.and_then(|run_id| self.roster.get(*run_id)) {
-            return self.answer_saved(saved.clone());
+        // One that waited may have started since, and this answer is the first that tells it.
+        if let Some(saved) = saved.copied().and_then(|run_id| self.told_by_answer(run_id)) {
+            return self.answer_saved(saved);
         }
         let factor = registration.factor();
         if factor > self.location.largest_factor() {

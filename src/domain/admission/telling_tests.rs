@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use uuid::Uuid;
 
 use super::super::event::EventKind;
 use super::super::execution::{EndReason, Status};
@@ -90,6 +91,18 @@ fn a_start_that_was_told_is_the_runners_for_its_whole_lease() {
     rows.apply_at(&[broken(2, now()), held(3, 30)], after(10));
     rows.apply_at(&[held(3, 30), Command::Sweep], after(40));
     assert_eq!((status(&rows, 2), status(&rows, 3)), (Status::Running, Status::Queued));
+}
+
+#[test]
+fn a_registration_whose_answer_was_lost_is_told_of_its_start_for_good() {
+    let mut rows = full_house(0);
+    let registration = Command::Register(Registration { id: Uuid::from_u128(7), ..waiting(900_000, 5) });
+    rows.apply(&[registration.clone()]);
+    rows.apply_at(&[complete(1, Outcome::Success)], after(10));
+    assert!(rows.executions[1].is_untold());
+    assert!(matches!(&rows.apply_at(&[registration], after(11))[0], Answer::Registered(run) if !run.is_untold()));
+    rows.apply_at(&[Command::Sweep], after(61));
+    assert_eq!(kinds(&rows, 2), ["queued", "started"]);
 }
 
 #[test]
