@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::check::lives::Lives;
+use crate::check::lives::{Life, Lives};
 use crate::check::{Answer, Evidence, Moment, SECOND, Verdict};
 
 /// So many are printed of each checker.
@@ -26,7 +26,7 @@ pub fn summary(evidence: &Evidence, operations: u64, seconds: u64) {
         evidence.runs.len()
     );
     println!("calls: {}", counts.join(", "));
-    let passed_over = lives.all().iter().flat_map(|life| life.passed_over()).count();
+    let passed_over = lives.all().iter().flat_map(Life::passed_over).count();
     let happened = |kind: &str| evidence.events.iter().filter(|event| event.what == kind).count();
     let (withdrawn, recovered) = (happened("start_withdrawn"), happened("recovered"));
     println!(

@@ -97,7 +97,7 @@ fn a_start_that_was_told_is_the_runners_for_its_whole_lease() {
 fn a_registration_whose_answer_was_lost_is_told_of_its_start_for_good() {
     let mut rows = full_house(0);
     let registration = Command::Register(Registration { id: Uuid::from_u128(7), ..waiting(900_000, 5) });
-    rows.apply(&[registration.clone()]);
+    rows.apply(std::slice::from_ref(&registration));
     rows.apply_at(&[complete(1, Outcome::Success)], after(10));
     assert!(rows.executions[1].is_untold());
     assert!(matches!(&rows.apply_at(&[registration], after(11))[0], Answer::Registered(run) if !run.is_untold()));
