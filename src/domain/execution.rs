@@ -271,7 +271,7 @@ impl Execution {
     /// One that waited and runs from now on, and whose waiter has to be told so before it would be suspect.
     #[must_use]
     pub fn start_untold(&self, now: Timestamp, fence: i64) -> Self {
-        let tell_by = self.expected_by();
+        let tell_by = self.to_be_told_by();
         Self {
             status: Status::Running,
             start_time: now,

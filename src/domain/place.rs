@@ -15,6 +15,9 @@ pub struct Place {
     /// When it gives up.
     pub until: Timestamp,
     pub heard_at: Timestamp,
+    /// The `heard_at` for which it was noted when the waiter is expected again. A server of the version before notes
+    /// nothing, so that it is another one after that has heard the waiter.
+    pub noted_at: Option<Timestamp>,
     /// By when it has to be told that it runs. None while it waits, and once it was told.
     pub tell_by: Option<Timestamp>,
 }
@@ -28,7 +31,7 @@ impl Place {
     #[must_use]
     pub fn new(now: Timestamp, wait_seconds: u32) -> Self {
         let until = now + SignedDuration::from_secs(wait_seconds.into());
-        Self { queued_at: now, until, heard_at: now, tell_by: None }
+        Self { queued_at: now, until, heard_at: now, noted_at: None, tell_by: None }
     }
 
     /// When it loses its place, unless it is heard of before, and why.
@@ -62,11 +65,10 @@ impl Execution {
         }
     }
 
-    /// For how long a waiter may be silent, if that was noted since it was last heard of. A server of the version
-    /// before notes none.
+    /// For how long a waiter may be silent, if that was noted when it was last heard of.
     fn noted_patience(&self) -> Option<SignedDuration> {
-        let expires_at = self.lease.as_ref()?.expires_at?;
-        let patience = expires_at.duration_since(self.place.as_ref()?.heard_at);
+        let place = self.place.as_ref().filter(|place| place.noted_at == Some(place.heard_at))?;
+        let patience = self.lease.as_ref()?.expires_at?.duration_since(place.heard_at);
         patience.is_positive().then_some(patience)
     }
 
@@ -114,12 +116,22 @@ impl Execution {
     }
 
     fn expected_again(&self, place: Place, expires_at: Option<Timestamp>, suspect: bool) -> Self {
+        let place = Place { noted_at: Some(place.heard_at), ..place };
         let lease = self.lease.as_ref().map(|lease| Lease { expires_at, suspect, ..lease.clone() });
         Self { place: Some(place), lease, ..self.clone() }
     }
 
+    /// By when a waiter that starts now has to be told. None if a server of the version before was the last to hear it:
+    /// such a server may hold its call, and leaves no trace when it tells a start.
+    #[must_use]
+    pub fn to_be_told_by(&self) -> Option<Timestamp> {
+        let place = self.place.as_ref()?;
+        let is_ours = place.heard_at <= place.queued_at || place.noted_at == Some(place.heard_at);
+        self.expected_by().filter(|_| is_ours)
+    }
+
     /// Whether it runs and its waiter does not know yet, as far as the registry can tell. A server of the version
-    /// before renews the lease of a waiter that it tells, and leaves the place as it was.
+    /// before makes the lease of a runner whole with each heartbeat, and leaves the place as it was.
     #[must_use]
     pub fn is_untold(&self) -> bool {
         let has_place = self.place.as_ref().is_some_and(|place| place.tell_by.is_some());
@@ -145,6 +157,7 @@ impl Execution {
             place,
             lease: self.lease.clone().map(|lease| Lease { expires_at: None, suspect: true, ..lease }),
             fence: None,
+            stop: None,
             version: self.version + 1,
             ..self.clone()
         }
@@ -193,8 +206,15 @@ mod tests {
     #[test]
     fn what_a_server_of_the_version_before_wrote_is_given_a_minute() {
         let noted = polled(&[5, 10]);
-        let place = noted.place.clone().map(|place| Place { heard_at: at(50), ..place });
-        assert_eq!(Execution { place, ..noted }.expected_by(), Some(at(110)));
+        let heard = |second| {
+            let place = noted.place.clone().map(|place| Place { heard_at: at(second), ..place });
+            Execution { place, ..noted.clone() }
+        };
+        assert_eq!(noted.to_be_told_by(), Some(at(20)));
+        for second in [12, 50] {
+            assert_eq!(heard(second).expected_by(), Some(at(second + 60)));
+            assert!(!heard(second).start_untold(at(second + 1), 1).is_untold(), "it may have been told by the other");
+        }
         let untold = waiter().start_untold(at(5), 1);
         assert!(untold.is_untold() && !untold.told(at(6)).is_untold());
         let told_before = Execution { lease: untold.lease.as_ref().map(|lease| lease.renewed(at(6))), ..untold };

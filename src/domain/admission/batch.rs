@@ -137,7 +137,10 @@ impl Batch {
         }
         let stop = Stop { reason: gate.reason.unwrap_or_default(), by: gate.by, at: self.now };
         for run_id in self.roster.not_stopping() {
-            self.ask_one_to_stop(run_id, &stop);
+            match self.roster.get(run_id).filter(|run| run.is_untold()).cloned() {
+                Some(untold) => self.withdraw_start(&untold, "gate"),
+                None => self.ask_one_to_stop(run_id, &stop),
+            }
         }
     }
 

@@ -194,7 +194,8 @@ impl Batch {
         match run.status {
             Status::Ended(Outcome::Cancelled) => Answer::Ended(run),
             Status::Ended(_) => Answer::EndedOtherwise(run),
-            Status::Running if run.lease.is_some() && !force => {
+            // Nothing of an untold start runs yet, so that nobody has to stop anything.
+            Status::Running if run.lease.is_some() && !force && !run.is_untold() => {
                 self.ask_one_to_stop(run_id, stop);
                 Answer::Stopping(self.roster.get(run_id).cloned().unwrap_or(run))
             }

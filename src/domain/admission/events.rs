@@ -77,8 +77,8 @@ impl Batch {
     }
 
     /// To be called once the location does not count the run as its own any more.
-    pub fn note_withdrawn(&mut self, run: &Execution) {
-        let mut facts = vec![("cause", text("not_told"))];
+    pub fn note_withdrawn(&mut self, run: &Execution, cause: &str) {
+        let mut facts = vec![("cause", text(cause))];
         facts.extend(self.weighed(run.factor()));
         facts.extend(run.fence.map(|fence| ("fence", Fact::Number(fence))));
         facts.extend(run.place.as_ref().map(|place| ("heard_at", Fact::Time(place.heard_at))));

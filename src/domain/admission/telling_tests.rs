@@ -7,8 +7,9 @@ use uuid::Uuid;
 
 use super::super::event::EventKind;
 use super::super::execution::{EndReason, Status};
+use super::super::gate::GateState;
 use super::tests::{Rows, now, registered};
-use super::waiting_tests::{after, beat, broken, cancel, complete, held, wait, waiting};
+use super::waiting_tests::{after, beat, broken, cancel, complete, held, set_gate, wait, waiting};
 use super::*;
 
 fn status(rows: &Rows, run_id: usize) -> Status {
@@ -109,8 +110,12 @@ fn a_registration_whose_answer_was_lost_is_told_of_its_start_for_good() {
 fn a_start_that_nobody_heard_of_is_over_with_its_place_if_a_person_or_the_time_says_so() {
     let mut rows = full_house(1);
     rows.apply_at(&[complete(1, Outcome::Success), cancel(2, false)], after(10));
-    rows.apply_at(&[Command::Sweep], after(35));
-    assert_eq!(status(&rows, 2), Status::Ended(Outcome::Cancelled), "it was asked to stop before it knew of its start");
+    assert_eq!(status(&rows, 2), Status::Ended(Outcome::Cancelled), "nothing of it runs that could be asked to stop");
+    let mut rows = full_house(1);
+    rows.apply_at(&[complete(1, Outcome::Success), set_gate(GateState::Stopped, None)], after(10));
+    assert_eq!(kinds(&rows, 2), ["queued", "started", "start_withdrawn"]);
+    let answers = rows.apply_at(&[held(2, 30)], after(11));
+    assert!(matches!(&answers[0], Answer::Alive(run, Some(_)) if run.is_queued() && run.stop.is_none()));
     let mut rows = Rows::new(Some("here"));
     let short = Registration { wait_seconds: 20, ..waiting(900_000, 5) };
     rows.apply(&[wait(900_000), Command::Register(short)]);

@@ -37,7 +37,7 @@ impl Batch {
             let Some(run) = self.roster.get(run_id).cloned() else { continue };
             if run.is_untold() {
                 if run.place.as_ref().and_then(|place| place.tell_by).is_some_and(|tell_by| tell_by <= self.now) {
-                    self.withdraw_start(&run);
+                    self.withdraw_start(&run, "not_told");
                 }
             } else if run.is_queued() && !run.is_suspect() && run.expected_by().is_some_and(|at| at <= self.now) {
                 self.pass_over(run);
@@ -53,17 +53,12 @@ impl Batch {
         self.put(Execution { lease, version: run.version + 1, ..run });
     }
 
-    /// Gives back what a start took of the location, since it never reached its waiter. If somebody has asked the run
-    /// to stop meanwhile, nothing is left to wait for.
-    fn withdraw_start(&mut self, run: &Execution) {
-        if let Some(stop) = &run.stop {
-            self.end(run.run_id, Outcome::Cancelled, None, Some(stop));
-            return;
-        }
+    /// Gives back what a start took of the location, since it did not reach its waiter.
+    pub fn withdraw_start(&mut self, run: &Execution, cause: &'static str) {
         self.let_go(run);
         self.roster.forget_estimate();
         let withdrawn = run.start_withdrawn();
-        self.note_withdrawn(run);
+        self.note_withdrawn(run, cause);
         self.put(withdrawn);
         self.drop_waiter(run.run_id);
     }

@@ -205,7 +205,7 @@ fn a_closed_gate_lets_nothing_start_and_opens_by_itself() {
     assert_eq!(run(&rows, 1).stop, None, "draining stops nobody");
     rows.apply_at(&[Command::Sweep], after(50));
     assert_eq!(run(&rows, 2).status, Status::Running);
-    rows.apply_at(&[set_gate(GateState::Stopped, None)], after(51));
+    rows.apply_at(&[beat(2), set_gate(GateState::Stopped, None)], after(51));
     assert!([1, 2].iter().all(|run_id| run(&rows, *run_id).stop.as_ref().is_some_and(|stop| stop.reason == "release")));
     rows.check_sums();
 }

@@ -35,11 +35,12 @@ const REQUIRED: [&str; 11] =
 /// The columns that the first migration expects beside the original ones.
 const OURS: [&str; 2] = ["factor_millionths", "extra"];
 /// The columns that later migrations add. A table that has one of them already is not adopted.
-const LATER: [&str; 17] = [
+const LATER: [&str; 18] = [
     "priority",
     "queued_at",
     "wait_until",
     "heard_at",
+    "noted_at",
     "tell_by",
     "lease_seconds",
     "lease_token_hash",

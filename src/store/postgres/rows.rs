@@ -60,7 +60,7 @@ fn unexpected(text: &str) -> StoreError {
 pub const EXECUTION_COLUMNS: &str = "run_id::bigint, id, repo, lac, stream, test, type, environment, triggered_by, \
      factor_millionths, dashboard_url, location, extra::text, \
      CASE WHEN factor <> factor_millionths * 0.000001 THEN factor::text END, status, start_time, end_time, priority, \
-     queued_at, wait_until, heard_at, tell_by, lease_seconds, lease_token_hash, lease_expires_at, suspect, fence, \
+     queued_at, wait_until, heard_at, noted_at, tell_by, lease_seconds, lease_token_hash, lease_expires_at, suspect, fence, \
      stop_reason, stop_by, stop_at, end_reason, expected_seconds, version";
 
 pub fn execution(row: &Row) -> Result<Execution, StoreError> {
@@ -110,8 +110,8 @@ fn priority(columns: &mut Columns<'_>) -> Result<Priority, StoreError> {
 fn place(columns: &mut Columns<'_>) -> Result<Option<Place>, StoreError> {
     let (queued_at, until, heard_at): (Option<Timestamp>, Option<Timestamp>, Option<Timestamp>) =
         (columns.next()?, columns.next()?, columns.next()?);
-    let tell_by = columns.next()?;
-    let place = |((queued_at, until), heard_at)| Place { queued_at, until, heard_at, tell_by };
+    let (noted_at, tell_by) = (columns.next()?, columns.next()?);
+    let place = |((queued_at, until), heard_at)| Place { queued_at, until, heard_at, noted_at, tell_by };
     Ok(queued_at.zip(until).zip(heard_at).map(place))
 }
 

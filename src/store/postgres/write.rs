@@ -27,6 +27,7 @@ fn add_changing(columns: &mut Columns<'_>) {
     columns.add("start_time", Type::TIMESTAMPTZ_ARRAY, |run| run.start_time);
     columns.add_unless_default("end_time", Type::TIMESTAMPTZ_ARRAY, None, |run| run.end_time);
     columns.add_unless_default("heard_at", Type::TIMESTAMPTZ_ARRAY, None, |run| Some(run.place.as_ref()?.heard_at));
+    columns.add_unless_default("noted_at", Type::TIMESTAMPTZ_ARRAY, None, |run| run.place.as_ref()?.noted_at);
     columns.add_unless_default("tell_by", Type::TIMESTAMPTZ_ARRAY, None, |run| run.place.as_ref()?.tell_by);
     columns.add_unless_default("lease_seconds", Type::INT4_ARRAY, None, |run| {
         Some(whole_seconds(run.lease.as_ref()?.seconds))

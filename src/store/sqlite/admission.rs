@@ -169,9 +169,9 @@ fn insert_executions(transaction: &Transaction<'_>, plan: &Plan, profiles: &[Uui
                                       dashboard_url, location, extra, status, start_time, end_time, priority, queued_at,
                                       wait_until, heard_at, lease_seconds, lease_token_hash, lease_expires_at, suspect,
                                       fence, stop_reason, stop_by, stop_at, end_reason, expected_seconds, version,
-                                      profile, run_id, tell_by)
+                                      profile, run_id, tell_by, noted_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
-                 ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)",
+                 ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)",
     )?;
     let one = |(index, (run, profile)): (usize, (&Execution, &Uuid))| {
         let own_run_id = (index >= plan.unnumbered()).then_some(run.run_id.0);
@@ -212,6 +212,7 @@ fn insert_executions(transaction: &Transaction<'_>, plan: &Plan, profiles: &[Uui
                 profile,
                 own_run_id,
                 tell_by(run),
+                noted_at(run),
             ])
             .map(RunId)
     };
@@ -234,7 +235,7 @@ fn update_executions(transaction: &Transaction<'_>, updated: &[Execution]) -> ru
 fn renew(transaction: &Transaction<'_>, run: &Execution) -> rusqlite::Result<bool> {
     let (lease, stop) = (run.lease.as_ref(), run.stop.as_ref());
     let mut renew = transaction.prepare_cached(
-        "UPDATE test_executions SET heard_at = ?2, lease_expires_at = ?3, suspect = ?4, version = ?5
+        "UPDATE test_executions SET heard_at = ?2, lease_expires_at = ?3, suspect = ?4, version = ?5, noted_at = ?15
           WHERE run_id = ?1 AND status = ?6 AND start_time = ?7 AND end_time IS NULL AND fence IS ?8 AND stop_reason IS ?9
             AND stop_by IS ?10 AND stop_at IS ?11 AND end_reason IS ?12 AND tell_by IS ?13 AND lease_seconds IS ?14",
     )?;
@@ -253,6 +254,7 @@ fn renew(transaction: &Transaction<'_>, run: &Execution) -> rusqlite::Result<boo
         run.end_reason.map(EndReason::as_str),
         tell_by(run),
         lease.map(|lease| lease.seconds),
+        noted_at(run),
     ])?;
     Ok(count == 1)
 }
@@ -264,7 +266,7 @@ fn update(transaction: &Transaction<'_>, run: &Execution) -> rusqlite::Result<us
             "UPDATE test_executions
                 SET status = ?2, start_time = ?3, end_time = ?4, heard_at = ?5, lease_expires_at = ?6, suspect = ?7, fence = ?8,
                     stop_reason = ?9, stop_by = ?10, stop_at = ?11, end_reason = ?12, version = ?13, tell_by = ?14,
-                    lease_seconds = ?15
+                    lease_seconds = ?15, noted_at = ?16
               WHERE run_id = ?1",
         )?
         .execute(params![
@@ -283,7 +285,12 @@ fn update(transaction: &Transaction<'_>, run: &Execution) -> rusqlite::Result<us
             run.version,
             tell_by(run),
             lease.map(|lease| lease.seconds),
+            noted_at(run),
         ])
+}
+
+fn noted_at(run: &Execution) -> Option<String> {
+    run.place.as_ref().and_then(|place| place.noted_at).map(timestamp_text)
 }
 
 fn tell_by(run: &Execution) -> Option<String> {

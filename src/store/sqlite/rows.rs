@@ -67,7 +67,7 @@ fn unexpected(index: usize, text: &str) -> rusqlite::Error {
 
 pub const EXECUTION_COLUMNS: &str = "run_id, id, repo, lac, stream, test, type, environment, triggered_by, \
      factor_millionths, dashboard_url, location, extra, status, start_time, end_time, priority, queued_at, wait_until, \
-     heard_at, tell_by, lease_seconds, lease_token_hash, lease_expires_at, suspect, fence, stop_reason, stop_by, \
+     heard_at, noted_at, tell_by, lease_seconds, lease_token_hash, lease_expires_at, suspect, fence, stop_reason, stop_by, \
      stop_at, end_reason, expected_seconds, version";
 
 pub fn execution(row: &Row<'_>) -> Result<Execution> {
@@ -106,8 +106,8 @@ pub fn execution(row: &Row<'_>) -> Result<Execution> {
 
 fn place(columns: &mut Columns<'_>) -> Result<Option<Place>> {
     let (queued_at, until, heard_at) = (columns.optional_time()?, columns.optional_time()?, columns.optional_time()?);
-    let tell_by = columns.optional_time()?;
-    let place = |((queued_at, until), heard_at)| Place { queued_at, until, heard_at, tell_by };
+    let (noted_at, tell_by) = (columns.optional_time()?, columns.optional_time()?);
+    let place = |((queued_at, until), heard_at)| Place { queued_at, until, heard_at, noted_at, tell_by };
     Ok(queued_at.zip(until).zip(heard_at).map(place))
 }
 
