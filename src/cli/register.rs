@@ -25,17 +25,19 @@ use crate::wire::execution::ExecutionStatus;
 use crate::wire::register::RegisterRequest;
 
 const HELP: &str = "\
-It exits 0 only when the test may start: at once, or with --wait after it has waited in the queue, where it keeps the
-place alive. The test then holds its share until perfreg complete or perfreg cancel, however long that takes:
+It exits 0 only when the test may start: at once, or with --wait after it has
+waited in the queue, where it keeps the place alive. The test then holds its
+share until perfreg complete or perfreg cancel, however long that takes, also if
+the pipeline dies:
 
   perfreg register --location azure-k8s --factor 0.5 --wait 2h && ./load.sh
 
-perfreg run does more: it completes the test, and nothing of the load outlives it.
+perfreg run does more: it completes the test, and no load outlives it.
 
 Exit codes:
    0  the test may start
    1  the registry found the request wrong; what is wrong is printed
-   2  the command line was wrong, or something is missing that no CI system says
+   2  the command line was wrong, or something is missing that nothing else says
   65  refused for good: the factor can never fit at this location
   69  the registry cannot be reached
   75  refused for now: there is no room, and no --wait
@@ -53,8 +55,7 @@ pub struct Register {
     connection: Connection,
     #[command(flatten)]
     registration: Registration,
-    /// Ask for a lease: the longest time between two heartbeats, 10s to 1h, which you have to send from then on; perfreg
-    /// run sends them by itself.
+    /// Ask for a lease: the longest time between two heartbeats, 10s to 1h, which you have to send from then on.
     #[arg(long, value_name = "DURATION", value_parser = seconds)]
     lease: Option<u32>,
     /// Where to write the secret of the lease, readable by you alone; --json prints it as well.

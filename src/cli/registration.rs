@@ -46,7 +46,7 @@ pub struct Registration {
     /// Type of the test.
     #[arg(long, env = "PERFREG_TYPE", hide_env_values = true, default_value = DEFAULT_TYPE)]
     r#type: String,
-    /// Who or what started it [default: whoever started the CI job, else the user].
+    /// Who or what started it [default: of the CI job, else the user].
     #[arg(long, env = "PERFREG_TRIGGERED_BY", hide_env_values = true)]
     triggered_by: Option<String>,
     /// Link to its dashboard [default: the page of the CI job].

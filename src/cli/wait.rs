@@ -21,7 +21,9 @@ Exit codes:
    0  the test was a success; with --for started, it runs, or has run to its end
    1  it failed or was cancelled; with --for started, it was cancelled
   76  neither has happened within --timeout, as far as the registry could say
-While the registry cannot be reached, it tries again.";
+While the registry cannot be reached, it tries again. It only watches: a start
+that it sees may still be withdrawn from a test that does not hear of it, so a
+load waits by perfreg run, or by perfreg register --wait.";
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Wait until a test has ended, or has started.

@@ -168,7 +168,7 @@ fn ancestors(pid: i32, parents: &HashMap<i32, i32>) -> impl Iterator<Item = i32>
     std::iter::successors(parents.get(&pid), |parent| parents.get(parent)).copied()
 }
 
-/// Lets those that stand still hear what they were sent.
+/// Lets stopped processes hear what they were sent.
 fn wake(tree: &[Process], reached: &Reached) {
     for process in tree.iter().filter(|process| process.is_stopped() && reached.has(process)) {
         let _ = process.signal(Signal::CONT);

@@ -86,7 +86,8 @@ fn parse(stat: &str) -> Option<Process> {
     })
 }
 
-fn user_name(id: u32) -> String {
+/// As `id -un` says it, else by its number.
+pub fn user_name(id: u32) -> String {
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let with_id = |line: &&str| line.split(':').nth(2) == Some(&id.to_string());
     let name = users.lines().find(with_id).and_then(|line| line.split(':').next());

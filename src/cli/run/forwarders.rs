@@ -18,7 +18,7 @@ pub enum Habit {
     Filters,
 }
 
-const HABITS: [(&str, Habit); 30] = [
+const HABITS: [(&str, Habit); 36] = [
     ("timeout", Habit::Forwards),
     ("sudo", Habit::Forwards),
     ("doas", Habit::Forwards),
@@ -34,6 +34,13 @@ const HABITS: [(&str, Habit); 30] = [
     ("npx", Habit::Forwards),
     ("yarn", Habit::Forwards),
     ("pnpm", Habit::Forwards),
+    // It passes SIGTERM on to what it has started, and no other.
+    ("make", Habit::Forwards),
+    ("gmake", Habit::Forwards),
+    ("uv", Habit::Forwards),
+    ("doppler", Habit::Forwards),
+    ("op", Habit::Forwards),
+    ("infisical", Habit::Forwards),
     ("setsid", Habit::OnlyWaits),
     ("time", Habit::OnlyWaits),
     ("flock", Habit::OnlyWaits),

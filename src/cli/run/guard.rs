@@ -38,7 +38,7 @@ pub struct Guard {
     /// How many seconds what was asked to end may take for it.
     #[arg(long, value_name = "SECONDS", default_value = "30")]
     stop_grace: u64,
-    /// What to run where the load did not end by itself.
+    /// What to run where the command did not succeed by itself.
     #[arg(long, value_name = "COMMAND")]
     on_stop: Option<String>,
     #[arg(last = true, required = true)]

@@ -107,12 +107,14 @@ impl Guarding {
         }
     }
 
-    /// Runs the command that ends what is no descendant, unless the load has ended by itself.
+    /// Runs the command that ends what is no descendant, unless the load has ended by itself: a client that has failed
+    /// or was killed says nothing of its load.
     pub async fn run_on_stop(&mut self, line: Option<&str>, stop_grace: Duration) {
-        let Some(line) = line.filter(|_| self.wish > Wish::GoOn) else { return };
+        let has_succeeded = self.wish == Wish::GoOn && self.code == Some(0);
+        let Some(line) = line.filter(|_| !has_succeeded) else { return };
         let limit = stop_grace.max(SHORTEST_ON_STOP);
         say(&format!(
-            "the load did not end by itself, so the command of --on-stop runs, for at most {}s",
+            "the command did not succeed by itself, so that of --on-stop runs, for at most {}s",
             limit.as_secs()
         ));
         if let Err(why) = self.stop_by(line, limit).await {

@@ -57,6 +57,8 @@ impl Load {
         guard.arg0("perfreg").args(["guard", "--stop-grace", &plan.stop_grace.as_secs().to_string()]);
         guard.args(plan.on_stop.map(|line| format!("--on-stop={line}")));
         guard.arg("--").args(&plan.command).envs(plan.variables);
+        // They are meant for this run, and not for another one inside of it.
+        guard.env_remove("PERFREG_ON_STOP").env_remove("PERFREG_MAX");
         guard.stdin(std::process::Stdio::from(std::os::fd::OwnedFd::from(theirs))).process_group(0);
         let guard = guard.spawn()?;
         let group = guard.id().and_then(|id| Pid::from_raw(id.cast_signed()));

@@ -98,8 +98,8 @@ pub struct Run {
     #[arg(long, env = "PERFREG_STOP_GRACE", hide_env_values = true, value_name = "DURATION", value_parser = seconds,
           default_value = "30s")]
     stop_grace: u32,
-    /// What ends the load where it runs elsewhere, such as in a container: a line for sh, run once if the command did
-    /// not end by itself, for at most --stop-grace (but 10s at least).
+    /// What ends the load where it runs elsewhere, such as in a container: a line for sh, run once unless the command
+    /// ended with 0 by itself, for at most --stop-grace (but 10s at least).
     #[arg(long, env = "PERFREG_ON_STOP", hide_env_values = true, value_name = "COMMAND")]
     on_stop: Option<String>,
     /// How long the command may run; then it is stopped as the registry would stop it, with exit code 79.
@@ -167,8 +167,7 @@ impl Run {
             Ok(Start::UnderOuterRun { run_id, why }) => {
                 say(&why);
                 let name = format!("the command inside of run {run_id}");
-                // The outer run ends what runs elsewhere.
-                return running::run_unregistered(Rules { on_stop: None, ..rules }, &name, &mut signals).await;
+                return running::run_unregistered(rules, &name, &mut signals).await;
             }
             Ok(Start::Refused(why)) => return exit::refuse_for_good(&why),
             Err(error) => return without_registry(&error, self.if_unreachable, rules, &mut signals).await,

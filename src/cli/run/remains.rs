@@ -1,7 +1,7 @@
 //! What may still make load after the command has ended or was killed, and so keeps the share.
 
 pub enum Remains {
-    /// Their names: those of another user, or those that hang in the kernel.
+    /// Their names: processes of another user, or that hang in the kernel.
     Processes(Vec<String>),
     /// Something that is no descendant, since --on-stop did not end it.
     Elsewhere,

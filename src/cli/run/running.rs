@@ -160,7 +160,10 @@ impl Running {
         match (&self.cause, code) {
             (Some(_), _) => CompleteStatus::Cancelled,
             (None, 0) => CompleteStatus::Success,
-            _ if self.is_interrupted => CompleteStatus::Cancelled,
+            // sudo and shells with job control hear a key that reaches nobody else.
+            _ if self.is_interrupted || code == super::signals::exit_code(Signal::INT.as_raw()) => {
+                CompleteStatus::Cancelled
+            }
             _ => CompleteStatus::Failure,
         }
     }

@@ -80,8 +80,8 @@ impl Ticket {
         }
     }
 
-    /// Sends a heartbeat, held for so many seconds unless there is news: whoever waits for its turn says
-    /// which version it knows, lest the turn come between two heartbeats and be no news any more.
+    /// Sends a heartbeat, held for so many seconds unless there is news. A waiter says which version it knows, lest its
+    /// turn come between two heartbeats and be no news any more.
     pub async fn beat(&self, hold_seconds: u32, version: Option<i64>) -> Heard {
         let request = HeartbeatRequest {
             run_id: self.run_id,

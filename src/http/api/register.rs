@@ -130,13 +130,13 @@ pub fn read_request(mut fields: Fields) -> Result<Request, ApiError> {
 
 /// 0 asks for a lease that only keeps the place in the queue.
 fn lease_seconds(fields: &mut Fields) -> Option<u32> {
-    let seconds = fields.optional_number("lease_seconds", 0..=Lease::LONGEST_SECONDS.into())?;
-    let seconds = u32::try_from(seconds).ok()?;
-    if (1..Lease::SHORTEST_SECONDS).contains(&seconds) {
-        let (least, most) = (Lease::SHORTEST_SECONDS, Lease::LONGEST_SECONDS);
+    let seconds = fields.optional_number("lease_seconds", 0..=i64::MAX)?;
+    let (least, most) = (Lease::SHORTEST_SECONDS, Lease::LONGEST_SECONDS);
+    let asked = u32::try_from(seconds).ok().filter(|seconds| *seconds == 0 || (least..=most).contains(seconds));
+    if asked.is_none() {
         fields.reject("lease_seconds", format_args!("must be 0, or a whole number from {least} to {most}"));
     }
-    Some(seconds)
+    asked
 }
 
 fn refused(refusal: &Refusal) -> RegisterRefusal {

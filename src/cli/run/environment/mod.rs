@@ -7,6 +7,7 @@ mod systems;
 mod systems_tests;
 mod teamcity;
 
+use super::descendants::user_name;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
@@ -32,6 +33,9 @@ pub async fn of_this_process() -> Found {
     let mut variables: Variables = std::env::vars_os().filter_map(text).collect();
     teamcity::add_parameters(&mut variables);
     let found = find(&variables);
+    // A container often has neither USER nor LOGNAME.
+    let user = || user_name(rustix::process::getuid().as_raw());
+    let found = Found { triggered_by: found.triggered_by.clone().or_else(|| Some(user())), ..found };
     if found.repo.is_some() && found.stream.is_some() {
         return found;
     }
