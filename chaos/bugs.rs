@@ -24,6 +24,7 @@ const KEYED: Weights =
     Weights { plain: 50, keyed: 600, twin: 300, waiting: 0, leased: 50, forgotten: 0, ..Weights::ORDINARY };
 const WAITING: Weights =
     Weights { plain: 100, keyed: 0, twin: 0, waiting: 600, forgotten: 0, gates: false, ..Weights::ORDINARY };
+const GONE: Weights = Weights { killed: 40, stalled: 400, gates: false, ..Weights::ORDINARY };
 
 const BUGS: &[Bug] = &[
     Bug { name: "sum-before-lock", ..BUSY },
@@ -35,6 +36,7 @@ const BUGS: &[Bug] = &[
     Bug { name: "acknowledgement-before-commit", faults: "kill-database,kill-server", seconds: 25, ..BUSY },
     Bug { name: "acknowledgement-on-warning", faults: "fail-over", seconds: 20, ..BUSY },
     Bug { name: "lost-wake-up", seconds: 25, weights: WAITING, ..BUSY },
+    Bug { name: "told-start-withdrawn", seconds: 20, weights: GONE, ..BUSY },
     Bug { name: "float-sums", ..BUSY },
     Bug { name: "batch-ignores-itself", ..BUSY },
     Bug { name: "key-outside-transaction", faults: "kill-server,kill-database", seconds: 25, weights: KEYED, ..BUSY },

@@ -36,10 +36,12 @@ pub enum Bug {
     LostWakeUp,
     /// What is no number counts as nothing.
     NanAsZero,
+    /// A start that was told is withdrawn as if it was not.
+    ToldStartWithdrawn,
 }
 
 impl Bug {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::SumBeforeLock,
         Self::SumRepeatableRead,
         Self::FloatSums,
@@ -55,6 +57,7 @@ impl Bug {
         Self::RetryStartsAgain,
         Self::LostWakeUp,
         Self::NanAsZero,
+        Self::ToldStartWithdrawn,
     ];
 
     /// The name by which it is asked for.
@@ -76,6 +79,7 @@ impl Bug {
             Self::RetryStartsAgain => "retry-starts-again",
             Self::LostWakeUp => "lost-wake-up",
             Self::NanAsZero => "nan-as-zero",
+            Self::ToldStartWithdrawn => "told-start-withdrawn",
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::domain::event::{EventKind, Fact};
 use crate::domain::execution::{EndReason, Execution, Outcome, RunId};
 use crate::domain::lease::Lease;
 use crate::domain::roster::due_end;
+use crate::seeded_bug::{self, Bug};
 
 impl Batch {
     /// Ends the waiting of those whose time is over.
@@ -79,7 +80,7 @@ impl Batch {
     /// The run as it is now. If it has just started, the answer to this very command tells it.
     pub fn told_by_answer(&mut self, run_id: RunId) -> Option<Execution> {
         let run = self.roster.get(run_id)?;
-        if run.is_untold() {
+        if run.is_untold() && !seeded_bug::is(Bug::ToldStartWithdrawn) {
             let told = run.told(self.now);
             self.put(told);
         }
