@@ -40,8 +40,8 @@ fn signs<'evidence>(evidence: &'evidence Evidence, lives: &Lives<'_>) -> HashMap
     signs
 }
 
-/// After each sign of life, unless the next comes in time, the waiter has to be passed over, and a start that it was not
-/// told of withdrawn.
+/// After each sign of life, unless the next comes in time, the waiter has to be passed over, and a start that it was
+/// not told of withdrawn.
 fn check_one(evidence: &Evidence, life: &Life<'_>, signs: &[&Call], verdict: &mut Verdict) {
     for (index, sign) in signs.iter().enumerate() {
         let next = signs.get(index + 1).map_or(Moment::MAX, |next| next.sent);
