@@ -132,16 +132,18 @@ impl Silence {
 
 /// What runs after all of these, whose order does not matter since nobody waits who could start.
 fn state_after(piece: &[Step], before: State, silence: &Silence, context: &Context) -> State {
-    let State { mut is_closed, fence, running: mut known, queue, .. } = before;
+    let State { is_closed, fence, running: mut known, queue, .. } = before;
     known.extend(queue);
+    let mut gate: Option<(Moment, bool)> = None;
     for step in piece {
         match &step.op {
             Op::Start { run_id } | Op::Wait { run_id, .. } => drop(known.insert(*run_id)),
-            // Gates are set by one client, one after the other.
-            Op::Gate { is_open } => is_closed = !is_open,
+            // One that was not answered may have come into effect after the next ones.
+            Op::Gate { is_open, at } if gate.is_none_or(|(last, _)| last <= *at) => gate = Some((*at, *is_open)),
             _ => {}
         }
     }
+    let is_closed = gate.map_or(is_closed, |(_, is_open)| !is_open);
     let last_fence = |run_id: &i64| match silence.fences.get(run_id) {
         Some(fence) => *fence,
         None => context.runners[run_id].fences.last().copied(),
@@ -255,8 +257,13 @@ fn step(call: &Call, lives: &Lives<'_>, gates: &HashMap<u64, Moment>, news: &New
             let op = if life.run.queued.is_some() { Op::Wait { run_id, room: None } } else { Op::Start { run_id } };
             Some((op, seen.map_or(latest, |seen| seen.min(latest))))
         }
-        (Ask::SetGate { is_open, .. }, Answer::GateSet) => known(Op::Gate { is_open: *is_open }),
-        (Ask::SetGate { op, is_open }, _) => Some((Op::Gate { is_open: *is_open }, news.latest(*gates.get(op)?))),
+        (Ask::SetGate { op, is_open }, Answer::GateSet) => {
+            known(Op::Gate { is_open: *is_open, at: gates.get(op).copied().unwrap_or(call.answered) })
+        }
+        (Ask::SetGate { op, is_open }, _) => {
+            let at = *gates.get(op)?;
+            Some((Op::Gate { is_open: *is_open, at }, news.latest(at)))
+        }
         (Ask::Complete { run_id, .. } | Ask::Cancel { run_id, .. }, Answer::Ended { .. }) => {
             known(Op::End { run_id: *run_id })
         }

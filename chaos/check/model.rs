@@ -84,6 +84,8 @@ pub enum Op {
     },
     Gate {
         is_open: bool,
+        /// By the database's time.
+        at: Moment,
     },
     /// A start that reached nobody is taken back.
     Withdraw {
@@ -245,7 +247,7 @@ impl State {
             Op::Wait { run_id, room } => self.wait(*run_id, room.as_ref(), context),
             Op::Refuse { factor, room } => self.refuse(*factor, room, context),
             Op::End { run_id } => self.end(*run_id, context),
-            Op::Gate { is_open } => {
+            Op::Gate { is_open, .. } => {
                 self.is_closed = !is_open;
                 self.start_waiters(context)
             }

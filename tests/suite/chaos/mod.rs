@@ -325,3 +325,36 @@ fn a_wait_that_shows_another_place_than_it_has_is_caught() {
     });
     assert_eq!(caught, ["linearizability"]);
 }
+
+/// A history is cut after so many calls.
+const A_PIECE: i64 = 70;
+
+#[test]
+fn a_gate_that_was_closed_without_an_answer_and_late_is_closed_from_then_on() {
+    let close_late = |evidence: &mut Evidence| {
+        let gate = |sent, answered, is_open, op, answer| {
+            call(sent * SECOND, answered * SECOND, Ask::SetGate { op, is_open }, answer)
+        };
+        let set = |at, op| Event { run_id: None, op: Some(op), ..event(at * SECOND, "location_set", 0) };
+        admit(evidence, 3, 100_000, 60 * SECOND);
+        let run = evidence.runs.last_mut().expect("a run");
+        (run.status, run.end) = (Status::Success, Some(110 * SECOND));
+        (evidence.locations[0].used, evidence.locations[0].running) = (0, 0);
+        evidence.events.extend([set(105, 61), set(108, 60), event(110 * SECOND, "ended", 3)]);
+        evidence.calls.extend([
+            gate(100, 103, false, 60, Answer::Unknown),
+            gate(104, 106, true, 61, Answer::GateSet),
+            call(
+                109 * SECOND,
+                111 * SECOND,
+                Ask::Complete { run_id: 3, status: Status::Success },
+                ended(Status::Success),
+            ),
+        ]);
+        let look = |second| call(second * SECOND, second * SECOND + 1, Ask::Look { run_id: 1 }, ended(Status::Success));
+        evidence.calls.extend((112..112 + A_PIECE).map(look));
+        let closed = Answer::Refused(Room { used: 0, ahead: 0, is_open: false });
+        evidence.calls.push(call(200 * SECOND, 201 * SECOND, Ask::Register(registration(9, 100_000)), closed));
+    };
+    assert_eq!(caught(close_late), Vec::<&str>::new());
+}
