@@ -114,7 +114,7 @@ impl Guarding {
         let Some(line) = line.filter(|_| !has_succeeded) else { return };
         let limit = stop_grace.max(SHORTEST_ON_STOP);
         say(&format!(
-            "the command did not succeed by itself, so that of --on-stop runs, for at most {}s",
+            "the command did not succeed by itself, so the command of --on-stop runs, for at most {}s",
             limit.as_secs()
         ));
         if let Err(why) = self.stop_by(line, limit).await {

@@ -99,6 +99,7 @@ on_both_databases! {
         let holder = http.admit(json!({"factor": 0.6})).await;
         let waiter = http.post("/register", &example(json!({"factor": 0.6, "wait_seconds": 600}))).await.json();
         http.post("/complete", &json!({"run_id": holder["run_id"], "status": "failure"})).await;
+        http.post("/heartbeat", &json!({"run_id": waiter["run_id"], "lease_token": waiter["lease_token"]})).await;
         http.post("/cancel", &json!({"run_id": waiter["run_id"], "reason": "wrong build", "by": "ana"})).await;
         let path = format!("/executions/{}/events", waiter["run_id"]);
         let story = http.get(&path).await.json();

@@ -76,7 +76,7 @@ fn everything_that_is_missing_is_named_and_nothing_is_started() {
     let output = command.output().expect("it starts");
     assert_eq!(output.status.code(), Some(2));
     let error = String::from_utf8(output.stderr).expect("UTF-8");
-    assert!(error.starts_with("perfreg: give --repo, --stream and --triggered-by, or set"), "{error}");
+    assert!(error.starts_with("perfreg: give --repo and --stream, or set"), "{error}");
     assert!(output.stdout.is_empty());
 }
 

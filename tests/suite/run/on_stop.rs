@@ -99,15 +99,20 @@ async fn a_load_elsewhere_ends_with_a_guard_that_is_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_command_that_ends_by_itself_needs_no_other_to_stop_it() {
+async fn only_a_command_that_succeeds_needs_no_other_to_stop_its_load() {
     let (server, _database) = serve().await;
     let folder = tempfile::TempDir::new().expect("a folder");
-    let on_stop = format!("touch {}/stopped", folder.path().display());
-    for (script, expected) in [("exit 0", 0), ("exit 3", 3), ("kill -KILL $$", 137)] {
+    let stopped = folder.path().join("stopped");
+    let on_stop = format!("touch {}", stopped.display());
+    for (script, expected) in [("exit 0", 0), ("exit 255", 255), ("kill -KILL $$", 137)] {
         let (code, log) = Run::start(&server.url, &["--on-stop", &on_stop, "--", "sh", "-c", script]).end();
         assert_eq!(code, expected, "{log}");
+        assert_eq!(
+            std::fs::remove_file(&stopped).is_ok(),
+            expected != 0,
+            "a client that failed says nothing of its load"
+        );
     }
-    assert!(!folder.path().join("stopped").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
