@@ -173,7 +173,11 @@ impl Snapshot {
         let gate = self.location.gate.at(now);
         let is_open = gate.is_open() && self.registry.at(now).is_open();
         let all_fit = self.location.name.is_none() || self.location.used + factors.sum() < self.location.capacity;
-        plans || (self.location.waiting > 0 && (registers || beats)) || (registers && (sets || !is_open || !all_fit))
+        // A start that is withdrawn leaves a waiter, also where the row says that nobody waits.
+        let is_untold = |run_id: &RunId| self.roster.get(*run_id).is_some_and(Execution::is_untold);
+        let withdraws = self.roster.due(now).iter().any(is_untold) || (self.location.leased > 0 && (sets || !is_open));
+        let may_wait = self.location.waiting > 0 || withdraws;
+        plans || (may_wait && (registers || beats)) || (registers && (sets || !is_open || !all_fit))
     }
 }
 

@@ -48,6 +48,19 @@ fn a_start_whose_waiter_hung_up_goes_to_the_next_after_five_seconds() {
 }
 
 #[test]
+fn a_waiter_whose_start_is_withdrawn_as_it_calls_is_told_who_holds_the_location() {
+    let mut rows = full_house(1);
+    rows.apply_at(&[complete(1, Outcome::Success)], after(10));
+    assert_eq!(rows.location.waiting, 0);
+    let lacks = |commands: &[Command], now| {
+        let snapshot = Snapshot { roster: Roster::new(rows.executions.clone()), ..rows.snapshot() };
+        snapshot.lacks_holders(commands, now).is_some()
+    };
+    assert!(!lacks(&[beat(2)], after(34)) && lacks(&[beat(2)], after(35)));
+    assert!(lacks(&[set_gate(GateState::Stopped, None), beat(2)], after(11)));
+}
+
+#[test]
 fn a_waiter_that_hung_up_long_ago_is_passed_over_and_goes_first_once_it_is_back() {
     let mut rows = full_house(2);
     rows.apply_at(&[broken(2, now())], after(1));
