@@ -21,8 +21,7 @@ impl Batch {
 
     /// To be called before the location counts the run as its own.
     pub fn note_start(&mut self, run: &Execution) {
-        let mut facts = self.weighed(run.factor());
-        facts.extend(run.fence.map(|fence| ("fence", Fact::Number(fence))));
+        let mut facts = self.weighed_start(run);
         if let Some(place) = &run.place {
             let waited = self.now.duration_since(place.queued_at).as_secs().max(0);
             facts.push(("waited_seconds", Fact::Number(waited)));
@@ -32,8 +31,7 @@ impl Batch {
 
     /// To be called before the location counts the run as its own.
     pub fn note_taken_back(&mut self, run: &Execution) {
-        let mut facts = self.weighed(run.factor());
-        facts.extend(run.fence.map(|fence| ("fence", Fact::Number(fence))));
+        let mut facts = self.weighed_start(run);
         facts.push(("start_time", Fact::Time(run.start_time)));
         self.note(EventKind::TakenBack, Some(run.run_id), Some(run.details.triggered_by.clone()), facts);
     }
@@ -79,8 +77,7 @@ impl Batch {
     /// To be called once the location does not count the run as its own any more.
     pub fn note_withdrawn(&mut self, run: &Execution, cause: &str) {
         let mut facts = vec![("cause", text(cause))];
-        facts.extend(self.weighed(run.factor()));
-        facts.extend(run.fence.map(|fence| ("fence", Fact::Number(fence))));
+        facts.extend(self.weighed_start(run));
         facts.extend(run.place.as_ref().map(|place| ("heard_at", Fact::Time(place.heard_at))));
         self.note(EventKind::StartWithdrawn, Some(run.run_id), None, facts);
     }
@@ -121,6 +118,12 @@ impl Batch {
             ("running_factor", Fact::Factor(self.location.used)),
             ("running", Fact::Number(self.location.running)),
         ]
+    }
+
+    fn weighed_start(&self, run: &Execution) -> Facts {
+        let mut facts = self.weighed(run.factor());
+        facts.extend(run.fence.map(|fence| ("fence", Fact::Number(fence))));
+        facts
     }
 
     fn obstacle_facts(&self, cause: Cause, room: &Room) -> Facts {

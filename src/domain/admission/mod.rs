@@ -154,14 +154,15 @@ impl Snapshot {
     #[must_use]
     pub fn lacks_holders(&self, commands: &[Command], now: Timestamp) -> Option<usize> {
         // Of those that are known, the commands may end some, and so may the time.
-        let count = MOST_HOLDERS_NAMED + commands.len() + self.roster.due(now).len();
+        let due = self.roster.due(now);
+        let count = MOST_HOLDERS_NAMED + commands.len() + due.len();
         let are_known = self.roster.holders().is_some_and(|holders| holders.are_enough_for(count));
         // So that they last for a while.
-        (!are_known && self.may_show_room(commands, now)).then_some(2 * count)
+        (!are_known && self.may_show_room(commands, &due, now)).then_some(2 * count)
     }
 
     /// Whether somebody may have to be told who holds the location.
-    fn may_show_room(&self, commands: &[Command], now: Timestamp) -> bool {
+    fn may_show_room(&self, commands: &[Command], due: &[RunId], now: Timestamp) -> bool {
         let plans = commands.iter().any(|command| matches!(command, Command::Plan(_)));
         let beats = commands.iter().any(|command| matches!(command, Command::Beat { .. } | Command::Tell { .. }));
         let sets = commands.iter().any(|command| matches!(command, Command::SetLocation { .. }));
@@ -175,7 +176,7 @@ impl Snapshot {
         let all_fit = self.location.name.is_none() || self.location.used + factors.sum() < self.location.capacity;
         // A start that is withdrawn leaves a waiter, also where the row says that nobody waits.
         let is_untold = |run_id: &RunId| self.roster.get(*run_id).is_some_and(Execution::is_untold);
-        let withdraws = self.roster.due(now).iter().any(is_untold) || (self.location.leased > 0 && (sets || !is_open));
+        let withdraws = due.iter().any(is_untold) || (self.location.leased > 0 && (sets || !is_open));
         let may_wait = self.location.waiting > 0 || withdraws;
         plans || (may_wait && (registers || beats)) || (registers && (sets || !is_open || !all_fit))
     }

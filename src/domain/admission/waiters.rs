@@ -1,5 +1,7 @@
 //! What becomes of waiters by themselves: some start, some are passed over, and some starts reach nobody.
 
+use jiff::Timestamp;
+
 use super::batch::Batch;
 use crate::domain::event::{EventKind, Fact};
 use crate::domain::execution::{EndReason, Execution, Outcome, RunId};
@@ -88,7 +90,7 @@ impl Batch {
     }
 
     /// A waiter's call has broken off, unless it was heard of since.
-    pub fn call_broke_off(&mut self, run_id: RunId, heard_at: jiff::Timestamp) {
+    pub fn call_broke_off(&mut self, run_id: RunId, heard_at: Timestamp) {
         let Some(run) = self.roster.get(run_id) else { return };
         let is_last = run.place.as_ref().is_some_and(|place| place.heard_at == heard_at);
         if is_last && (run.is_queued() || run.is_untold()) {

@@ -56,7 +56,7 @@ pub async fn heartbeat(
     {
         let (waits, patience) = (execution.status == Status::Queued, longest_hold(execution).min(hold));
         let until = version.map_or(Until::News(execution.status), Until::NotVersion);
-        let mut call = waits.then(|| HeldCall::new(&registry, execution));
+        let call = waits.then(|| HeldCall::new(&registry, execution));
         match registry.watch(run_id, Some(until), patience).await? {
             Some(execution) if execution.end_reason.is_some() => {
                 beaten = Beaten::Over(Arc::unwrap_or_clone(execution));
@@ -69,7 +69,9 @@ pub async fn heartbeat(
             // A waiter is told its new place, or its start once it is saved that it was told.
             _ => beaten = registry.tell(run_id, &token, receipt.as_deref()).await?,
         }
-        call.as_mut().map(HeldCall::end);
+        if let Some(call) = call {
+            call.end();
+        }
     }
     Ok(match beaten {
         Beaten::Alive(execution, room) => {
@@ -98,7 +100,7 @@ impl HeldCall {
         Self { registry: Arc::clone(registry), run_id: waiter.run_id, heard_at }
     }
 
-    fn end(&mut self) {
+    fn end(mut self) {
         self.heard_at = None;
     }
 }
