@@ -16,8 +16,7 @@ const LOCATIONS: &str =
 /// Those that are judged; there are many more.
 const EVENTS: &str = "SELECT at, kind, run_id, asked_by,
      CASE WHEN kind = 'start_withdrawn' THEN CAST(facts AS TEXT) END FROM perfreg_events
-     WHERE kind IN
-       ('queued', 'started', 'start_withdrawn', 'suspect', 'recovered', 'stop_requested', 'ended', 'location_set')
+     WHERE kind IN ('queued', 'started', 'start_withdrawn', 'suspect', 'recovered', 'ended', 'location_set')
      ORDER BY number";
 
 /// A value of a row, of either database.

@@ -113,8 +113,7 @@ fn told(call: &Call, life: Option<&Life<'_>>, verdict: &mut Verdict) {
 fn ends_only_if_asked(life: &Life<'_>, verdict: &mut Verdict) {
     let run = life.run;
     let by_itself = run.end_reason.is_some();
-    // One that was asked to stop before it knew of its start ends when that would be withdrawn.
-    let may = !run.status.has_ended() || by_itself || life.end_sent.is_some() || life.may_end_unasked();
+    let may = !run.status.has_ended() || by_itself || life.end_sent.is_some();
     verdict.judge(may, run.start, run.location, || format!("nobody ended {run:?}"));
     let fits = match run.end_reason.as_deref() {
         None => true,

@@ -16,9 +16,7 @@ pub fn check(evidence: &Evidence, lives: &Lives<'_>) -> Verdict {
                 format!("it was given up {} us early: {run:?}, heard {:?}", deadline - end, life.heard)
             });
         }
-        // One that does not know of its start and is to stop has ended before.
-        let is_leased = run.fence.is_some() && !life.may_end_unasked();
-        let Some(lease) = run.lease_seconds.filter(|lease| *lease > 0 && is_leased) else { continue };
+        let Some(lease) = run.lease_seconds.filter(|lease| *lease > 0 && run.fence.is_some()) else { continue };
         // Nobody knows of a later sign of life than this.
         let Some(last) = life.last_sign.map(|sign| sign.max(run.start)) else { continue };
         let due = last + 2 * Moment::from(lease) * SECOND;

@@ -300,12 +300,10 @@ fn seen_end(life: &Life<'_>, end: Moment, news: &News) -> Moment {
     life.seen_ended.map_or(latest, |seen| seen.min(latest))
 }
 
-/// The end of one that was lost, or waited too long, or was to stop before it knew of its start.
+/// The end of one that was lost, or waited too long, which nobody asked for.
 fn end_by_itself(life: &Life<'_>, news: &News) -> Option<Step> {
     let (run, end) = (life.run, life.run.end?);
-    if run.end_reason.is_none() && !life.may_end_unasked() {
-        return None;
-    }
+    run.end_reason.as_ref()?;
     let seen = seen_end(life, end, news);
     // Whether that was too early is for others to say.
     let call = life.asked().max(end - SECOND).min(seen);

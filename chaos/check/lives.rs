@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Answer, Ask, Call, Event, Evidence, Execution, Moment, Status};
+use super::{Answer, Ask, Call, Event, Evidence, Execution, Moment};
 
 /// One run: what is saved of it, and what its clients saw.
 #[derive(Debug)]
@@ -25,8 +25,6 @@ pub struct Life<'evidence> {
     pub withdrawn: Vec<Start>,
     /// From when until when it was passed over while it waited.
     pub absent: Vec<(Moment, Moment)>,
-    /// When it was asked to stop.
-    pub stop_asked: Option<Moment>,
 }
 
 /// A start, and until when the run ran by it.
@@ -61,12 +59,6 @@ impl Life<'_> {
         self.absent.iter().any(|(from, until)| (*from..=*until).contains(&moment))
     }
 
-    /// Whether it may end by itself and without a reason: it waited, was started, and was asked to stop before it knew.
-    pub fn may_end_unasked(&self) -> bool {
-        let is_cancelled = self.run.status == Status::Cancelled && self.run.end_reason.is_none();
-        is_cancelled && self.run.queued.is_some() && self.stop_asked.is_some()
-    }
-
     pub fn is_lost(&self) -> bool {
         self.run.end_reason.as_deref() == Some("lost")
     }
@@ -91,7 +83,6 @@ impl<'evidence> Lives<'evidence> {
             last_sign: None,
             withdrawn: Vec::new(),
             absent: Vec::new(),
-            stop_asked: None,
         };
         let mut lives = Self {
             all: evidence.runs.iter().map(life).collect(),
@@ -123,7 +114,6 @@ impl<'evidence> Lives<'evidence> {
                 "suspect" if life.run.queued.is_some() && !running.contains_key(&index) => {
                     life.absent.push((event.at, Moment::MAX));
                 }
-                "stop_requested" => earlier(&mut life.stop_asked, event.at),
                 _ => {}
             }
             let is_back = matches!(event.what.as_str(), "started" | "recovered" | "ended");
