@@ -17,7 +17,7 @@ use super::register::room_to_wire;
 use crate::domain::answer::Room;
 use crate::domain::execution::{Execution, RunId, Status};
 use crate::http::error::{ApiError, problem_response};
-use crate::registry::{Beaten, Registry, Until};
+use crate::registry::{Beaten, Registry, RegistryError, Until};
 use crate::wire::complete::CompleteConflict;
 use crate::wire::heartbeat::{HeartbeatRequest, HeartbeatResponse};
 use crate::wire::problem::Problem;
@@ -50,13 +50,12 @@ pub async fn heartbeat(
     let run_id = fields.finish(run_id)?;
 
     let hold = Duration::from_secs(seconds.unsigned_abs());
-    let mut beaten = registry.heartbeat(run_id, &token, receipt.as_deref(), hold).await?;
+    let (mut beaten, call) = first_heartbeat(&registry, run_id, &token, receipt.as_deref(), hold).await?;
     if let Beaten::Alive(execution, _) = &beaten
         && !hold.is_zero()
     {
         let (waits, patience) = (execution.status == Status::Queued, longest_hold(execution).min(hold));
         let until = version.map_or(Until::News(execution.status), Until::NotVersion);
-        let call = waits.then(|| HeldCall::new(&registry, execution));
         match registry.watch(run_id, Some(until), patience).await? {
             Some(execution) if execution.end_reason.is_some() => {
                 beaten = Beaten::Over(Arc::unwrap_or_clone(execution));
@@ -69,9 +68,9 @@ pub async fn heartbeat(
             // A waiter is told its new place, or its start once it is saved that it was told.
             _ => beaten = registry.tell(run_id, &token, receipt.as_deref()).await?,
         }
-        if let Some(call) = call {
-            call.end();
-        }
+    }
+    if let Some(call) = call {
+        call.end();
     }
     Ok(match beaten {
         Beaten::Alive(execution, room) => {
@@ -85,6 +84,31 @@ pub async fn heartbeat(
         Beaten::OtherRun => return Err(ApiError::OtherRun),
         Beaten::NotFound => return Err(ApiError::NotFound("Running test not found".to_owned())),
     })
+}
+
+/// The heartbeat that a call begins with. It is saved even if its waiter hangs up meanwhile, so the guard of a call that
+/// will be held comes with it.
+async fn first_heartbeat(
+    registry: &Arc<Registry>,
+    run_id: RunId,
+    token: &str,
+    receipt: Option<&str>,
+    hold: Duration,
+) -> Result<(Beaten, Option<HeldCall>), RegistryError> {
+    if hold.is_zero() {
+        return Ok((registry.heartbeat(run_id, token, receipt, hold).await?, None));
+    }
+    let (registry, token, receipt) = (Arc::clone(registry), token.to_owned(), receipt.map(str::to_owned));
+    let heartbeat = async move {
+        let beaten = registry.heartbeat(run_id, &token, receipt.as_deref(), hold).await?;
+        let call = match &beaten {
+            Beaten::Alive(execution, _) if execution.is_queued() => Some(HeldCall::new(&registry, execution)),
+            _ => None,
+        };
+        Ok((beaten, call))
+    };
+    let ended_early = |error| RegistryError::Broken(format!("a heartbeat ended early: {error}"));
+    tokio::spawn(heartbeat).await.map_err(ended_early)?
 }
 
 /// The call of a waiter that is held. Unless it comes to its end it broke off, since the waiter hung up.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use crate::on_both_databases;
+use crate::support::database::{Engine, TestDatabase};
 use crate::support::http::{Http, Reply, example};
 use crate::support::server::{PATIENCE, TestServer};
 
@@ -95,6 +96,30 @@ on_both_databases! {
         assert_eq!(http.post("/complete", &end("canceled")).await.status, 403);
         assert_eq!(http.post("/complete", &end("sucess")).await.status, 422);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_waiter_that_hangs_up_before_it_is_noted_as_held_has_five_seconds_as_well() {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let server = TestServer::start(&database.url);
+    let http = server.http();
+    http.admit(json!({"factor": 0.9})).await;
+    let waiter = queue_up(&http, json!({})).await;
+    let mut client = database.connect().await;
+    let lock = client.transaction().await.expect("a transaction");
+    lock.batch_execute("LOCK TABLE test_executions IN EXCLUSIVE MODE").await.expect("a lock");
+    let (held_http, held_run) = (http.clone(), waiter.clone());
+    let call = tokio::spawn(async move { beat(&held_http, &held_run, 30).await });
+    sleep(Duration::from_millis(300)).await;
+    call.abort();
+    sleep(Duration::from_millis(300)).await;
+    lock.commit().await.expect("given back");
+    let suspect = async {
+        while !kinds(&http, &waiter).await.contains(&"suspect".to_owned()) {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), suspect).await.expect("it is passed over long before its call would have ended");
 }
 
 #[tokio::test]
