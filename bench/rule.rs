@@ -46,6 +46,7 @@ fn register(factor: &str, wait_seconds: u32) -> Command {
         lease: Some((60, token())),
         expected_seconds: Some(900),
         key: None,
+        only_where_known: false,
     })
 }
 

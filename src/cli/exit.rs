@@ -40,6 +40,8 @@ struct Refusal {
     /// Not told by a server of an earlier version.
     reason: Option<String>,
     obstacle: Option<Obstacle>,
+    #[serde(default)]
+    remarks: Vec<String>,
 }
 
 impl Refusal {
@@ -60,6 +62,9 @@ pub fn fail(error: &ClientError) -> ExitCode {
         ClientError::Refused { body, .. } => serde_json::from_str::<Refusal>(body).ok(),
         _ => None,
     };
+    for remark in refusal.iter().flat_map(|refusal| &refusal.remarks) {
+        say(remark);
+    }
     say(&refusal.as_ref().and_then(Refusal::sentence).unwrap_or_else(|| error.to_string()));
     match (error, refusal) {
         (ClientError::Url { .. }, _) => ExitCode::from(WRONG_COMMAND_LINE),

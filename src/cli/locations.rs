@@ -4,11 +4,14 @@ use clap::{Args, Subcommand};
 
 use super::Connection;
 use super::gate::{Grounds, State, describe};
-use super::output::table;
+use super::output::{remark, say, table};
 use crate::client::ClientError;
-use crate::wire::location::{Location, LocationsResponse, SetLocationRequest};
+use crate::wire::location::{
+    DeleteLocationResponse, Location, LocationsResponse, MergeLocationRequest, MergeLocationResponse,
+    SetLocationRequest,
+};
 
-/// Show the locations and how full they are, or set a capacity.
+/// Show the locations and how full they are; set, merge or delete one.
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Locations {
@@ -35,24 +38,73 @@ enum Command {
         #[command(flatten)]
         grounds: Grounds,
     },
+    /// Make one location of two, such as one whose name was mistyped and the right one.
+    ///
+    /// What runs and waits at the first does so at the second from then on, which keeps its capacity and its state; the first
+    /// is deleted. Ended tests keep the name of where they ran.
+    Merge {
+        #[command(flatten)]
+        connection: Connection,
+        /// The location that goes, spelt as perfreg locations --json shows it.
+        from: String,
+        /// The location that takes everything in.
+        into: String,
+        /// Who merges them.
+        #[arg(long)]
+        by: Option<String>,
+    },
+    /// Delete a location at which nothing runs or waits; its tests stay in the history.
+    Delete {
+        #[command(flatten)]
+        connection: Connection,
+        name: String,
+        /// Who deletes it.
+        #[arg(long)]
+        by: Option<String>,
+    },
 }
 
 impl Locations {
     pub async fn run(self) -> Result<(), ClientError> {
-        if let Some(Command::Set { connection, name, capacity, state, grounds }) = self.command {
-            let (client, output) = connection.open()?;
-            let Grounds { reason, by, until } = grounds;
-            let request = SetLocationRequest { capacity, state: state.map(Into::into), reason, by, until };
-            let answer = client.set_location(&name, &request).await?;
-            return output.print(&answer, |location: Location| locations_table(&[location]));
+        match self.command {
+            None => list(&self.connection).await,
+            Some(Command::Set { connection, name, capacity, state, grounds }) => {
+                let (client, output) = connection.open()?;
+                let Grounds { reason, by, until } = grounds;
+                let request = SetLocationRequest { capacity, state: state.map(Into::into), reason, by, until };
+                let answer = client.set_location(&name, &request).await?;
+                remark(&answer);
+                output.print(&answer, |location: Location| locations_table(&[location]))
+            }
+            Some(Command::Merge { connection, from, into, by }) => {
+                let (client, output) = connection.open()?;
+                let answer = client.merge_location(&from, &MergeLocationRequest { into, by }).await?;
+                output.print(&answer, |merged: MergeLocationResponse| {
+                    let tests = if merged.moved == 1 { "test" } else { "tests" };
+                    format!("Moved {} {tests}.\n\n{}", merged.moved, locations_table(&[merged.location]))
+                })
+            }
+            Some(Command::Delete { connection, name, by }) => {
+                let (client, output) = connection.open()?;
+                let answer = client.delete_location(&name, by.as_deref()).await?;
+                output.print(&answer, |_: DeleteLocationResponse| format!("{name} is deleted."))
+            }
         }
-        let (client, output) = self.connection.open()?;
-        let answer = client.locations().await?;
-        output.print(&answer, |all: LocationsResponse| match all.locations.as_slice() {
-            [] => "No location has been used yet.".to_owned(),
-            locations => locations_table(locations),
-        })
     }
+}
+
+async fn list(connection: &Connection) -> Result<(), ClientError> {
+    let (client, output) = connection.open()?;
+    let answer = client.locations().await?;
+    output.print(&answer, |all: LocationsResponse| match all.locations.as_slice() {
+        [] => "No location has been used yet.".to_owned(),
+        locations => {
+            for (name, flaw) in locations.iter().filter_map(|one| Some((&one.name, one.flaw.as_ref()?))) {
+                say(&format!("location {name:?}: {flaw}"));
+            }
+            locations_table(locations)
+        }
+    })
 }
 
 pub fn locations_table(locations: &[Location]) -> String {

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use jiff::{SignedDuration, Timestamp};
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 use crate::client::{Answer, ClientError};
 use crate::wire::execution::{Execution, ExecutionStatus};
@@ -37,6 +38,19 @@ impl Output {
 pub fn say(text: &str) {
     // At once, so that what the command prints cannot come in between.
     let _ = io::stderr().write_all(format!("perfreg: {}\n", printable(text)).as_bytes());
+}
+
+/// Tells a person what the registry remarks on in an answer, if it does.
+pub fn remark(answer: &Answer) {
+    #[derive(serde::Deserialize)]
+    struct Remarked {
+        #[serde(default)]
+        remarks: Vec<String>,
+    }
+    let remarked = answer.read().unwrap_or(Remarked { remarks: Vec::new() });
+    for remark in &remarked.remarks {
+        say(remark);
+    }
 }
 
 /// A reader that has seen enough, such as head, closes the pipe; that is no failure.
@@ -106,7 +120,13 @@ fn duration(execution: &Execution, now: Timestamp) -> String {
     format!("{:#}", SignedDuration::from_secs(whole_seconds))
 }
 
+/// Whether it is control, or changes how the text beside it is shown, as marks of direction do.
+fn is_hidden(character: char) -> bool {
+    let is_format = character.general_category() == GeneralCategory::Format;
+    character.is_control() || (is_format && !matches!(character, '\u{200C}' | '\u{200D}'))
+}
+
 /// What a terminal shows as it is; an adopted database may hold anything.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+    text.chars().map(|character| if is_hidden(character) { '\u{fffd}' } else { character }).collect()
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use super::nested::outer_run;
-use super::output::say;
+use super::output::{remark, say};
 use super::registration::{Registration, Wanted};
 use super::run::environment;
 use super::{Connection, exit};
@@ -51,6 +51,7 @@ async fn plan(connection: &Connection, wanted: Wanted) -> Result<ExitCode, Clien
     let request = wanted.settle(async |request| client.plan(request).await).await?;
     let answer = client.plan(&request).await?;
     let Planned { obstacle, .. } = answer.read()?;
+    remark(&answer);
     output.print(&answer, describe)?;
     let outer = outer_run(&request, async |run_id| client.execution(run_id, 0, 0).await).await?;
     if let Some(outer) = outer.filter(|_| obstacle.is_some()) {

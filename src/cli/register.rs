@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::ask::{Limits, SLOWEST_ANSWER, ask_until};
 use super::duration::seconds;
 use super::nested::outer_run;
-use super::output::{Output, say, write_line};
+use super::output::{Output, remark, say, write_line};
 use super::registration::{Registration, Wanted};
 use super::run::environment;
 use super::run::{LATE_ANSWER, Signals, Standing, Ticket, Waited, exit_code, give_back, wait};
@@ -117,7 +117,8 @@ async fn admitted(
             return Err(ExitCode::from(exit_code(signal.as_raw())));
         }
     };
-    let standing = answer.and_then(|answer| Standing::read(&answer)).map_err(|error| refused(output, &error))?;
+    let standing =
+        answer.inspect(remark).and_then(|answer| Standing::read(&answer)).map_err(|error| refused(output, &error))?;
     if standing.status != ExecutionStatus::Queued {
         return Ok(standing);
     }

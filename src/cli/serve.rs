@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep};
@@ -57,9 +57,27 @@ pub struct Serve {
     #[arg(long, env = "PERFREG_KEEP_EVENTS_DAYS", default_value_t = 90, value_name = "DAYS",
           value_parser = clap::value_parser!(u16).range(1..=36500))]
     keep_events_days: u16,
+    /// Which locations tests may name: any, or known ones only, that were used or set before.
+    #[arg(
+        long,
+        env = "PERFREG_LOCATIONS",
+        value_enum,
+        default_value_t,
+        value_name = "WHICH",
+        hide_possible_values = true
+    )]
+    locations: Locations,
     /// What to log: error, warn, info, debug, or a filter such as warn,perfreg=debug.
     #[arg(long, env = "PERFREG_LOG", default_value = "info", value_name = "FILTER")]
     log: String,
+}
+
+/// The locations that tests may name.
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Locations {
+    #[default]
+    Any,
+    Known,
 }
 
 impl Serve {
@@ -88,7 +106,11 @@ impl Serve {
             .with_context(|| cannot_listen(config.listen))?;
         let address = server.address().context("cannot find out the port")?;
         let store = store::open(&database, Clock::Real)?;
-        let registry = Arc::new(Registry::new(Arc::clone(&store)));
+        let registry = Registry::new(Arc::clone(&store));
+        let registry = Arc::new(match self.locations {
+            Locations::Any => registry,
+            Locations::Known => registry.with_known_locations_only(),
+        });
         let app = router(Arc::clone(&registry));
 
         let (stopper, held) = (server.stopper(), Arc::clone(&registry));

@@ -14,7 +14,7 @@ use crate::wire::event::EventsQuery;
 use crate::wire::gate::SetGateRequest;
 use crate::wire::heartbeat::HeartbeatRequest;
 use crate::wire::history::HistoryQuery;
-use crate::wire::location::SetLocationRequest;
+use crate::wire::location::{MergeLocationRequest, SetLocationRequest};
 use crate::wire::problem::Problem;
 use crate::wire::register::RegisterRequest;
 
@@ -190,6 +190,20 @@ impl Client {
     /// If the capacity cannot be set, or the server did not answer.
     pub async fn set_location(&self, name: &str, request: &SetLocationRequest) -> Result<Answer, ClientError> {
         self.send(Method::PUT, &["locations", name], |call| call.json(request)).await
+    }
+
+    /// # Errors
+    /// If tests run or wait there, it is unknown, or the server did not answer.
+    pub async fn delete_location(&self, name: &str, by: Option<&str>) -> Result<Answer, ClientError> {
+        self.send(Method::DELETE, &["locations", name], |call| call.query(&by.map(|by| [("by", by)]))).await
+    }
+
+    /// Makes one location of two.
+    ///
+    /// # Errors
+    /// If one of them is unknown, or the server did not answer.
+    pub async fn merge_location(&self, name: &str, request: &MergeLocationRequest) -> Result<Answer, ClientError> {
+        self.send(Method::POST, &["locations", name, "merge"], |call| call.json(request)).await
     }
 
     /// The gate of the whole registry.

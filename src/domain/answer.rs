@@ -29,6 +29,8 @@ pub enum Answer {
     FactorTooLarge {
         largest: Factor,
     },
+    /// The location is new, and only known ones are taken.
+    UnknownLocation,
     Ended(Execution),
     /// The execution had already ended with another outcome, or was given up.
     EndedOtherwise(Execution),
@@ -47,6 +49,8 @@ pub enum Answer {
     /// No execution has the run_id.
     NotFound,
     Location(Location),
+    /// Tests run or wait there, so it stays.
+    LocationInUse(Location),
     /// What was due is done.
     Swept,
 }

@@ -39,6 +39,10 @@ pub enum EventKind {
     LocationSet,
     /// A location's gate opened by itself.
     LocationOpened,
+    /// A location is as if it had never been used.
+    LocationDeleted,
+    /// What ran and waited at one location does so at another.
+    LocationMerged,
     /// The gate of the whole registry was set.
     RegistrySet,
     /// The gate of the whole registry opened by itself.
@@ -48,7 +52,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Queued,
         Self::Started,
         Self::StartWithdrawn,
@@ -62,6 +66,8 @@ impl EventKind {
         Self::WordRefused,
         Self::LocationSet,
         Self::LocationOpened,
+        Self::LocationDeleted,
+        Self::LocationMerged,
         Self::RegistrySet,
         Self::RegistryOpened,
         Self::Resumed,
@@ -84,6 +90,8 @@ impl EventKind {
             Self::WordRefused => "word_refused",
             Self::LocationSet => "location_set",
             Self::LocationOpened => "location_opened",
+            Self::LocationDeleted => "location_deleted",
+            Self::LocationMerged => "location_merged",
             Self::RegistrySet => "registry_set",
             Self::RegistryOpened => "registry_opened",
             Self::Resumed => "resumed",
@@ -94,8 +102,8 @@ impl EventKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "must be one of queued, started, start_withdrawn, refused, suspect, recovered, stop_requested, taken_back, ended, \
-     late_word, word_refused, location_set, location_opened, registry_set, registry_opened, resumed, or several of \
-     them with commas between"
+     late_word, word_refused, location_set, location_opened, location_deleted, location_merged, registry_set, \
+     registry_opened, resumed, or several of them with commas between"
 )]
 pub struct UnknownEventKind;
 

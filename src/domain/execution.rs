@@ -163,6 +163,8 @@ pub struct Registration {
     pub expected_seconds: Option<u32>,
     /// What makes it the same request if it comes again.
     pub key: Option<IdempotencyKey>,
+    /// Whether it is refused at a location that is new.
+    pub only_where_known: bool,
 }
 
 #[cfg(test)]
@@ -192,6 +194,7 @@ impl Registration {
             lease: None,
             expected_seconds: None,
             key: None,
+            only_where_known: false,
         }
     }
 }

@@ -24,7 +24,9 @@ pub fn keyed<'batch>(
     commands: &'batch [Command],
     answers: &'batch [Answer],
 ) -> impl Iterator<Item = (&'batch IdempotencyKey, &'batch Answer)> {
-    let is_first = |answer: &Answer| !matches!(answer, Answer::Again { .. } | Answer::KeyReused);
+    // A location that is unknown may be known a moment later, and then the same request is to start.
+    let is_first =
+        |answer: &Answer| !matches!(answer, Answer::Again { .. } | Answer::KeyReused | Answer::UnknownLocation);
     let keyed = move |(command, answer): (&'batch Command, &'batch Answer)| {
         command.key().filter(|_| is_first(answer)).map(|key| (key, answer))
     };

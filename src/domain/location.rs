@@ -69,6 +69,8 @@ pub struct Location {
     pub version: i64,
     /// When the next waiter, lease or gate runs out, if none is renewed.
     pub next_due: Option<Timestamp>,
+    /// Whether nothing was ever used nor set here, or it was deleted since.
+    pub is_new: bool,
 }
 
 impl Location {
@@ -90,7 +92,31 @@ impl Location {
             gate: Gate::OPEN,
             version: 0,
             next_due: None,
+            is_new: true,
         }
+    }
+
+    /// As it is once it is deleted: as before its first use, but for what only ever grows.
+    #[must_use]
+    pub fn deleted(&self) -> Self {
+        Self { fence: self.fence, version: self.version, ..Self::unused(self.name.clone()) }
+    }
+
+    /// This location, deleted, and `into` with everything that runs and waits at both: it keeps its capacity and its gate,
+    /// and its next start has a higher fence than any before at either.
+    #[must_use]
+    pub fn merged(&self, into: &Self) -> (Self, Self) {
+        let merged = Self {
+            used: into.used + self.used,
+            running: into.running + self.running,
+            fence: into.fence.max(self.fence),
+            waiting: into.waiting + self.waiting,
+            leased: into.leased + self.leased,
+            version: into.version + 1,
+            next_due: into.next_due.into_iter().chain(self.next_due).min(),
+            ..into.clone()
+        };
+        (Self { version: self.version + 1, ..self.deleted() }, merged)
     }
 
     /// The fence of the next start here.

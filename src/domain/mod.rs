@@ -15,6 +15,7 @@ pub mod idempotency;
 pub mod lease;
 pub mod link;
 pub mod location;
+pub mod name;
 pub mod place;
 pub mod queue;
 pub mod roster;

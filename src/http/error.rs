@@ -18,6 +18,8 @@ pub enum ApiError {
     NotFound(String),
     MethodNotAllowed(String),
     WrongToken,
+    /// Tests run or wait at a location that was to be deleted.
+    LocationInUse(String),
     /// The database has forgotten the run, and its run_id is another's.
     OtherRun,
     KeyReused,
@@ -42,6 +44,7 @@ impl ApiError {
         let (kind, status, detail) = match self {
             Self::NotFound(detail) => ("not-found", StatusCode::NOT_FOUND, detail),
             Self::MethodNotAllowed(detail) => ("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, detail),
+            Self::LocationInUse(detail) => ("location-in-use", StatusCode::CONFLICT, detail),
             Self::WrongToken => (
                 "wrong-token",
                 StatusCode::FORBIDDEN,

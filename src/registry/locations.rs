@@ -2,12 +2,31 @@
 
 use super::browse::twice;
 use super::register::unexpected;
-use super::{Registry, RegistryError};
+use super::{NewLocation, Registry, RegistryError};
 use crate::domain::admission::Command;
 use crate::domain::answer::Answer;
 use crate::domain::factor::Factor;
 use crate::domain::gate::Gate;
 use crate::domain::location::{Location, LocationName};
+use crate::store::{Merge, StoreError};
+
+/// What came of the wish to delete a location.
+#[derive(Clone, Debug)]
+pub enum Deleted {
+    Gone,
+    /// Tests run or wait there.
+    InUse(Location),
+    NotFound,
+}
+
+/// What came of the wish to make one location of two.
+#[derive(Clone, Debug)]
+pub enum Merging {
+    /// The second location as it is now, and how many tests were moved to it.
+    Merged(Location, usize),
+    /// One of them is not there.
+    NotFound(NewLocation),
+}
 
 impl Registry {
     /// All locations that were ever used or set, by name.
@@ -24,6 +43,65 @@ impl Registry {
     /// If the database did not answer.
     pub async fn location(&self, name: &LocationName) -> Result<Option<Location>, RegistryError> {
         twice(|| self.store.location(name)).await
+    }
+
+    /// What there is to say of a location that is new.
+    ///
+    /// # Errors
+    /// If the database did not answer.
+    pub async fn notice_location(&self, name: &LocationName) -> Result<Option<NewLocation>, RegistryError> {
+        self.known_locations.notice(name).await
+    }
+
+    /// Makes a location at which nothing runs or waits new again.
+    ///
+    /// # Errors
+    /// If the database did not answer.
+    pub async fn delete_location(&self, name: LocationName, by: Option<String>) -> Result<Deleted, RegistryError> {
+        match self.lanes.submit(Some(name.clone()), Command::DeleteLocation { by }).await? {
+            Answer::Location(_) => {
+                self.known_locations.forget(&name);
+                tracing::info!(location = name.as_str(), "location deleted");
+                Ok(Deleted::Gone)
+            }
+            Answer::LocationInUse(location) => Ok(Deleted::InUse(location)),
+            Answer::NotFound => Ok(Deleted::NotFound),
+            other => Err(unexpected("a deletion", &other)),
+        }
+    }
+
+    /// Makes one location of two: what runs and waits at the first does so at the second from then on, whose capacity and gate
+    /// stay. Ended executions keep the name of where they ran.
+    ///
+    /// # Errors
+    /// If the database did not answer; it may then be done.
+    pub async fn merge_locations(
+        &self,
+        from: LocationName,
+        into: LocationName,
+        by: Option<String>,
+    ) -> Result<Merging, RegistryError> {
+        let merge = Merge { from, into, by };
+        let merged = match self.store.merge(&merge).await {
+            // Others came between, and nothing was saved.
+            Err(StoreError::Conflict(_)) => self.store.merge(&merge).await?,
+            merged => merged?,
+        };
+        let Some(merged) = merged else {
+            for name in [&merge.from, &merge.into] {
+                if twice(|| self.store.location(name)).await?.is_none() {
+                    return Ok(Merging::NotFound(self.known_locations.describe(name).await?));
+                }
+            }
+            return Err(RegistryError::Unavailable("the locations have changed meanwhile".to_owned()));
+        };
+        self.known_locations.forget(&merge.from);
+        self.watchers.wake(&merged.moved);
+        let (from, into) = (merge.from.as_str(), merge.into.as_str());
+        tracing::info!(from, into, moved = merged.moved.len(), used = %merged.location.used, "locations merged");
+        // Those who came along may be first, or due.
+        self.lanes.submit(Some(merge.into), Command::Sweep).await?;
+        Ok(Merging::Merged(merged.location, merged.moved.len()))
     }
 
     /// Sets a location's capacity, its gate, or both. What runs there goes on running, even above

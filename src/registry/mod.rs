@@ -9,6 +9,7 @@ mod events;
 mod expectations;
 mod gate;
 mod heartbeat;
+mod known_locations;
 mod lanes;
 mod line;
 mod locations;
@@ -34,6 +35,7 @@ use crate::domain::location::LocationName;
 use crate::store::Store;
 use audit::AuditLog;
 use expectations::Expectations;
+use known_locations::KnownLocations;
 use lanes::Lanes;
 use seen::Seen;
 use tail::Tail;
@@ -46,6 +48,8 @@ pub use complete::Completed;
 pub use error::RegistryError;
 pub use events::{EventPage, MOST_EVENTS_PER_PAGE};
 pub use heartbeat::Beaten;
+pub use known_locations::NewLocation;
+pub use locations::{Deleted, Merging};
 pub use plan::Plan;
 pub use register::{Idempotency, Registered, Request};
 pub use tail::{EventStream, ToldEvent};
@@ -58,6 +62,9 @@ pub struct Registry {
     tail: Tail,
     expectations: Expectations,
     seen: Seen,
+    known_locations: KnownLocations,
+    /// Whether tests are refused at locations that are new.
+    takes_known_locations_only: bool,
     /// The last return of the registry after which everybody was looked at.
     looked_at_after: Mutex<Option<Timestamp>>,
     audits: AuditLog,
@@ -72,6 +79,7 @@ impl Registry {
         let watchers = Arc::<Watchers>::default();
         let lanes = Lanes::new(Arc::clone(&store), Arc::clone(&watchers));
         let (tail, expectations) = (Tail::new(Arc::clone(&store)), Expectations::new(Arc::clone(&store)));
+        let known_locations = KnownLocations::new(Arc::clone(&store));
         let (looked_at_after, receipt_key, audits) = (Mutex::default(), OnceCell::new(), AuditLog::default());
         Self {
             store,
@@ -80,10 +88,18 @@ impl Registry {
             tail,
             expectations,
             seen: Seen::default(),
+            known_locations,
+            takes_known_locations_only: false,
             looked_at_after,
             audits,
             receipt_key,
             under_way: Arc::default(),
         }
+    }
+
+    /// Refuses tests at locations that nobody has used nor set before.
+    #[must_use]
+    pub fn with_known_locations_only(self) -> Self {
+        Self { takes_known_locations_only: true, ..self }
     }
 }

@@ -1,7 +1,7 @@
 //! Says what would come of a registration.
 
 use super::register::unexpected;
-use super::{Registry, RegistryError, Request};
+use super::{NewLocation, Registry, RegistryError, Request};
 use crate::domain::admission::Command;
 use crate::domain::answer::{Answer, Planned};
 use crate::domain::factor::Factor;
@@ -9,7 +9,11 @@ use crate::domain::factor::Factor;
 #[derive(Clone, Debug)]
 pub enum Plan {
     Known(Planned),
-    FactorTooLarge { largest: Factor },
+    FactorTooLarge {
+        largest: Factor,
+    },
+    /// The location is new, and only known ones are taken.
+    UnknownLocation(NewLocation),
 }
 
 impl Registry {
@@ -20,10 +24,13 @@ impl Registry {
     pub async fn plan(&self, request: Request) -> Result<Plan, RegistryError> {
         let location = request.details.location.clone();
         let registration = self.registration(request, None).await;
-        match self.lanes.submit(location, Command::Plan(registration)).await? {
-            Answer::Planned(planned) => Ok(Plan::Known(planned)),
-            Answer::FactorTooLarge { largest } => Ok(Plan::FactorTooLarge { largest }),
-            other => Err(unexpected("a plan", &other)),
+        match (self.lanes.submit(location.clone(), Command::Plan(registration)).await?, location) {
+            (Answer::Planned(planned), _) => Ok(Plan::Known(planned)),
+            (Answer::FactorTooLarge { largest }, _) => Ok(Plan::FactorTooLarge { largest }),
+            (Answer::UnknownLocation, Some(name)) => {
+                Ok(Plan::UnknownLocation(self.known_locations.describe(&name).await?))
+            }
+            (other, _) => Err(unexpected("a plan", &other)),
         }
     }
 }

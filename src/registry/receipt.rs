@@ -58,13 +58,17 @@ impl Registry {
         token: Option<&TokenHash>,
         receipt: Option<&str>,
     ) -> Result<Located, RegistryError> {
-        // An execution never changes its location, so it may be looked up outside the lock.
+        // An execution changes its location only where two become one, and then it is looked up again.
         let known = self.execution(run_id).await?;
         if let (Some(receipt), Some(token)) = (receipt, token) {
             let receipt = verify(self.receipt_key().await?, receipt).and_then(|text| Saved::read(&text)?.into_run());
             match (receipt.filter(|run| run.run_id == run_id), &known) {
                 (Some(receipt), Some(run)) if run.id == receipt.id && run.status != Status::Queued => {}
-                (Some(receipt), _) => return self.take_back(receipt, token.clone()).await,
+                (Some(receipt), known) => {
+                    let known = known.as_ref().filter(|run| run.id == receipt.id);
+                    let location = known.unwrap_or(&receipt).details.location.clone();
+                    return self.take_back(location, receipt, token.clone()).await;
+                }
                 (None, None) => return Ok(Located::WrongReceipt),
                 // Nothing was forgotten, and the token says who it is. Such a receipt may be older than its key.
                 (None, Some(_)) => {}
@@ -75,8 +79,12 @@ impl Registry {
         Ok(Located::At(known.details.location.clone()))
     }
 
-    async fn take_back(&self, receipt: Execution, token: TokenHash) -> Result<Located, RegistryError> {
-        let location = receipt.details.location.clone();
+    async fn take_back(
+        &self,
+        location: Option<LocationName>,
+        receipt: Execution,
+        token: TokenHash,
+    ) -> Result<Located, RegistryError> {
         let command = Command::TakeBack { receipt: Arc::new(receipt), token };
         Ok(match self.lanes.submit(location.clone(), command).await? {
             Answer::TakenBack(run) => {
@@ -247,6 +255,7 @@ mod tests {
             lease: Some((Lease::LONGEST_SECONDS, TokenHash("x".repeat(64)))),
             expected_seconds: Some(1),
             key: None,
+            only_where_known: false,
         };
         let run = Execution::queued(&registration, RunId(i64::MAX), Timestamp::UNIX_EPOCH);
         let run = run.start_untold(Timestamp::UNIX_EPOCH, i64::MAX);

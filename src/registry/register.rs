@@ -5,7 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::token::Ingredients;
-use super::{Registry, RegistryError, token};
+use super::{NewLocation, Registry, RegistryError, token};
 use crate::domain::admission::Command;
 use crate::domain::answer::{Answer, Refusal, Room};
 use crate::domain::execution::{Details, Execution, Registration};
@@ -67,6 +67,8 @@ pub enum Registered {
     FactorTooLarge {
         largest: Factor,
     },
+    /// The location is new, and only known ones are taken.
+    UnknownLocation(NewLocation),
     /// The key was used for another request within the last day.
     KeyReused,
 }
@@ -92,7 +94,10 @@ impl Registry {
         let lease = lease_seconds.map(|seconds| (seconds, token::hash(ingredients.secret())));
         let registration = Registration { key, ..self.registration(request, lease).await };
         let secret = |ingredients: &Ingredients| lease_seconds.map(|_| ingredients.secret());
-        let answer = self.lanes.submit(location, Command::Register(registration)).await?;
+        let answer = self.lanes.submit(location.clone(), Command::Register(registration)).await?;
+        if let (Answer::UnknownLocation, Some(name)) = (&answer, &location) {
+            return Ok(Registered::UnknownLocation(self.known_locations.describe(name).await?));
+        }
         if let Answer::Registered(run) | Answer::Queued(run, _) = &answer {
             self.seen.remember(run);
         }
@@ -118,6 +123,7 @@ impl Registry {
             lease,
             expected_seconds,
             key: None,
+            only_where_known: self.takes_known_locations_only,
         }
     }
 }

@@ -14,7 +14,8 @@ use crate::domain::lease::TokenHash;
 /// Past this many the memory is emptied: looking up again costs time, never correctness.
 const MOST_REMEMBERED: usize = 100_000;
 
-/// Where executions that wait or run were seen, and what their runners show. Neither ever changes.
+/// Where executions that wait or run were seen, and what their runners show. The first changes only where two locations
+/// become one, and the second never.
 #[derive(Debug, Default)]
 pub struct Seen(Mutex<HashMap<RunId, (Location, Option<TokenHash>)>>);
 
@@ -53,13 +54,21 @@ impl Registry {
         {
             return Ok(Some(answer));
         }
-        Ok(Some(match self.locate(run_id, token, receipt).await? {
-            Located::At(location) => self.lanes.submit(location, command).await?,
-            Located::WrongReceipt => return Ok(None),
-            Located::OtherRun => Answer::OtherRun,
-            Located::WrongToken => Answer::WrongToken,
-            Located::NotFound => Answer::NotFound,
-        }))
+        let mut looked_at = None;
+        loop {
+            let location = match self.locate(run_id, token, receipt).await? {
+                Located::At(location) => location,
+                Located::WrongReceipt => return Ok(None),
+                Located::OtherRun => return Ok(Some(Answer::OtherRun)),
+                Located::WrongToken => return Ok(Some(Answer::WrongToken)),
+                Located::NotFound => return Ok(Some(Answer::NotFound)),
+            };
+            let answer = self.lanes.submit(location.clone(), command.clone()).await?;
+            // It may have come to another location since it was looked up.
+            if !matches!(answer, Answer::NotFound) || looked_at.replace(location).is_some() {
+                return Ok(Some(answer));
+            }
+        }
     }
 
     /// Submits what is said of an execution to where it was seen. Nothing if that is not known, or if the database may

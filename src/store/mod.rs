@@ -6,6 +6,7 @@ mod error;
 mod facts;
 mod known_profiles;
 mod known_rosters;
+mod merging;
 mod migration;
 mod postgres;
 mod search;
@@ -103,6 +104,24 @@ pub struct AuditPage {
     pub next: Option<String>,
 }
 
+/// Two locations that are to be one.
+#[derive(Clone, Debug)]
+pub struct Merge {
+    pub from: LocationName,
+    pub into: LocationName,
+    /// Who asked for it.
+    pub by: Option<String>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Merged {
+    /// The second location as it is now.
+    pub location: Location,
+    /// What was at the first.
+    pub moved: Vec<RunId>,
+}
+
 /// Every method is held to the same contract on both databases, by `tests/suite/store`.
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -135,6 +154,10 @@ pub trait Store: Send + Sync {
 
     /// Decisions that lock their location after this see the new gate. It is an event.
     async fn set_registry(&self, gate: &Gate) -> Result<(), StoreError>;
+
+    /// Makes one location of two, and says what came of it; nothing if one of them is not there. What runs and waits at the
+    /// first does so at the second from then on, and the first is deleted. It is an event at both.
+    async fn merge(&self, merge: &Merge) -> Result<Option<Merged>, StoreError>;
 
     /// What receipts are signed with. It is made with the database and never changes.
     async fn receipt_key(&self) -> Result<Vec<u8>, StoreError>;

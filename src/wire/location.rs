@@ -1,4 +1,4 @@
-//! `GET /locations`, and `GET` and `PUT /locations/{name}`.
+//! `GET /locations`, and all that can be done with one location.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -24,6 +24,40 @@ pub struct Location {
     /// How many tests wait for it.
     pub waiting: i64,
     pub gate: Gate,
+    /// What is wrong with its name, which is from before there was a rule for names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flaw: Option<String>,
+    /// What a person should know once it is set, a sentence each: that it is new, and close to which one that is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
+}
+
+/// Which location takes in all that is at this one.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct MergeLocationRequest {
+    #[schema(min_length = 1, max_length = 255, example = "azure-k8s")]
+    pub into: String,
+    /// Who merges them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 255, example = "ana")]
+    pub by: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct MergeLocationResponse {
+    #[schema(example = "Locations merged")]
+    pub message: String,
+    /// How many tests that run or wait were moved.
+    #[schema(example = 3)]
+    pub moved: usize,
+    /// The location that took them in.
+    pub location: Location,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeleteLocationResponse {
+    #[schema(example = "Location deleted")]
+    pub message: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]

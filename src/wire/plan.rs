@@ -21,6 +21,9 @@ pub struct PlanResponse {
     /// The largest factor that would start now; null if none would.
     #[schema(value_type = Option<f64>, example = 0.499_999)]
     pub largest_factor: Option<Decimal>,
+    /// What a person should know of its names, a sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     #[serde(flatten)]
     pub room: Room,
 }

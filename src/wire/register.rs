@@ -113,6 +113,10 @@ pub struct RegisterResponse {
     /// test, as a standby does that lagged behind, it is taken back in by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,
+    /// What a person should know of its names, a sentence each: a location that is new, and close to which one that is known.
+    /// They say how things stand now, also where an answer is given again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     #[serde(flatten)]
     pub execution: Execution,
 }
@@ -133,6 +137,10 @@ pub struct QueuedResponse {
     /// When it will probably start; null where that cannot be told.
     pub estimated_start: Option<Timestamp>,
     pub waits_for: Room,
+    /// What a person should know of its names, a sentence each: a location that is new, and close to which one that is known.
+    /// They say how things stand now, also where an answer is given again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     #[serde(flatten)]
     pub execution: Execution,
 }
@@ -149,6 +157,10 @@ pub struct RegisterRefusal {
     /// The `detail` without what to do about it, for clients that say that in their own words.
     #[schema(example = "Cannot register test: 1 test waits for azure-k8s already and goes first.")]
     pub reason: String,
+    /// What a person should know of its names, a sentence each: a location that is new, and close to which one that is known.
+    /// They say how things stand now, also where an answer is given again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     #[serde(flatten)]
     pub room: Room,
 }

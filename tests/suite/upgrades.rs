@@ -14,7 +14,7 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("ADD CHECK", "the version before may break it"),
     ("UNIQUE INDEX", "the version before may break it"),
     ("CREATE TRIGGER", "the version before does not know what it does"),
-    ("DELETE", "the version before reads it"),
+    ("DELETE FROM", "the version before reads it"),
     ("TRUNCATE", "the version before reads it"),
 ];
 

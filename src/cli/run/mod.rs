@@ -43,7 +43,7 @@ pub use self::ticket::{Standing, Ticket};
 pub use self::waiting::{Waited, give_back, wait};
 use super::ask::{Limits, SLOWEST_ANSWER, ask_until};
 use super::duration::{at_least_a_second, seconds};
-use super::output::say;
+use super::output::{remark, say};
 use super::registration::Registration;
 use super::{ServerUrl, exit};
 use crate::client::{Client, ClientError};
@@ -206,6 +206,7 @@ async fn register(
     let key = Uuid::new_v4().to_string();
     ask_until(limits, client, how, async || client.register_once(request, &key).await)
         .await
+        .inspect(remark)
         .and_then(|answer| Standing::read(&answer))
 }
 

@@ -175,6 +175,7 @@ impl Batch {
 
     /// Counts a run as one of the location's.
     pub fn hold(&mut self, run: Execution) {
+        self.location.is_new = false;
         self.location.used = self.location.used + run.factor();
         self.location.running += 1;
         self.roster.add_holder(&run);

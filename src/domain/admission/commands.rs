@@ -34,6 +34,7 @@ impl Batch {
             Command::SetLocation { capacity, gate, by } => {
                 settled(self.set_location(*capacity, gate.as_ref(), by.as_ref()))
             }
+            Command::DeleteLocation { by } => settled(self.delete_location(by.clone())),
             Command::Sweep => settled(Answer::Swept),
         }
     }
@@ -65,6 +66,10 @@ impl Batch {
         if let Some(saved) = saved.copied().and_then(|run_id| self.told_by_answer(run_id)) {
             return self.answer_saved(saved);
         }
+        if registration.only_where_known && self.is_unknown() {
+            self.note_wrong_request(registration, "unknown_location");
+            return settled(Answer::UnknownLocation);
+        }
         let factor = registration.factor();
         if factor > self.location.largest_factor() {
             self.note_wrong_request(registration, "too_large");
@@ -78,6 +83,11 @@ impl Batch {
             Some(_) if self.roster.queue().len() >= MOST_WAITING => self.refuse(Cause::QueueFull, registration),
             Some(cause) => self.enqueue(registration, cause),
         }
+    }
+
+    /// Whether the location is new. Tests that name none are at no location.
+    pub fn is_unknown(&self) -> bool {
+        self.location.name.is_some() && self.location.is_new
     }
 
     /// What keeps one from starting now who does not wait.
@@ -108,6 +118,7 @@ impl Batch {
     pub fn enqueue(&mut self, registration: &Registration, cause: Cause) -> Verdict {
         let run_id = self.next_run_id();
         let run = self.waiter(registration, run_id);
+        self.location.is_new = false;
         self.put(run.clone());
         self.roster.forget_estimate();
         self.note_queued(&run, cause);
@@ -268,6 +279,7 @@ impl Batch {
 
     fn set_location(&mut self, capacity: Option<Factor>, gate: Option<&Gate>, by: Option<&String>) -> Answer {
         self.note_location_set(capacity, gate, by);
+        self.location.is_new = false;
         self.location.capacity = capacity.unwrap_or(self.location.capacity);
         if let Some(gate) = gate {
             self.location.gate = gate.at(self.now);
@@ -277,6 +289,20 @@ impl Batch {
         self.ask_to_stop();
         self.start_waiters();
         self.count();
+        Answer::Location(self.location.clone())
+    }
+
+    fn delete_location(&mut self, by: Option<String>) -> Answer {
+        self.count();
+        if self.location.is_new {
+            return Answer::NotFound;
+        }
+        if self.location.running > 0 || self.location.waiting > 0 {
+            return Answer::LocationInUse(self.location.clone());
+        }
+        self.note_location_deleted(by);
+        self.location = self.location.deleted();
+        self.roster.forget_estimate();
         Answer::Location(self.location.clone())
     }
 

@@ -9,6 +9,7 @@ use crate::domain::event::{Event, EventKind, Fact, Facts};
 use crate::domain::execution::{EndReason, Execution, Registration, RunId, Stop};
 use crate::domain::factor::Factor;
 use crate::domain::gate::Gate;
+use crate::domain::location::{Location, LocationName, NOWHERE};
 
 /// How many of those who go first an event names.
 const MOST_AHEAD_NAMED: usize = 10;
@@ -105,6 +106,12 @@ impl Batch {
         self.note(EventKind::LocationSet, None, by.cloned(), facts);
     }
 
+    /// To be called before it is deleted, so that what was set is known.
+    pub fn note_location_deleted(&mut self, by: Option<String>) {
+        let facts = vec![("capacity_before", Fact::Factor(self.location.capacity))];
+        self.note(EventKind::LocationDeleted, None, by, facts);
+    }
+
     fn show(&mut self, sighting: Option<usize>) {
         if let Some(last) = self.events.last_mut() {
             last.sighting = sighting;
@@ -151,6 +158,24 @@ pub fn registry_set(gate: &Gate) -> Event {
 #[must_use]
 pub fn registry_opened() -> Event {
     Event { kind: EventKind::RegistryOpened, run_id: None, by: None, facts: Vec::new(), blocking: Arc::new([]) }
+}
+
+/// The event of two locations that became one, to be noted at both. `merged` is the second as it is after that.
+#[must_use]
+pub fn location_merged(from: &Location, merged: &Location, by: Option<&str>) -> Event {
+    let name = |location: &Location| location.name.as_ref().map_or(NOWHERE, LocationName::as_str).to_owned();
+    let facts = vec![
+        ("from", Fact::Text(name(from))),
+        ("into", Fact::Text(name(merged))),
+        ("moved_factor", Fact::Factor(from.used)),
+        ("moved_running", Fact::Number(from.running)),
+        ("moved_waiting", Fact::Number(from.waiting)),
+        ("capacity", Fact::Factor(merged.capacity)),
+        ("running_factor", Fact::Factor(merged.used)),
+        ("running", Fact::Number(merged.running)),
+    ];
+    let kind = EventKind::LocationMerged;
+    Event { kind, run_id: None, by: by.map(str::to_owned), facts, blocking: Arc::new([]) }
 }
 
 /// What is known of a gate that was set or was in the way.

@@ -27,6 +27,8 @@ mod continuity_tests;
 mod events;
 #[cfg(test)]
 mod events_tests;
+#[cfg(test)]
+mod location_tests;
 mod planning;
 #[cfg(test)]
 mod planning_tests;
@@ -42,7 +44,7 @@ mod waiters;
 mod waiting_tests;
 
 use batch::Batch;
-pub use events::{registry_opened, registry_set};
+pub use events::{location_merged, registry_opened, registry_set};
 
 /// How many running executions a refusal names, largest factor first.
 pub const MOST_HOLDERS_NAMED: usize = 100;
@@ -95,6 +97,10 @@ pub enum Command {
         gate: Option<Gate>,
         by: Option<String>,
     },
+    /// Makes the location new again, if nothing runs or waits there.
+    DeleteLocation {
+        by: Option<String>,
+    },
     /// Does what is due, and nothing else.
     Sweep,
 }
@@ -110,7 +116,11 @@ impl Command {
             | Self::Tell { run_id, .. }
             | Self::BreakOff { run_id, .. } => Some(*run_id),
             Self::TakeBack { receipt, .. } => Some(receipt.run_id),
-            Self::Register(_) | Self::Plan(_) | Self::SetLocation { .. } | Self::Sweep => None,
+            Self::Register(_)
+            | Self::Plan(_)
+            | Self::SetLocation { .. }
+            | Self::DeleteLocation { .. }
+            | Self::Sweep => None,
         }
     }
 

@@ -12,6 +12,9 @@ use crate::domain::queue::Queue;
 
 impl Batch {
     pub fn plan(&mut self, registration: &Registration) -> Verdict {
+        if registration.only_where_known && self.is_unknown() {
+            return Verdict { answer: Answer::UnknownLocation, sighting: None };
+        }
         let factor = registration.factor();
         if factor > self.location.largest_factor() {
             return Verdict {

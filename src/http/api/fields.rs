@@ -1,5 +1,6 @@
 //! Takes the fields of a JSON object one by one, and collects what is wrong with each.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -12,10 +13,11 @@ use crate::domain::execution::RunId;
 use crate::domain::factor::{Factor, FactorError};
 use crate::domain::history::readable_times;
 use crate::domain::link::is_web_link;
+use crate::domain::location::LocationName;
+use crate::domain::name::clean;
 use crate::http::error::{ApiError, given_twice};
 use crate::wire::problem::FieldError;
 
-const LONGEST_TEXT_CHARACTERS: usize = 255;
 const LONGEST_URL_CHARACTERS: usize = 2_048;
 const LARGEST_EXTRA_BYTES: usize = 16 * 1024;
 /// Most calls have no more, and a list that grows is copied.
@@ -54,7 +56,7 @@ impl Fields {
         }
     }
 
-    /// A text of 1 to 255 characters; empty where there is an error.
+    /// A text that names something, as it is kept; empty where there is an error.
     pub fn required_text(&mut self, name: &str) -> String {
         if !self.has(name) {
             self.take(name);
@@ -64,11 +66,23 @@ impl Fields {
         self.optional_text(name).unwrap_or_default()
     }
 
-    /// A text of 1 to 255 characters, if there is one.
+    /// A text that names something, as it is kept, if there is one.
     pub fn optional_text(&mut self, name: &str) -> Option<String> {
         let text = self.string(name)?;
-        match check_text(&text) {
-            Ok(()) => Some(text),
+        match clean(&text).map(Cow::into_owned) {
+            Ok(name) => Some(name),
+            Err(error) => {
+                self.reject(name, error);
+                None
+            }
+        }
+    }
+
+    /// The name of a location, as it is kept, if there is one.
+    pub fn optional_location(&mut self, name: &str) -> Option<LocationName> {
+        let text = self.optional_text(name)?;
+        match location_name(&text) {
+            Ok(location) => Some(location),
             Err(message) => {
                 self.reject(name, message);
                 None
@@ -218,21 +232,17 @@ pub fn parse_run_id(text: &str) -> Option<RunId> {
     digits.then(|| text.parse().ok()).flatten().map(RunId)
 }
 
-/// Whether a text may name something: 1 to 255 characters, none of them invisible control.
+/// The location that a text names, as it is kept.
 ///
 /// # Errors
 /// What is wrong, to stand after the field's name.
-pub fn check_text(text: &str) -> Result<(), String> {
-    if text.trim().is_empty() {
-        return Err("must not be empty".to_owned());
+pub fn location_name(text: &str) -> Result<LocationName, String> {
+    let name = clean(text).map_err(|error| error.to_string())?;
+    // Every client leaves such a segment out of an address.
+    if matches!(name.as_ref(), "." | "..") {
+        return Err("must not be . or .., which no address can have".to_owned());
     }
-    if text.chars().count() > LONGEST_TEXT_CHARACTERS {
-        return Err(format!("must have at most {LONGEST_TEXT_CHARACTERS} characters"));
-    }
-    if text.chars().any(char::is_control) {
-        return Err("must not contain control characters such as NUL or a line break".to_owned());
-    }
-    Ok(())
+    Ok(LocationName::new(&name))
 }
 
 fn field_error(name: &str, message: &str) -> FieldError {

@@ -1,21 +1,27 @@
-//! `GET /locations`, and `GET` and `PUT /locations/{name}`.
+//! `GET /locations`, and all that can be done with one location.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 
 use super::body::JsonObject;
-use super::fields::check_text;
+use super::fields::location_name;
 use super::gate::{self, read_gate};
+use super::remarks;
 use crate::domain::factor::Factor;
 use crate::domain::location::{Location, LocationName};
+use crate::domain::name::{clean, is_clean};
 use crate::http::error::ApiError;
-use crate::registry::Registry;
+use crate::http::history_query::{check_once, query_value};
+use crate::registry::{Deleted, Merging, Registry};
 use crate::wire;
 use crate::wire::decimal::Decimal;
-use crate::wire::location::{LocationsResponse, SetLocationRequest};
+use crate::wire::location::{
+    DeleteLocationResponse, LocationsResponse, MergeLocationRequest, MergeLocationResponse, SetLocationRequest,
+};
 use crate::wire::problem::Problem;
 
 /// All locations that were ever used or set, by name.
@@ -42,9 +48,9 @@ pub async fn get_location(
     State(registry): State<Arc<Registry>>,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Json<wire::location::Location>, ApiError> {
-    let never_used = || ApiError::NotFound("No test has used this location, and no capacity was set.".to_owned());
-    let Path(name) = path.map_err(|_| never_used())?;
-    let location = registry.location(&LocationName::new(&name)).await?.filter(|location| location.name.is_some());
+    let Path(text) = path.map_err(|_| never_used())?;
+    let name = named(&registry, &text).await.map_err(|error| if is_wrong(&error) { never_used() } else { error })?;
+    let location = registry.location(&name).await?.filter(|location| location.name.is_some());
     Ok(Json(to_wire(&location.ok_or_else(never_used)?)))
 }
 
@@ -65,11 +71,11 @@ pub async fn set_location(
     path: Result<Path<String>, PathRejection>,
     JsonObject(mut fields): JsonObject,
 ) -> Result<Json<wire::location::Location>, ApiError> {
-    let Ok(Path(name)) = path else {
-        return Err(ApiError::invalid("name", "is not UTF-8"));
-    };
-    if let Err(message) = check_text(&name) {
-        fields.reject("name", message);
+    let name = named(&registry, &text(path)?).await;
+    if let Err(ApiError::Invalid(errors)) = &name {
+        for error in errors {
+            fields.reject(&error.field, &error.message);
+        }
     }
     let capacity = fields.optional_factor("capacity");
     let by = fields.optional_text("by");
@@ -84,7 +90,111 @@ pub async fn set_location(
     }
     fields.reject_rest();
     let (capacity, gate) = fields.finish(Some((capacity, gate)))?;
-    Ok(Json(to_wire(&registry.set_location(LocationName::new(&name), capacity, gate, by).await?)))
+    let name = name?;
+    let new = remarks::notice(&registry, &name).await;
+    let location = registry.set_location(name.clone(), capacity, gate, by).await?;
+    let remarks = remarks::on_location(new.as_ref(), &location);
+    Ok(Json(wire::location::Location { remarks, ..to_wire(&location) }))
+}
+
+/// Deletes a location at which nothing runs or waits: it is as if it had never been used. Its executions and events stay.
+#[utoipa::path(
+    delete, path = "/locations/{name}", operation_id = "delete_location", tag = "locations",
+    params(
+        ("name" = String, Path, example = "azure-k8z"),
+        ("by" = Option<String>, Query, description = "Who deletes it.", min_length = 1, max_length = 255),
+    ),
+    responses(
+        (status = 200, body = DeleteLocationResponse),
+        (status = 404, description = "It was never used nor set.", body = Problem,
+         content_type = "application/problem+json"),
+        (status = 409, description = "Tests run or wait there.", body = Problem,
+         content_type = "application/problem+json"),
+    ),
+)]
+pub async fn delete_location(
+    State(registry): State<Arc<Registry>>,
+    path: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<DeleteLocationResponse>, ApiError> {
+    check_once(query.as_deref()).map_err(ApiError::Invalid)?;
+    let by = query_value(query.as_deref(), "by").map(|by| clean(&by).map(Cow::into_owned)).transpose();
+    let by = by.map_err(|error| ApiError::invalid("by", error.to_string()))?;
+    let name = named(&registry, &text(path)?).await?;
+    match registry.delete_location(name, by).await? {
+        Deleted::Gone => Ok(Json(DeleteLocationResponse { message: "Location deleted".to_owned() })),
+        Deleted::InUse(location) => Err(ApiError::LocationInUse(format!(
+            "The location is in use: {} run there and {} wait. Wait until they have ended, or merge it into another.",
+            location.running, location.waiting
+        ))),
+        Deleted::NotFound => Err(never_used()),
+    }
+}
+
+/// Makes one location of two: what runs and waits at this one does so at `into` from then on, which keeps its capacity and its
+/// state, and this one is deleted. Ended executions keep the name of where they ran.
+#[utoipa::path(
+    post, path = "/locations/{name}/merge", operation_id = "merge_location", tag = "locations",
+    params(("name" = String, Path, example = "azure-k8z")),
+    request_body = MergeLocationRequest,
+    responses(
+        (status = 200, body = MergeLocationResponse),
+        (status = 404, description = "One of them was never used nor set.", body = Problem,
+         content_type = "application/problem+json"),
+        (status = 422, description = "What is wrong with which field.", body = Problem,
+         content_type = "application/problem+json"),
+    ),
+)]
+pub async fn merge_location(
+    State(registry): State<Arc<Registry>>,
+    path: Result<Path<String>, PathRejection>,
+    JsonObject(mut fields): JsonObject,
+) -> Result<Json<MergeLocationResponse>, ApiError> {
+    let from = named(&registry, &text(path)?).await?;
+    let into = match fields.string("into") {
+        Some(into) => named(&registry, &into).await,
+        None => Err(ApiError::invalid("into", "is required")),
+    };
+    let by = fields.optional_text("by");
+    fields.reject_rest();
+    match &into {
+        Ok(into) if *into == from => fields.reject("into", "must be another location"),
+        Err(ApiError::Invalid(errors)) => {
+            for error in errors {
+                fields.reject("into", &error.message);
+            }
+        }
+        _ => {}
+    }
+    let by = fields.finish(Some(by))?;
+    match registry.merge_locations(from, into?, by).await? {
+        Merging::Merged(location, moved) => {
+            let location = to_wire(&location);
+            Ok(Json(MergeLocationResponse { message: "Locations merged".to_owned(), moved, location }))
+        }
+        Merging::NotFound(new) => Err(ApiError::NotFound(remarks::not_there(&new))),
+    }
+}
+
+fn never_used() -> ApiError {
+    ApiError::NotFound("No test has used this location, and no capacity was set.".to_owned())
+}
+
+fn text(path: Result<Path<String>, PathRejection>) -> Result<String, ApiError> {
+    path.map(|Path(text)| text).map_err(|_| ApiError::invalid("name", "is not UTF-8"))
+}
+
+/// The location that a text names. One whose spelling is from before there was a rule for names keeps it.
+async fn named(registry: &Registry, text: &str) -> Result<LocationName, ApiError> {
+    let as_sent = LocationName::new(text);
+    if !text.is_empty() && !is_clean(text) && registry.location(&as_sent).await?.is_some() {
+        return Ok(as_sent);
+    }
+    location_name(text).map_err(|message| ApiError::invalid("name", message))
+}
+
+const fn is_wrong(error: &ApiError) -> bool {
+    matches!(error, ApiError::Invalid(_))
 }
 
 fn to_wire(location: &Location) -> wire::location::Location {
@@ -96,5 +206,7 @@ fn to_wire(location: &Location) -> wire::location::Location {
         running: location.running,
         waiting: location.waiting,
         gate: gate::to_wire(&location.gate),
+        flaw: location.name.as_ref().and_then(|name| remarks::flaw(name.as_str())),
+        remarks: Vec::new(),
     }
 }

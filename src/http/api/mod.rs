@@ -15,6 +15,7 @@ mod metrics;
 mod openapi;
 mod plan;
 mod register;
+mod remarks;
 mod status;
 mod stream;
 

@@ -7,6 +7,7 @@ use axum::extract::State;
 
 use super::body::JsonObject;
 use super::register::{explain_cause, factor_too_large, read_request, room_to_wire};
+use super::remarks;
 use crate::domain::answer::{Cause, Planned, Refusal};
 use crate::http::error::ApiError;
 use crate::registry::{Plan, Registry};
@@ -29,11 +30,14 @@ pub async fn plan(
     State(registry): State<Arc<Registry>>,
     JsonObject(fields): JsonObject,
 ) -> Result<Json<PlanResponse>, ApiError> {
-    let planned = match registry.plan(read_request(fields)?).await? {
+    let request = read_request(fields)?;
+    let remarks = remarks::on_registration(&registry, &request.details).await;
+    let planned = match registry.plan(request).await? {
         Plan::Known(planned) => planned,
         Plan::FactorTooLarge { largest } => {
             return Err(factor_too_large(largest));
         }
+        Plan::UnknownLocation(new) => return Err(remarks::unknown_location(&new)),
     };
     Ok(Json(PlanResponse {
         message: message(&planned),
@@ -41,6 +45,7 @@ pub async fn plan(
         obstacle: planned.cause.map(obstacle),
         estimated_start: planned.room.estimated_start,
         largest_factor: planned.largest_factor.map(|factor| Decimal::new(factor.to_string())),
+        remarks,
         room: room_to_wire(&planned.room),
     }))
 }

@@ -12,11 +12,11 @@ use super::executions::into_wire;
 use super::fields::Fields;
 use super::gate::to_wire as gate_to_wire;
 use super::plan::obstacle;
+use super::remarks;
 use crate::domain::answer::{Cause, Holder, Refusal, Room};
 use crate::domain::execution::{Details, Execution, Registration};
 use crate::domain::factor::Factor;
 use crate::domain::lease::Lease;
-use crate::domain::location::LocationName;
 use crate::domain::queue::Priority;
 use crate::http::error::{ApiError, problem, problem_response};
 use crate::registry::{Idempotency, Registered, Registry, Request};
@@ -51,12 +51,15 @@ pub async fn register(
 ) -> Result<Response, ApiError> {
     let key = idempotency_key(&headers)?;
     let idempotency = key.map(|key| Idempotency { key, request: sent.into() });
-    Ok(match registry.register(Request { idempotency, ..read_request(fields)? }).await? {
+    let request = read_request(fields)?;
+    let remarks = remarks::on_registration(&registry, &request.details).await;
+    Ok(match registry.register(Request { idempotency, ..request }).await? {
         Registered::Started(execution, lease_token) => Json(RegisterResponse {
             message: "Test registered".to_owned(),
             test_id: execution.id,
             lease_token,
             receipt: registry.receipt(&execution).await?,
+            remarks,
             execution: as_it_starts(execution),
         })
         .into_response(),
@@ -68,12 +71,14 @@ pub async fn register(
                 position: room.ahead + 1,
                 estimated_start: room.estimated_start,
                 waits_for: room_to_wire(&room),
+                remarks,
                 execution: as_it_starts(execution),
             };
             (StatusCode::ACCEPTED, Json(body)).into_response()
         }
-        Registered::Refused(refusal) => problem_response(StatusCode::CONFLICT, &refused(&refusal)),
+        Registered::Refused(refusal) => problem_response(StatusCode::CONFLICT, &refused(&refusal, remarks)),
         Registered::FactorTooLarge { largest } => factor_too_large(largest).into_response(),
+        Registered::UnknownLocation(new) => remarks::unknown_location(&new).into_response(),
         Registered::KeyReused => ApiError::KeyReused.into_response(),
     })
 }
@@ -121,7 +126,7 @@ pub fn read_request(mut fields: Fields) -> Result<Request, ApiError> {
             triggered_by: fields.required_text("triggered_by"),
             factor: fields.optional_factor("factor"),
             dashboard_url: fields.optional_link("dashboard_url"),
-            location: fields.optional_text("location").map(|name| LocationName::new(&name)),
+            location: fields.optional_location("location"),
             extra: fields.take_rest(),
         },
     };
@@ -139,7 +144,7 @@ fn lease_seconds(fields: &mut Fields) -> Option<u32> {
     asked
 }
 
-fn refused(refusal: &Refusal) -> RegisterRefusal {
+fn refused(refusal: &Refusal, remarks: Vec<String>) -> RegisterRefusal {
     let reason = format!("Cannot register test: {}", explain_cause(refusal));
     let detail = advice(refusal.cause).map_or_else(|| reason.clone(), |advice| format!("{reason} {advice}"));
     RegisterRefusal {
@@ -147,6 +152,7 @@ fn refused(refusal: &Refusal) -> RegisterRefusal {
         permanent: refusal.cause == Cause::NeverFits,
         obstacle: obstacle(refusal.cause),
         reason,
+        remarks,
         room: room_to_wire(&refusal.room),
     }
 }

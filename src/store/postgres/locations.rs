@@ -16,10 +16,13 @@ use crate::domain::gate::Gate;
 use crate::domain::location::{Location, LocationName, NOWHERE, of_row, row_name};
 use crate::store::StoreError;
 
+/// A row that is deleted stays for its version and its fence.
+const IS_THERE: &str = "deleted_version IS DISTINCT FROM version";
+
 pub async fn all(client: &Session) -> Result<Vec<Location>, StoreError> {
     // COLLATE "C" sorts as SQLite does, whatever the database's locale.
     let sql = format!(
-        "SELECT {} FROM perfreg_locations WHERE name <> $1 ORDER BY name COLLATE \"C\"",
+        "SELECT {} FROM perfreg_locations WHERE name <> $1 AND {IS_THERE} ORDER BY name COLLATE \"C\"",
         rows::LOCATION_COLUMNS
     );
     let found = client.query_typed(&sql, &[(&NOWHERE, Type::TEXT)]).await.map_err(classify)?;
@@ -27,7 +30,7 @@ pub async fn all(client: &Session) -> Result<Vec<Location>, StoreError> {
 }
 
 pub async fn one(client: &Session, name: &LocationName) -> Result<Option<Location>, StoreError> {
-    let sql = format!("SELECT {} FROM perfreg_locations WHERE name = $1", rows::LOCATION_COLUMNS);
+    let sql = format!("SELECT {} FROM perfreg_locations WHERE name = $1 AND {IS_THERE}", rows::LOCATION_COLUMNS);
     let found = client.query_typed(&sql, &[(&name.as_str(), Type::TEXT)]).await.map_err(classify)?;
     found.first().map(rows::location).transpose()
 }
@@ -137,7 +140,7 @@ async fn save_opening(client: &Session, now: Option<Timestamp>, standby: &Standb
 }
 
 /// What comes before a commit has changed nothing if there is no answer.
-async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+pub async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     let silent = |_| StoreError::Unavailable(format!("no answer within {ANSWER_TIMEOUT:?}"));
     timeout(ANSWER_TIMEOUT, work).await.map_err(silent)?
 }

@@ -141,7 +141,8 @@ async fn make_and_lock(client: &Session, name: &str, context: &Context<'_>) -> R
         registry(client, context).map_err(Obstacle::Failed),
     )?;
     let gone = || StoreError::Conflict("a location's row went away while it was locked".to_owned());
-    Ok(New { is_ours, location: row.ok_or_else(|| Obstacle::Failed(gone()))?, registry })
+    let found = row.ok_or_else(|| Obstacle::Failed(gone()))?;
+    Ok(New { is_ours, location: Location { is_new: is_ours || found.is_new, ..found }, registry })
 }
 
 pub fn name(lane: &Lane) -> &str {

@@ -16,6 +16,7 @@ mod idempotency;
 mod identity;
 mod locations;
 mod locking;
+mod merge;
 mod migrate;
 mod pooler;
 mod profiles;
@@ -35,7 +36,7 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{AuditPage, Batch, Decided, Known, SettledEvents, Store, StoreError};
+use super::{AuditPage, Batch, Decided, Known, Merge, Merged, SettledEvents, Store, StoreError};
 use crate::clock::Clock;
 use crate::config::database::Durability;
 use crate::domain::continuity::Pulse;
@@ -142,6 +143,11 @@ impl Store for PostgresStore {
         self.ready_to_write()?
             .run_without_limit(async |client| locations::set_registry(client, gate, now, &self.standby).await)
             .await
+    }
+
+    async fn merge(&self, merge: &Merge) -> Result<Option<Merged>, StoreError> {
+        let context = self.context();
+        self.ready_to_write()?.run_without_limit(async |client| merge::merge(client, merge, &context).await).await
     }
 
     async fn receipt_key(&self) -> Result<Vec<u8>, StoreError> {

@@ -65,6 +65,15 @@ pub async fn by_id(client: &Session, ids: &[Uuid]) -> Result<HashMap<Uuid, Execu
     Ok(found.into_iter().map(|run| (run.id, run)).collect())
 }
 
+/// Everything that waits or runs at a location.
+pub async fn unended_at(client: &Session, location: &LocationName) -> Result<Vec<Execution>, StoreError> {
+    let mut found = Vec::new();
+    for condition in ["status = 'queued' AND location = $1", "status = 'running' AND location = $1"] {
+        found.extend(select(client, condition, &[(&location.as_str(), Type::TEXT)]).await?);
+    }
+    Ok(found)
+}
+
 async fn select(
     client: &Session,
     condition: &str,

@@ -160,7 +160,7 @@ pub fn registry(row: &Row) -> Result<(Continuity, Gate), StoreError> {
 }
 
 pub const LOCATION_COLUMNS: &str = "name, capacity_millionths, used_millionths, running, fence, waiting, leased, state, \
-     state_reason, state_by, state_until, version, next_due";
+     state_reason, state_by, state_until, version, next_due, coalesce(deleted_version = version, false)";
 
 pub fn location(row: &Row) -> Result<Location, StoreError> {
     let mut columns = Columns::of(row);
@@ -176,6 +176,7 @@ pub fn location(row: &Row) -> Result<Location, StoreError> {
         gate: read_gate(&mut columns)?,
         version: columns.next()?,
         next_due: columns.next()?,
+        is_new: columns.next()?,
     })
 }
 

@@ -189,7 +189,11 @@ pub async fn save_locations(client: &Session, decisions: &[Decision<'_>]) -> Res
     };
     let changed =
         decisions.iter().map(|decision| &decision.plan).filter(|plan| plan.changes_location() && !is_lost(plan));
-    let locations: Vec<&Location> = changed.map(|plan| &plan.location).collect();
+    save_rows(client, &changed.map(|plan| &plan.location).collect::<Vec<_>>()).await
+}
+
+/// Writes the rows of these locations, which are there.
+pub async fn save_rows(client: &Session, locations: &[&Location]) -> Result<(), StoreError> {
     if locations.is_empty() {
         return Ok(());
     }
@@ -202,10 +206,11 @@ pub async fn save_locations(client: &Session, decisions: &[Decision<'_>]) -> Res
                 SET capacity_millionths = new.capacity, used_millionths = new.used, running = new.running,
                     fence = new.fence, waiting = new.waiting, leased = new.leased, version = new.version,
                     state = new.state, state_reason = new.state_reason, state_by = new.state_by,
-                    state_until = new.state_until, next_due = new.next_due
-               FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                    state_until = new.state_until, next_due = new.next_due,
+                    deleted_version = CASE WHEN new.deleted THEN new.version END
+               FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
                     AS new (name, capacity, used, running, fence, waiting, leased, version, state, state_reason,
-                            state_by, state_until, next_due)
+                            state_by, state_until, next_due, deleted)
               WHERE location.name = new.name",
             &[
                 (&texts(|location| Some(row_name(location.name.as_ref()))), Type::TEXT_ARRAY),
@@ -221,6 +226,7 @@ pub async fn save_locations(client: &Session, decisions: &[Decision<'_>]) -> Res
                 (&texts(|location| location.gate.by.as_deref()), Type::TEXT_ARRAY),
                 (&times(|location| location.gate.until), Type::TIMESTAMPTZ_ARRAY),
                 (&times(|location| location.next_due), Type::TIMESTAMPTZ_ARRAY),
+                (&locations.iter().map(|location| location.is_new).collect::<Vec<_>>(), Type::BOOL_ARRAY),
             ],
         )
         .await

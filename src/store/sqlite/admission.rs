@@ -297,7 +297,7 @@ fn tell_by(run: &Execution) -> Option<String> {
     run.place.as_ref().and_then(|place| place.tell_by).map(timestamp_text)
 }
 
-fn insert_profiles(transaction: &Transaction<'_>, unknown: &Unknown) -> rusqlite::Result<()> {
+pub fn insert_profiles(transaction: &Transaction<'_>, unknown: &Unknown) -> rusqlite::Result<()> {
     let mut insert = transaction.prepare_cached(
         "INSERT INTO perfreg_profiles (id, repo, lac, stream, test, type, environment, triggered_by, location)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
@@ -315,15 +315,16 @@ fn insert_profiles(transaction: &Transaction<'_>, unknown: &Unknown) -> rusqlite
     Ok(())
 }
 
-fn save_location(transaction: &Transaction<'_>, location: &Location) -> rusqlite::Result<()> {
+pub fn save_location(transaction: &Transaction<'_>, location: &Location) -> rusqlite::Result<()> {
     transaction
         .prepare_cached(
             "INSERT INTO perfreg_locations (name, capacity_millionths, used_millionths, running, fence, waiting, leased,
-                                            state, state_reason, state_by, state_until, next_due, version)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+                                            state, state_reason, state_by, state_until, next_due, version,
+                                            deleted_version)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
              ON CONFLICT (name) DO UPDATE SET capacity_millionths = ?2, used_millionths = ?3, running = ?4, fence = ?5,
                  waiting = ?6, leased = ?7, state = ?8, state_reason = ?9, state_by = ?10, state_until = ?11, next_due = ?12,
-                 version = ?13",
+                 version = ?13, deleted_version = ?14",
         )?
         .execute(params![
             row_name(location.name.as_ref()),
@@ -339,6 +340,7 @@ fn save_location(transaction: &Transaction<'_>, location: &Location) -> rusqlite
             location.gate.until.map(timestamp_text),
             location.next_due.map(timestamp_text),
             location.version,
+            location.is_new.then_some(location.version),
         ])
         .map(|_| ())
 }

@@ -11,8 +11,14 @@ use crate::domain::gate::Gate;
 use crate::domain::location::{Location, LocationName, NOWHERE, of_row, row_name};
 use crate::store::StoreError;
 
+/// A row that is deleted stays for its version and its fence.
+const IS_THERE: &str = "deleted_version IS NOT version";
+
 pub fn all(connection: &Connection) -> Result<Vec<Location>, StoreError> {
-    let sql = format!("SELECT {} FROM perfreg_locations WHERE name <> ?1 ORDER BY name", rows::LOCATION_COLUMNS);
+    let sql = format!(
+        "SELECT {} FROM perfreg_locations WHERE name <> ?1 AND {IS_THERE} ORDER BY name",
+        rows::LOCATION_COLUMNS
+    );
     connection
         .prepare_cached(&sql)
         .and_then(|mut select| select.query_map([NOWHERE], rows::location)?.collect())
@@ -20,7 +26,7 @@ pub fn all(connection: &Connection) -> Result<Vec<Location>, StoreError> {
 }
 
 pub fn one(connection: &Connection, name: &LocationName) -> Result<Option<Location>, StoreError> {
-    let sql = format!("SELECT {} FROM perfreg_locations WHERE name = ?1", rows::LOCATION_COLUMNS);
+    let sql = format!("SELECT {} FROM perfreg_locations WHERE name = ?1 AND {IS_THERE}", rows::LOCATION_COLUMNS);
     connection
         .prepare_cached(&sql)
         .and_then(|mut select| select.query_row([name.as_str()], rows::location).optional())

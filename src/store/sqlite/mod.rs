@@ -9,6 +9,7 @@ mod events;
 mod executions;
 mod idempotency;
 mod locations;
+mod merge;
 mod migrate;
 mod profiles;
 mod pulse;
@@ -25,7 +26,7 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{AuditPage, Batch, Decided, Known, SettledEvents, Store, StoreError};
+use super::{AuditPage, Batch, Decided, Known, Merge, Merged, SettledEvents, Store, StoreError};
 use crate::clock::Clock;
 use crate::domain::continuity::Pulse;
 use crate::domain::estimate::Alike;
@@ -119,6 +120,12 @@ impl Store for SqliteStore {
     async fn set_registry(&self, gate: &Gate) -> Result<(), StoreError> {
         let (gate, now) = (gate.clone(), self.clock.now());
         self.ready()?.writer.run(move |connection| locations::set_registry(connection, &gate, now)).await
+    }
+
+    async fn merge(&self, merge: &Merge) -> Result<Option<Merged>, StoreError> {
+        let open = self.ready()?;
+        let (merge, now, known) = (merge.clone(), self.clock.now(), Arc::clone(&open.known));
+        open.writer.run(move |connection| merge::merge(connection, &merge, &known, now)).await
     }
 
     async fn receipt_key(&self) -> Result<Vec<u8>, StoreError> {

@@ -157,7 +157,7 @@ pub fn registry(row: &Row<'_>) -> Result<(Continuity, Gate)> {
 }
 
 pub const LOCATION_COLUMNS: &str = "name, capacity_millionths, used_millionths, running, fence, waiting, leased, state, \
-     state_reason, state_by, state_until, version, next_due";
+     state_reason, state_by, state_until, version, next_due, coalesce(deleted_version = version, false)";
 
 pub fn location(row: &Row<'_>) -> Result<Location> {
     let mut columns = Columns::of(row);
@@ -173,6 +173,7 @@ pub fn location(row: &Row<'_>) -> Result<Location> {
         gate: read_gate(&mut columns)?,
         version: columns.next()?,
         next_due: columns.optional_time()?,
+        is_new: columns.next()?,
     })
 }
 

@@ -29,6 +29,7 @@ async fn every_call_is_described_and_the_page_needs_no_other_host() {
             "/history-html-filter",
             "/locations",
             "/locations/{name}",
+            "/locations/{name}/merge",
             "/metrics",
             "/plan",
             "/readyz",

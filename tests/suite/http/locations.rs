@@ -17,7 +17,10 @@ async fn a_location_is_there_once_it_is_used_or_put() {
     let gate = json!({"state": "open", "reason": null, "by": null, "until": null});
     let used = json!({"name": "azure-k8s", "capacity": 1, "used": 0.5, "available": 0.5, "running": 1, "waiting": 0, "gate": gate});
     let unused = json!({"name": "on prem/1", "capacity": 2.5, "used": 0, "available": 2.5, "running": 0, "waiting": 0, "gate": gate});
-    assert_eq!(put.json(), unused);
+    let mut put = put.json();
+    let remarks = put.as_object_mut().and_then(|fields| fields.remove("remarks"));
+    assert_eq!(remarks, Some(json!(["The location \"on prem/1\" is new here, with a capacity of 2.5."])));
+    assert_eq!(put, unused);
     assert_eq!(http.get("/locations").await.json(), json!({"locations": [used, unused]}));
     http.admit(json!({"location": "on prem/1", "factor": 2.4})).await;
     let refused = http.post("/register", &example(json!({"location": "on prem/1", "factor": 0.1}))).await;

@@ -8,6 +8,7 @@ mod gone;
 mod idempotency;
 mod lifecycle;
 mod locations;
+mod names;
 mod original;
 mod pages;
 mod planning;

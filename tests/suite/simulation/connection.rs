@@ -12,7 +12,7 @@ use perfreg::domain::execution::{Execution, RunId};
 use perfreg::domain::gate::Gate;
 use perfreg::domain::history::{Cursor, Filter, Page};
 use perfreg::domain::location::{Location, LocationName, of_row, row_name};
-use perfreg::store::{AuditPage, Batch, Decided, SettledEvents, Store, StoreError};
+use perfreg::store::{AuditPage, Batch, Decided, Merge, Merged, SettledEvents, Store, StoreError};
 use tokio::time::sleep;
 
 use super::chance::Chance;
@@ -123,6 +123,10 @@ impl Store for Connection {
 
     fn transactions_at_once(&self) -> usize {
         2
+    }
+
+    async fn merge(&self, _: &Merge) -> Result<Option<Merged>, StoreError> {
+        unreachable!("nobody merges locations here")
     }
 
     async fn receipt_key(&self) -> Result<Vec<u8>, StoreError> {

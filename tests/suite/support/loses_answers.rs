@@ -12,7 +12,7 @@ use perfreg::domain::execution::{Execution, RunId};
 use perfreg::domain::gate::Gate;
 use perfreg::domain::history::{Cursor, Filter, Page};
 use perfreg::domain::location::{Location, LocationName};
-use perfreg::store::{AuditPage, Batch, Decided, SettledEvents, Store, StoreError};
+use perfreg::store::{AuditPage, Batch, Decided, Merge, Merged, SettledEvents, Store, StoreError};
 use tokio::sync::Semaphore;
 
 /// Commits, and then loses the answer to the first commits, or has a defect; and takes its time.
@@ -88,6 +88,10 @@ impl Store for LosesAnswers {
 
     async fn set_registry(&self, gate: &Gate) -> Result<(), StoreError> {
         self.store.set_registry(gate).await
+    }
+
+    async fn merge(&self, merge: &Merge) -> Result<Option<Merged>, StoreError> {
+        self.store.merge(merge).await
     }
 
     async fn receipt_key(&self) -> Result<Vec<u8>, StoreError> {

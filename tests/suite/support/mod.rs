@@ -41,5 +41,6 @@ pub fn registration(details: Details) -> Registration {
         lease: None,
         expected_seconds: None,
         key: None,
+        only_where_known: false,
     }
 }

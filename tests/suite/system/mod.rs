@@ -7,6 +7,7 @@ mod crash;
 mod disk_full;
 mod evidence;
 mod memory;
+mod merging;
 mod one_file;
 mod outage;
 mod race;

@@ -1,0 +1,100 @@
+//! What a person should know of the names in a request, though nothing is wrong with it.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::domain::execution::Details;
+use crate::domain::factor::Factor;
+use crate::domain::location::{Location, LocationName};
+use crate::domain::name::{NameError, clean, is_clean, is_quoted};
+use crate::http::error::ApiError;
+use crate::registry::{NewLocation, Registry};
+
+/// A test is not kept waiting for longer by a database that does not answer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// On a test that wants to run. Where the database does not answer, nothing is said of whether its location is new.
+pub async fn on_registration(registry: &Registry, details: &Details) -> Vec<String> {
+    let new = match &details.location {
+        Some(location) => notice(registry, location).await,
+        None => None,
+    };
+    let location = details.location.as_ref().map(|name| ("location", name.as_str()));
+    let names = [
+        ("repo", details.repo.as_str()),
+        ("lac", &details.lac),
+        ("stream", &details.stream),
+        ("test", &details.test),
+        ("type", &details.kind),
+        ("environment", &details.environment),
+        ("triggered_by", &details.triggered_by),
+    ];
+    let quoted = names.into_iter().chain(location).filter_map(|(field, name)| quotes(field, name));
+    new.iter().map(|new| newness(new, Location::DEFAULT_CAPACITY)).chain(quoted).collect()
+}
+
+/// What there is to say of the location if it is new.
+pub async fn notice(registry: &Registry, location: &LocationName) -> Option<NewLocation> {
+    timeout(PATIENCE, registry.notice_location(location)).await.ok()?.ok()?
+}
+
+/// On a location that was set, which may have been new before.
+pub fn on_location(new: Option<&NewLocation>, location: &Location) -> Vec<String> {
+    let name = location.name.as_ref().map(LocationName::as_str).unwrap_or_default();
+    let new = new.map(|new| newness(new, location.capacity));
+    new.into_iter().chain(quotes("location", name)).collect()
+}
+
+fn newness(new: &NewLocation, capacity: Factor) -> String {
+    let NewLocation { name, nearest } = new;
+    match nearest {
+        Some(nearest) => format!(
+            "The location {name:?} is new here, with a capacity of {capacity}; the one that is known and closest to it is \
+             {nearest:?}.",
+            name = name.as_str()
+        ),
+        None => format!("The location {:?} is new here, with a capacity of {capacity}.", name.as_str()),
+    }
+}
+
+fn quotes(field: &str, name: &str) -> Option<String> {
+    is_quoted(name).then(|| format!("The {field} has quotes around it, which are part of its name: {name}"))
+}
+
+/// What is wrong with the name of a location that was there before there was a rule for names.
+pub fn flaw(name: &str) -> Option<String> {
+    if is_clean(name) {
+        return None;
+    }
+    Some(match clean(name) {
+        Ok(clean) => format!(
+            "This spelling can no longer be registered; tests that name it are taken for {clean:?}. Merge this location into \
+             that one."
+        ),
+        Err(NameError::Invisible(one)) => {
+            format!(
+                "It has the invisible character U+{one:04X}, and can no longer be registered. Merge it into another."
+            )
+        }
+        Err(error) => format!("A name {error}, so it can no longer be registered. Merge it into another."),
+    })
+}
+
+/// That there is no such location, and which is close to it.
+pub fn not_there(new: &NewLocation) -> String {
+    let nearest = new.nearest.as_ref().map(|nearest| format!(" The closest to it is {nearest:?}.")).unwrap_or_default();
+    format!("No test has used the location {:?}, and no capacity was set.{nearest}", new.name.as_str())
+}
+
+/// Where only known locations are taken, this one is not.
+pub fn unknown_location(new: &NewLocation) -> ApiError {
+    let nearest = new.nearest.as_ref().map(|nearest| format!("; the closest to it is {nearest:?}")).unwrap_or_default();
+    ApiError::invalid(
+        "location",
+        format!(
+            "{:?} is not known, and this registry takes known locations only{nearest}. Setting its capacity makes it known",
+            new.name.as_str()
+        ),
+    )
+}

@@ -1,0 +1,88 @@
+//! Makes one location of two.
+
+use jiff::Timestamp;
+use tokio_postgres::types::Type;
+
+use super::context::Context;
+use super::error::classify;
+use super::events;
+use super::locations::in_time;
+use super::reading;
+use super::rows;
+use super::session::{Execute, Session};
+use super::standby::IS_SET;
+use super::transaction::{LONGEST_LOCK_WAIT, begin, commit};
+use super::write;
+use crate::domain::admission::location_merged;
+use crate::domain::execution::Execution;
+use crate::domain::location::Location;
+use crate::store::merging::{both, moved};
+use crate::store::{Merge, Merged, StoreError};
+
+/// A connection on which this fails is in the middle of a transaction and must be closed.
+pub async fn merge(client: &mut Session, merge: &Merge, context: &Context<'_>) -> Result<Option<Merged>, StoreError> {
+    client.name_statements().await.map_err(classify)?;
+    let saved = in_time(save(client, merge, context)).await?;
+    if saved.is_some() {
+        commit(client, context.standby).await?;
+    } else {
+        in_time(async { client.batch_execute("ROLLBACK").await.map_err(classify) }).await?;
+    }
+    Ok(saved)
+}
+
+async fn save(client: &Session, merge: &Merge, context: &Context<'_>) -> Result<Option<Merged>, StoreError> {
+    begin(client, LONGEST_LOCK_WAIT, context.standby).await?;
+    let locked = lock(client, merge).await?;
+    let now = now(client, context).await?;
+    let Some((from, into)) = both(merge, &locked) else { return Ok(None) };
+    let (deleted, merged) = from.merged(into);
+    let runs: Vec<Execution> =
+        reading::unended_at(client, &merge.from).await?.into_iter().map(|run| moved(run, merge)).collect();
+    write_moved(client, &runs, context).await?;
+    write::save_rows(client, &[&deleted, &merged]).await?;
+    let event = location_merged(from, &merged, merge.by.as_deref());
+    let places = [merge.from.as_str(), merge.into.as_str()];
+    events::insert(client, &places.map(|place| (&event, Some(place))), now).await?;
+    Ok(Some(Merged { location: merged, moved: runs.iter().map(|run| run.run_id).collect() }))
+}
+
+/// In the order in which a decision that waits for several locations locks them.
+async fn lock(client: &Session, merge: &Merge) -> Result<Vec<Location>, StoreError> {
+    let sql = format!(
+        "SELECT {} FROM perfreg_locations WHERE name = ANY($1) ORDER BY name FOR UPDATE",
+        rows::LOCATION_COLUMNS
+    );
+    let names = [merge.from.as_str(), merge.into.as_str()].to_vec();
+    let found = client.query(&sql, &[(&names, Type::TEXT_ARRAY)]).await.map_err(classify)?;
+    found.iter().map(rows::location).collect()
+}
+
+async fn now(client: &Session, context: &Context<'_>) -> Result<Timestamp, StoreError> {
+    let sql = format!("SELECT clock_timestamp(), {IS_SET}");
+    let row = client.query_typed_one(&sql, &[]).await.map_err(classify)?;
+    context.standby.note(rows::get(&row, 1)?)?;
+    context.clock.simulated_now().map_or_else(|| rows::get(&row, 0), Ok)
+}
+
+async fn write_moved(client: &Session, runs: &[Execution], context: &Context<'_>) -> Result<(), StoreError> {
+    let profiles = context.known.profiles.of(&runs.iter().collect::<Vec<_>>());
+    let run_ids: Vec<i64> = runs.iter().map(|run| run.run_id.0).collect();
+    let versions: Vec<i64> = runs.iter().map(|run| run.version).collect();
+    let Some(location) = runs.first().and_then(|run| run.details.location.as_ref()) else { return Ok(()) };
+    client
+        .execute(
+            "UPDATE test_executions AS run SET location = $1, profile = new.profile, version = new.version
+               FROM unnest($2, $3, $4) AS new (run_id, profile, version) WHERE run.run_id = new.run_id",
+            &[
+                (&location.as_str(), Type::TEXT),
+                (&run_ids, Type::INT8_ARRAY),
+                (&profiles.ids, Type::UUID_ARRAY),
+                (&versions, Type::INT8_ARRAY),
+            ],
+        )
+        .await
+        .map_err(classify)?;
+    write::insert_profiles(client, &profiles.unknown.profiles).await?;
+    write::insert_terms(client, &profiles.unknown.terms).await
+}
