@@ -16,7 +16,7 @@ pub enum Deleted {
     Gone,
     /// Tests run or wait there.
     InUse(Location),
-    NotFound,
+    NotFound(NewLocation),
 }
 
 /// What came of the wish to make one location of two.
@@ -65,7 +65,7 @@ impl Registry {
                 Ok(Deleted::Gone)
             }
             Answer::LocationInUse(location) => Ok(Deleted::InUse(location)),
-            Answer::NotFound => Ok(Deleted::NotFound),
+            Answer::NotFound => Ok(Deleted::NotFound(self.known_locations.describe(&name).await?)),
             other => Err(unexpected("a deletion", &other)),
         }
     }

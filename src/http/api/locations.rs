@@ -127,7 +127,7 @@ pub async fn delete_location(
             "The location is in use: {} run there and {} wait. Wait until they have ended, or merge it into another.",
             location.running, location.waiting
         ))),
-        Deleted::NotFound => Err(never_used()),
+        Deleted::NotFound(new) => Err(ApiError::NotFound(remarks::not_there(&new))),
     }
 }
 

@@ -50,11 +50,10 @@ fn newness(new: &NewLocation, capacity: Factor) -> String {
     let NewLocation { name, nearest } = new;
     match nearest {
         Some(nearest) => format!(
-            "The location {name:?} is new here, with a capacity of {capacity}; the one that is known and closest to it is \
-             {nearest:?}.",
-            name = name.as_str()
+            "The location {name} is new here, with a capacity of {capacity}; the one that is known and closest to it is \
+             {nearest}."
         ),
-        None => format!("The location {:?} is new here, with a capacity of {capacity}.", name.as_str()),
+        None => format!("The location {name} is new here, with a capacity of {capacity}."),
     }
 }
 
@@ -83,18 +82,18 @@ pub fn flaw(name: &str) -> Option<String> {
 
 /// That there is no such location, and which is close to it.
 pub fn not_there(new: &NewLocation) -> String {
-    let nearest = new.nearest.as_ref().map(|nearest| format!(" The closest to it is {nearest:?}.")).unwrap_or_default();
-    format!("No test has used the location {:?}, and no capacity was set.{nearest}", new.name.as_str())
+    let nearest = new.nearest.as_ref().map(|nearest| format!(" The closest to it is {nearest}.")).unwrap_or_default();
+    format!("No test has used the location {}, and no capacity was set.{nearest}", new.name)
 }
 
 /// Where only known locations are taken, this one is not.
 pub fn unknown_location(new: &NewLocation) -> ApiError {
-    let nearest = new.nearest.as_ref().map(|nearest| format!("; the closest to it is {nearest:?}")).unwrap_or_default();
+    let nearest = new.nearest.as_ref().map(|nearest| format!("; the closest to it is {nearest}")).unwrap_or_default();
     ApiError::invalid(
         "location",
         format!(
-            "{:?} is not known, and this registry takes known locations only{nearest}. Setting its capacity makes it known",
-            new.name.as_str()
+            "{} is not known, and this registry takes known locations only{nearest}. Setting its capacity makes it known",
+            new.name
         ),
     )
 }

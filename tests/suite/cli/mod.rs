@@ -52,10 +52,10 @@ fn register(server: &TestServer, more: &[&str]) -> (i32, String, String) {
 async fn locations_are_remarked_on_merged_and_deleted_on_the_command_line() {
     let (server, _database) = serve().await;
     let at = |name: &'static str| register(&server, &["--factor", "0.1", "--location", name]);
-    assert_eq!(at("azure-k8s").2, "perfreg: The location \"azure-k8s\" is new here, with a capacity of 1.\n");
+    assert_eq!(at("azure-k8s").2, "perfreg: The location azure-k8s is new here, with a capacity of 1.\n");
     assert_eq!(at(" azure-k8s ").2, "");
     let (code, _, said) = at("azure-k8z");
-    let close = "the one that is known and closest to it is \"azure-k8s\".\n";
+    let close = "the one that is known and closest to it is azure-k8s.\n";
     assert!(code == 0 && said.ends_with(close), "{said}");
     let (code, _, said) = call(&server, &["locations", "delete", "azure-k8z"]);
     assert!(code == 1 && said.contains("1 run there and 0 wait"), "{said}");
@@ -63,7 +63,13 @@ async fn locations_are_remarked_on_merged_and_deleted_on_the_command_line() {
     assert!(code == 0 && printed.starts_with("Moved 1 test.\n\nLOCATION"), "{printed}");
     assert!(printed.lines().any(|line| line.starts_with("azure-k8s") && line.contains(" 0.3 ")), "{printed}");
     let (code, _, said) = call(&server, &["locations", "delete", "azure-k8z"]);
-    assert_eq!((code, said.as_str()), (1, "perfreg: No test has used this location, and no capacity was set.\n"));
+    assert_eq!(
+        (code, said.as_str()),
+        (
+            1,
+            "perfreg: No test has used the location azure-k8z, and no capacity was set. The closest to it is azure-k8s.\n"
+        )
+    );
     call(&server, &["locations", "set", "unused", "--capacity", "2"]);
     assert_eq!(call(&server, &["locations", "delete", "unused"]).1, "unused is deleted.\n");
 }

@@ -19,7 +19,7 @@ async fn a_location_is_there_once_it_is_used_or_put() {
     let unused = json!({"name": "on prem/1", "capacity": 2.5, "used": 0, "available": 2.5, "running": 0, "waiting": 0, "gate": gate});
     let mut put = put.json();
     let remarks = put.as_object_mut().and_then(|fields| fields.remove("remarks"));
-    assert_eq!(remarks, Some(json!(["The location \"on prem/1\" is new here, with a capacity of 2.5."])));
+    assert_eq!(remarks, Some(json!(["The location on prem/1 is new here, with a capacity of 2.5."])));
     assert_eq!(put, unused);
     assert_eq!(http.get("/locations").await.json(), json!({"locations": [used, unused]}));
     http.admit(json!({"location": "on prem/1", "factor": 2.4})).await;
