@@ -291,6 +291,12 @@ impl Execution {
         self.status == Status::Queued
     }
 
+    /// Whether it runs or ran. Every start has a fence but that of an adopted run, which never waited for it.
+    #[must_use]
+    pub fn has_started(&self) -> bool {
+        self.fence.is_some() || self.place.is_none()
+    }
+
     /// When its runner was last heard of, if that says whether it lives.
     #[must_use]
     pub fn heard_at(&self) -> Option<Timestamp> {

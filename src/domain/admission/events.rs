@@ -69,7 +69,7 @@ impl Batch {
         facts.extend(wish.map(|wish| ("reason", text(&wish.reason))));
         if let Some(end) = ended.end_time {
             let seconds = end.duration_since(ended.start_time).as_secs();
-            let name = if ended.fence.is_some() { "ran_seconds" } else { "waited_seconds" };
+            let name = if ended.has_started() { "ran_seconds" } else { "waited_seconds" };
             facts.push((name, Fact::Number(seconds)));
         }
         self.note(EventKind::Ended, Some(ended.run_id), wish.and_then(|wish| wish.by.clone()), facts);

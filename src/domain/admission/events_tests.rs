@@ -123,3 +123,16 @@ fn a_location_that_is_set_and_opens_by_itself_says_so() {
     assert_eq!(fact(&set[0], "state_before"), Some(&text("open")));
     assert_eq!(kinds(&events(&mut rows, &[Command::Sweep], after(100))), [(EventKind::LocationOpened, None)]);
 }
+
+#[test]
+fn an_adopted_run_that_is_ended_ran_and_one_that_never_started_waited() {
+    let mut rows = Rows::new(Some("here"));
+    rows.apply(&[register(600_000), wait(600_000)]);
+    // The original gave no fences.
+    rows.executions[0].fence = None;
+    let end = events(&mut rows, &[cancel(2, false), cancel(1, false)], after(30));
+    assert_eq!(kinds(&end), [(EventKind::Ended, Some(2)), (EventKind::Ended, Some(1))]);
+    let thirty = Some(&Fact::Number(30));
+    assert_eq!((fact(&end[0], "waited_seconds"), fact(&end[0], "ran_seconds")), (thirty, None));
+    assert_eq!((fact(&end[1], "waited_seconds"), fact(&end[1], "ran_seconds")), (None, thirty));
+}
