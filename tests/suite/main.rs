@@ -5,6 +5,7 @@ mod cli;
 mod documents;
 mod http;
 mod layering;
+mod moving;
 mod registry;
 mod run;
 mod seeded_bugs;

@@ -52,10 +52,27 @@ pub async fn migrate(client: &mut Session) -> Result<(), StoreError> {
         .map_err(classify)?;
     let (last, needed): (i64, i64) = (get(&last, 0)?, get(&last, 1)?);
     let original = if last == 0 { adopt::find_original(&transaction).await? } else { None };
-    let adopted = match &original {
+    let mut adopted = match &original {
         Some(original) => Some(original.reshape(&transaction).await?),
         None => None,
     };
+    take_steps(&transaction, last, needed).await?;
+    if let Some(adopted) = &mut adopted {
+        adopted.bring_capacities(&transaction).await?;
+    }
+    transaction.batch_execute(KEEP_EVENTS_IN_ORDER).await.map_err(classify)?;
+    if profiles::fill_in(&transaction).await? || original.is_some() {
+        profiles::write_terms(&transaction).await?;
+    }
+    profiles::index_trigrams(&transaction).await?;
+    transaction.commit().await.map_err(classify_commit)?;
+    if let Some(adopted) = adopted {
+        adopted.log();
+    }
+    Ok(())
+}
+
+async fn take_steps(transaction: &Transaction<'_>, last: i64, needed: i64) -> Result<(), StoreError> {
     let steps = Migrations::POSTGRES.after(last, needed)?;
     if last > 0 && !steps.is_empty() {
         // Servers of the version before go on deciding. They lock a location first, and so does this.
@@ -71,15 +88,6 @@ pub async fn migrate(client: &mut Session) -> Result<(), StoreError> {
             .await
             .map_err(classify)?;
         tracing::info!(migration = step.name, "database migrated");
-    }
-    transaction.batch_execute(KEEP_EVENTS_IN_ORDER).await.map_err(classify)?;
-    if profiles::fill_in(&transaction).await? || original.is_some() {
-        profiles::write_terms(&transaction).await?;
-    }
-    profiles::index_trigrams(&transaction).await?;
-    transaction.commit().await.map_err(classify_commit)?;
-    if let Some(adopted) = adopted {
-        adopted.log();
     }
     Ok(())
 }

@@ -3,14 +3,16 @@
 //! Its table stays the same table with the same rows; what this version cannot read as it is
 //! gets a value that it can, and `extra` keeps the original one.
 
+mod capacities;
+mod columns;
+mod rows;
+
 use tokio_postgres::Transaction;
-use tokio_postgres::error::SqlState;
-use tokio_postgres::types::Type;
 
 use super::error::classify;
 use super::rows::get;
-use crate::domain::history::readable_times;
 use crate::store::StoreError;
+use capacities::Capacities;
 
 /// The columns of the original, each with the type it must have and how to turn it into that.
 const COLUMNS: [(&str, &str, &str); 15] = [
@@ -78,11 +80,18 @@ pub struct Adopted {
     failed: i64,
     unknown_statuses: i64,
     later_columns: String,
+    capacities: Capacities,
 }
 
 impl Adopted {
+    /// Once our own tables are there.
+    pub async fn bring_capacities(&mut self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+        self.capacities = capacities::bring(transaction).await?;
+        Ok(())
+    }
+
     pub fn log(&self) {
-        let Self { rows, renumbered, failed, unknown_statuses, later_columns } = self;
+        let Self { rows, renumbered, failed, unknown_statuses, later_columns, capacities } = self;
         tracing::info!("adopted the original registry's database with {rows} executions");
         if *renumbered > 0 {
             tracing::info!(
@@ -100,6 +109,7 @@ impl Adopted {
         if !later_columns.is_empty() {
             tracing::info!("copied into extra, and no longer required: {later_columns}");
         }
+        capacities.log();
     }
 }
 
@@ -192,110 +202,15 @@ impl Original {
             "ALTER TABLE test_executions ADD COLUMN factor_millionths BIGINT, ADD COLUMN extra JSON NOT NULL DEFAULT '{}'",
         )
         .await?;
-        let (failed, unknown_statuses) = count_statuses(transaction).await?;
+        let (failed, unknown_statuses) = rows::count_statuses(transaction).await?;
         let rows = self.fill_in(transaction).await?;
-        let renumbered = renumber(transaction).await?;
+        let renumbered = rows::renumber(transaction).await?;
         for name in REQUIRED {
             execute(transaction, &format!("ALTER TABLE test_executions ALTER COLUMN {name} SET NOT NULL")).await?;
         }
         let later_columns = self.later_columns().collect::<Vec<_>>().join(" ");
-        Ok(Adopted { rows, renumbered, failed, unknown_statuses, later_columns })
-    }
-
-    /// Takes away what would refuse our rows: columns that are required and not ours, numbers
-    /// that only the database may give, and rules on the status.
-    async fn drop_obstacles(&self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
-        for name in self.later_columns() {
-            let alter = format!("ALTER TABLE test_executions ALTER COLUMN {} DROP NOT NULL", quoted(name));
-            execute(transaction, &alter).await?;
-        }
-        if self.column("run_id").is_some_and(|column| column.is_identity) {
-            execute(transaction, "ALTER TABLE test_executions ALTER COLUMN run_id DROP IDENTITY").await?;
-        }
-        let checks = transaction
-            .query_typed(
-                "SELECT conname::text
-                   FROM pg_constraint JOIN pg_attribute ON attrelid = conrelid AND attnum = ANY(conkey)
-                  WHERE conrelid = 'test_executions'::regclass AND contype = 'c' AND attname = 'status'",
-                &[],
-            )
-            .await
-            .map_err(classify)?;
-        for row in &checks {
-            let drop = format!("ALTER TABLE test_executions DROP CONSTRAINT {}", quoted(get(row, 0)?));
-            execute(transaction, &drop).await?;
-        }
-        Ok(())
-    }
-
-    /// Widens or converts a column that has another type, without touching one that fits.
-    async fn convert_column(
-        &self,
-        transaction: &Transaction<'_>,
-        name: &str,
-        kind: &str,
-        conversion: &str,
-    ) -> Result<(), StoreError> {
-        let Some(column) = self.column(name) else { return Ok(()) };
-        let is_text = column.kind == "text" && kind == "character varying";
-        if is_text || (column.kind == kind && !column.is_narrowed) {
-            return Ok(());
-        }
-        let conversion = if column.kind == kind { name } else { conversion };
-        // A default of the old type, such as that of an enumeration, cannot always be converted.
-        let sql = format!(
-            "ALTER TABLE test_executions ALTER COLUMN {name} DROP DEFAULT,
-                                         ALTER COLUMN {name} TYPE {kind} USING {conversion}"
-        );
-        execute(transaction, "SAVEPOINT conversion").await?;
-        match transaction.batch_execute(&sql).await {
-            Ok(()) => execute(transaction, "RELEASE SAVEPOINT conversion").await,
-            // An INTEGER run_id works as well until two thousand million; no reason to stop.
-            Err(error) if name == "run_id" && error.code() == Some(&SqlState::FEATURE_NOT_SUPPORTED) => {
-                tracing::warn!("a view uses run_id, so the column stays an INTEGER");
-                execute(transaction, "ROLLBACK TO SAVEPOINT conversion").await
-            }
-            Err(error) => Err(StoreError::Unsuitable(format!(
-                "its column {name} must become {kind}, and PostgreSQL says: {}",
-                error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
-            ))),
-        }
-    }
-
-    /// One pass over all rows. A factor with more digits than ours stays and counts rounded up.
-    async fn fill_in(&self, transaction: &Transaction<'_>) -> Result<u64, StoreError> {
-        let (earliest, latest) = readable_times();
-        let known: Vec<&str> = COLUMNS.iter().map(|(name, ..)| *name).chain(OURS).collect();
-        transaction
-            .execute_typed(
-                "UPDATE test_executions AS run
-                    SET repo = coalesce(repo, ''), lac = coalesce(lac, ''), stream = coalesce(stream, ''),
-                        test = coalesce(test, ''), type = coalesce(type, ''),
-                        environment = coalesce(environment, ''), triggered_by = coalesce(triggered_by, ''),
-                        start_time = CASE WHEN start_time BETWEEN $2 AND $3 THEN start_time
-                                          WHEN end_time BETWEEN $2 AND $3 THEN end_time ELSE now() END,
-                        end_time = CASE WHEN end_time BETWEEN $2 AND $3 THEN end_time END,
-                        location = nullif(location, ''),
-                        status = CASE WHEN status IN ('running', 'success', 'failure', 'cancelled') THEN status
-                                      ELSE 'failure' END,
-                        factor = CASE WHEN factor::text IN ('NaN', 'Infinity', '-Infinity') THEN NULL
-                                      ELSE factor END,
-                        factor_millionths = CASE WHEN factor::text NOT IN ('NaN', 'Infinity', '-Infinity')
-                                      THEN least(greatest(ceil(factor * 1000000), 0), 1000000000000)::bigint END,
-                        extra = ((SELECT coalesce(jsonb_object_agg(key, value), '{}')
-                                    FROM jsonb_each(to_jsonb(run) - $1) WHERE value <> 'null')
-                            || CASE WHEN status IN ('running', 'success', 'failure', 'cancelled', 'failed') THEN '{}'
-                                    ELSE jsonb_build_object('original_status', status) END
-                            || CASE WHEN start_time BETWEEN $2 AND $3 THEN '{}'
-                                    ELSE jsonb_build_object('original_start_time', start_time::text) END
-                            || CASE WHEN end_time IS NULL OR end_time BETWEEN $2 AND $3 THEN '{}'
-                                    ELSE jsonb_build_object('original_end_time', end_time::text) END
-                            || CASE WHEN factor::text IN ('NaN', 'Infinity', '-Infinity')
-                                    THEN jsonb_build_object('original_factor', factor::text) ELSE '{}' END)::json",
-                &[(&known, Type::TEXT_ARRAY), (&earliest, Type::TIMESTAMPTZ), (&latest, Type::TIMESTAMPTZ)],
-            )
-            .await
-            .map_err(classify)
+        let capacities = Capacities::default();
+        Ok(Adopted { rows, renumbered, failed, unknown_statuses, later_columns, capacities })
     }
 }
 
@@ -305,45 +220,4 @@ fn quoted(name: &str) -> String {
 
 async fn execute(transaction: &Transaction<'_>, sql: &str) -> Result<(), StoreError> {
     transaction.batch_execute(sql).await.map_err(classify)
-}
-
-/// How many rows have the status `failed`, and how many one that nobody knows.
-async fn count_statuses(transaction: &Transaction<'_>) -> Result<(i64, i64), StoreError> {
-    let row = transaction
-        .query_typed_one(
-            "SELECT count(*) FILTER (WHERE status = 'failed'),
-                    count(*) FILTER (WHERE coalesce(status, '') NOT IN
-                                     ('running', 'success', 'failure', 'cancelled', 'failed'))
-               FROM test_executions",
-            &[],
-        )
-        .await
-        .map_err(classify)?;
-    Ok((get(&row, 0)?, get(&row, 1)?))
-}
-
-/// Of executions that share a run_id the earliest keeps it; the others go on above the largest.
-async fn renumber(transaction: &Transaction<'_>) -> Result<u64, StoreError> {
-    transaction
-        .execute_typed(
-            "WITH ranked AS (
-                 SELECT id, run_id, start_time,
-                        row_number() OVER (PARTITION BY run_id ORDER BY start_time, id) AS place
-                   FROM test_executions
-             ), moved AS (
-                 SELECT id, run_id AS original_run_id,
-                        (SELECT coalesce(max(run_id), 0) FROM test_executions)
-                            + row_number() OVER (ORDER BY start_time, id) AS run_id
-                   FROM ranked
-                  WHERE place > 1 OR run_id IS NULL
-             )
-             UPDATE test_executions AS run
-                SET run_id = moved.run_id,
-                    extra = (run.extra::jsonb || jsonb_build_object('original_run_id', moved.original_run_id))::json
-               FROM moved
-              WHERE run.id = moved.id",
-            &[],
-        )
-        .await
-        .map_err(classify)
 }
