@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::connection::ANSWER_TIMEOUT;
 use super::context::Context;
+use super::dashboard_columns::DashboardColumns;
 use super::error::classify;
 use super::events;
 use super::idempotency;
@@ -35,7 +36,7 @@ use crate::store::{Batch, Decided, Known, Lane, StoreError};
 
 /// A connection on which this fails is in the middle of a transaction and must be closed.
 pub async fn decide(client: &mut Session, batch: &Batch, context: &Context<'_>) -> Result<Decided, StoreError> {
-    let Context { known, standby, .. } = *context;
+    let Context { known, standby, dashboard_columns, .. } = *context;
     let silent = |_| StoreError::Unavailable(format!("no answer within {ANSWER_TIMEOUT:?}"));
     let deciding = decide_where_it_is(client, batch, context);
     let Undecided { decisions, unused, now } = timeout(ANSWER_TIMEOUT, deciding).await.map_err(silent)??;
@@ -45,7 +46,8 @@ pub async fn decide(client: &mut Session, batch: &Batch, context: &Context<'_>) 
     if decisions.iter().any(|decision| decision.plan.changes_anything() || promises(decision.lane)) {
         let inserted: Vec<&Execution> = decisions.iter().flat_map(|decision| &decision.plan.inserted).collect();
         let profiles = known.profiles.of(&inserted);
-        save(client, &decisions, &profiles, unused, now, standby).await?;
+        let saved = Saved { decisions: &decisions, profiles: &profiles, unused, now, dashboard_columns };
+        save(client, saved, standby).await?;
         if seeded_bug::is(Bug::KeyOutsideTransaction) {
             let _ = idempotency::insert(client, &idempotency::first_answers(&decisions), now).await;
         }
@@ -196,15 +198,18 @@ async fn add_holders(
     try_join_all(lacking).await.map(|_| ())
 }
 
-/// Saves everything and commits.
-async fn save(
-    client: &Session,
-    decisions: &[Decision<'_>],
-    profiles: &Profiles,
-    unused: Option<&str>,
+/// What is to be written, and what with.
+struct Saved<'decision> {
+    decisions: &'decision [Decision<'decision>],
+    profiles: &'decision Profiles,
+    unused: Option<&'decision str>,
     now: Timestamp,
-    standby: &Standby,
-) -> Result<(), StoreError> {
+    dashboard_columns: &'decision DashboardColumns,
+}
+
+/// Saves everything and commits.
+async fn save(client: &Session, saved: Saved<'_>, standby: &Standby) -> Result<(), StoreError> {
+    let Saved { decisions, profiles, unused, now, dashboard_columns } = saved;
     let updated: Vec<&Execution> = decisions.iter().flat_map(|decision| &decision.plan.updated).collect();
     let mut first_answers = idempotency::first_answers(decisions);
     first_answers.retain(|_| !seeded_bug::is(Bug::KeyOutsideTransaction));
@@ -214,7 +219,7 @@ async fn save(
     let writes = async {
         try_join!(
             biased;
-            write::insert_executions(client, decisions, &profiles.ids),
+            write::insert_executions(client, decisions, &profiles.ids, dashboard_columns),
             write::update_executions(client, &updated),
             write::insert_profiles(client, &profiles.unknown.profiles),
             write::insert_terms(client, &profiles.unknown.terms),

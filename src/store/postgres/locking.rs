@@ -213,7 +213,7 @@ struct RegistryRow {
 }
 
 async fn registry(client: &Session, context: &Context<'_>) -> Result<RegistryRow, StoreError> {
-    let Context { clock, known, timelines, standby } = *context;
+    let Context { clock, known, timelines, standby, .. } = *context;
     let time = if seeded_bug::is(Bug::ExpiryByTransactionStart) { "now()" } else { "clock_timestamp()" };
     let sql = format!(
         "SELECT {}, {}, {time}, {}, {IS_SET} FROM perfreg_registry WHERE id = 1",

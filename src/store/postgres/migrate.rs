@@ -4,6 +4,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{IsolationLevel, Transaction};
 
 use super::adopt;
+use super::dashboard_columns;
 use super::error::{classify, classify_commit};
 use super::profiles;
 use super::rows::get;
@@ -12,6 +13,8 @@ use crate::store::{Migrations, StoreError};
 
 /// Any number that no other program takes for its own locks; this one spells "perfreg".
 const LOCK: i64 = 0x70_6572_6672_6567;
+/// The step after which the columns that dashboards read are there.
+const DASHBOARD_COLUMNS: i64 = 13;
 const OLDEST_VERSION: i32 = 130_000;
 
 /// A database that was dumped and restored numbers its transactions anew; its new events still
@@ -88,6 +91,11 @@ async fn take_steps(transaction: &Transaction<'_>, last: i64, needed: i64) -> Re
             .await
             .map_err(classify)?;
         tracing::info!(migration = step.name, "database migrated");
+        if step.number == DASHBOARD_COLUMNS {
+            dashboard_columns::widen(transaction).await?;
+            // The versions before did not see to it when they adopted a table.
+            adopt::allow_missing(transaction).await?;
+        }
     }
     Ok(())
 }

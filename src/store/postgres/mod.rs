@@ -7,6 +7,7 @@ mod columns;
 mod conditions;
 mod connection;
 mod context;
+mod dashboard_columns;
 mod driver;
 mod error;
 mod events;
@@ -48,6 +49,7 @@ use crate::domain::history::{Cursor, Filter, Page};
 use crate::domain::location::{Location, LocationName};
 use connection::Connections;
 use context::Context;
+use dashboard_columns::DashboardColumns;
 use session::Session;
 use standby::Standby;
 use timeline::Timelines;
@@ -58,7 +60,7 @@ pub struct PostgresStore {
     clock: Clock,
     known: Arc<Known>,
     timelines: Timelines,
-    prepared: OnceLock<()>,
+    prepared: OnceLock<DashboardColumns>,
 }
 
 impl PostgresStore {
@@ -73,14 +75,24 @@ impl PostgresStore {
         Ok(Self { connections, standby, clock, known, timelines: Timelines::default(), prepared: OnceLock::new() })
     }
 
-    fn ready(&self) -> Result<&Connections, StoreError> {
+    fn prepared(&self) -> Result<&DashboardColumns, StoreError> {
         let not_yet =
             || StoreError::Unavailable("the database has not answered yet since this server started".to_owned());
-        self.prepared.get().map(|()| &*self.connections).ok_or_else(not_yet)
+        self.prepared.get().ok_or_else(not_yet)
     }
 
-    fn context(&self) -> Context<'_> {
-        Context { clock: &self.clock, known: &self.known, timelines: &self.timelines, standby: &self.standby }
+    fn ready(&self) -> Result<&Connections, StoreError> {
+        self.prepared().map(|_| &*self.connections)
+    }
+
+    fn context(&self) -> Result<Context<'_>, StoreError> {
+        Ok(Context {
+            clock: &self.clock,
+            known: &self.known,
+            timelines: &self.timelines,
+            standby: &self.standby,
+            dashboard_columns: self.prepared()?,
+        })
     }
 
     /// As [`Self::ready`], for what is not even begun without the standby that it would have to wait for.
@@ -96,20 +108,21 @@ impl Store for PostgresStore {
         let prepare = async |client: &mut Session| {
             migrate::migrate(client).await?;
             identity::check(client, self.clock.simulated_now(), &self.standby).await?;
-            self.timelines.prepare(client).await
+            self.timelines.prepare(client).await?;
+            dashboard_columns::read(client).await
         };
-        self.connections.run_without_limit(prepare).await?;
+        let dashboard_columns = self.connections.run_without_limit(prepare).await?;
         if self.standby.is_required() {
             self.connections.run(async |client| self.standby.look(client).await).await?;
         }
-        if self.prepared.set(()).is_ok() && self.standby.is_required() {
+        if self.prepared.set(dashboard_columns).is_ok() && self.standby.is_required() {
             tokio::spawn(standby::watch(Arc::downgrade(&self.connections), Arc::downgrade(&self.standby)));
         }
         Ok(())
     }
 
     async fn decide(&self, batch: &Batch) -> Result<Decided, StoreError> {
-        let context = self.context();
+        let context = self.context()?;
         self.ready_to_write()?
             .run_without_limit(async |client| admission::decide(client, batch, &context).await)
             .await
@@ -155,7 +168,7 @@ impl Store for PostgresStore {
     }
 
     async fn pulse(&self) -> Result<Pulse, StoreError> {
-        let context = self.context();
+        let context = self.context()?;
         // While no beat could be saved, nobody is to be given up for it.
         self.ready_to_write()?.run(async |client| pulse::pulse(client, &context).await).await
     }

@@ -19,7 +19,7 @@ use crate::store::StoreError;
 /// A pulse is saved as decisions are, and not at all where they would be refused: whoever cannot beat because
 /// of that is not given up for it either.
 pub async fn pulse(client: &mut Session, context: &Context<'_>) -> Result<Pulse, StoreError> {
-    let Context { clock, known, timelines, standby } = *context;
+    let Context { clock, known, timelines, standby, .. } = *context;
     let now = clock.simulated_now();
     // By itself, since whoever locks locations and the registry's row locks the locations first.
     let idle = "SELECT NOT EXISTS (SELECT FROM perfreg_locations WHERE next_due IS NOT NULL AND waiting + leased > 0)";

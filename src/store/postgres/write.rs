@@ -7,6 +7,7 @@ use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use super::columns::Columns;
+use super::dashboard_columns::DashboardColumns;
 use super::error::classify;
 use super::rows::get;
 use super::session::{Execute, Session};
@@ -91,6 +92,7 @@ pub async fn insert_executions(
     client: &Session,
     decisions: &[Decision<'_>],
     profiles: &[Uuid],
+    dashboard_columns: &DashboardColumns,
 ) -> Result<(), StoreError> {
     let inserted: Vec<&Execution> = decisions.iter().flat_map(|decision| &decision.plan.inserted).collect();
     if inserted.is_empty() {
@@ -98,15 +100,20 @@ pub async fn insert_executions(
     }
     let run_ids: Vec<i64> =
         decisions.iter().flat_map(|decision| decision.run_ids().iter().map(|run_id| run_id.0)).collect();
-    let mut columns = Columns::to_insert(inserted);
+    let mut columns = Columns::to_insert(inserted.clone());
     columns.add_values("run_id", Type::INT8_ARRAY, run_ids);
     columns.add_values("profile", Type::UUID_ARRAY, profiles.to_vec());
     add_lasting(&mut columns);
     add_changing(&mut columns);
+    dashboard_columns.add_to(&mut columns, &inserted);
+    let expression = |name: &str| match name {
+        "extra" => "extra::json".to_owned(),
+        _ => dashboard_columns.expression(name).unwrap_or_else(|| name.to_owned()),
+    };
     let sql = format!(
         "INSERT INTO test_executions ({}, factor) SELECT {}, trim_scale(factor_millionths * 0.000001) FROM {}",
         columns.list(str::to_owned),
-        columns.list(|name| if name == "extra" { "extra::json".to_owned() } else { name.to_owned() }),
+        columns.list(expression),
         columns.unnest(),
     );
     client.execute(&sql, &columns.parameters()).await.map(|_| ()).map_err(classify)

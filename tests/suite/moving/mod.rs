@@ -1,5 +1,6 @@
 //! Moving in with a database that the original, or its successor, has written.
 
+mod dashboards;
 mod successor;
 
 use std::path::{Path, PathBuf};

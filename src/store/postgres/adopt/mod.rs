@@ -13,6 +13,7 @@ use super::error::classify;
 use super::rows::get;
 use crate::store::StoreError;
 use capacities::Capacities;
+pub use columns::allow_missing;
 
 /// The columns of the original, each with the type it must have and how to turn it into that.
 const COLUMNS: [(&str, &str, &str); 15] = [

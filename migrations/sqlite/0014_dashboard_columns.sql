@@ -1,0 +1,1 @@
+-- Only PostgreSQL has these columns, since Grafana reads them there; both databases count the same steps.
