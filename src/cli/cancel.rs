@@ -1,20 +1,38 @@
 //! `perfreg cancel`.
 
-use clap::Args;
+use clap::{ArgGroup, Args};
+use jiff::Timestamp;
 
 use super::Connection;
 use super::complete::ended;
+use super::output::table;
+use super::past::point_in_time;
 use crate::client::ClientError;
-use crate::wire::cancel::CancelRequest;
+use crate::wire::cancel::{CancelBeforeRequest, CancelBeforeResponse, CancelRequest, CancelledRun};
 use crate::wire::execution::Execution;
 
-/// Cancel a running test.
+const MANY: [&str; 2] = ["location", "without_location"];
+
+/// Cancel a running test, or all that started at a location before some time.
 #[derive(Args)]
+#[command(group = ArgGroup::new("which").required(true).args(["run_id", "location", "without_location"]))]
 pub struct Cancel {
     #[command(flatten)]
     connection: Connection,
     /// The number that register gave it.
-    run_id: i64,
+    run_id: Option<i64>,
+    /// Cancel everything that runs here and started before then: what has no lease is ended, the rest asked to stop.
+    #[arg(long, value_name = "NAME", requires = "started_before")]
+    location: Option<String>,
+    /// As --location, for the tests that name no location.
+    #[arg(long, requires = "started_before")]
+    without_location: bool,
+    /// A time, a date in UTC, or how long ago: 2026-11-22T14:03:00Z, 2026-11-22, 3d, 2h.
+    #[arg(long, value_name = "WHEN", value_parser = point_in_time, conflicts_with = "run_id")]
+    started_before: Option<Timestamp>,
+    /// Only show what would be cancelled.
+    #[arg(long, conflicts_with = "run_id")]
+    dry_run: bool,
     /// Why, for the runner that is asked to stop.
     #[arg(long)]
     reason: Option<String>,
@@ -22,19 +40,57 @@ pub struct Cancel {
     #[arg(long)]
     by: Option<String>,
     /// End a test with a lease at once, instead of asking it to stop.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = MANY)]
     force: bool,
 }
 
 impl Cancel {
     pub async fn run(self) -> Result<(), ClientError> {
         let (client, output) = self.connection.open()?;
-        let answer = client
-            .cancel(&CancelRequest { run_id: self.run_id, reason: self.reason, by: self.by, force: self.force })
-            .await?;
-        output.print(&answer, |execution: Execution| match &execution.stop {
-            Some(_) if execution.end_time.is_none() => format!("Run {} is asked to stop.", execution.run_id),
-            _ => ended(&execution),
-        })
+        let Self { run_id, location, without_location, started_before, dry_run, reason, by, force, .. } = self;
+        if let Some(run_id) = run_id {
+            let answer = client.cancel(&CancelRequest { run_id, reason, by, force }).await?;
+            return output.print(&answer, |execution: Execution| match &execution.stop {
+                Some(_) if execution.end_time.is_none() => format!("Run {} is asked to stop.", execution.run_id),
+                _ => ended(&execution),
+            });
+        }
+        let place = location.as_ref().map_or_else(|| "without a location".to_owned(), |name| format!("at {name}"));
+        let started_before = started_before.map(|time| time.to_string()).unwrap_or_default();
+        let request = CancelBeforeRequest { location, without_location, started_before, dry_run, reason, by };
+        let answer = client.cancel_before(&request).await?;
+        output.print(&answer, |cancelled: CancelBeforeResponse| describe(&cancelled, &place))
     }
+}
+
+fn describe(cancelled: &CancelBeforeResponse, place: &str) -> String {
+    let CancelBeforeResponse { dry_run, started_before, ended, stopping, more, .. } = cancelled;
+    let mut parts = Vec::new();
+    if ended.is_empty() && stopping.is_empty() {
+        parts.push(format!("Nothing that started before {started_before:.0} runs {place}."));
+    }
+    let (ends, stops) =
+        if *dry_run { ("would be ended", "would be asked to stop") } else { ("ended", "asked to stop") };
+    for (runs, lease, becomes) in [(ended, "without", ends), (stopping, "with", stops)] {
+        if !runs.is_empty() {
+            let count = if runs.len() == 1 { "1 run".to_owned() } else { format!("{} runs", runs.len()) };
+            parts.push(format!("{count} {lease} a lease {becomes}:\n\n{}", runs_table(runs)));
+        }
+    }
+    if *more && *dry_run {
+        parts.push("There are more, which this list has no room for.".to_owned());
+    } else if *more {
+        parts.push("There are more; run the same command again for the rest.".to_owned());
+    } else if *dry_run && !(ended.is_empty() && stopping.is_empty()) {
+        parts.push("Nothing was changed; the same command without --dry-run does it.".to_owned());
+    }
+    parts.join("\n\n")
+}
+
+fn runs_table(runs: &[CancelledRun]) -> String {
+    let row = |run: &CancelledRun| {
+        let started = run.start_time.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
+        [run.run_id.to_string(), run.test.clone(), run.factor.to_string(), run.triggered_by.clone(), started]
+    };
+    table(["RUN", "TEST", "FACTOR", "BY", "STARTED"], &[0, 2], runs.iter().map(row).collect())
 }

@@ -4,10 +4,10 @@ use clap::{Args, Subcommand};
 
 use super::Connection;
 use super::gate::{Grounds, State, describe};
-use super::output::{remark, say, table};
+use super::output::{printable, remark, say, table};
 use crate::client::ClientError;
 use crate::wire::location::{
-    DeleteLocationResponse, Location, LocationsResponse, MergeLocationRequest, MergeLocationResponse,
+    Adopted, DeleteLocationResponse, Location, LocationsResponse, MergeLocationRequest, MergeLocationResponse,
     SetLocationRequest,
 };
 
@@ -96,15 +96,23 @@ impl Locations {
 async fn list(connection: &Connection) -> Result<(), ClientError> {
     let (client, output) = connection.open()?;
     let answer = client.locations().await?;
-    output.print(&answer, |all: LocationsResponse| match all.locations.as_slice() {
-        [] => "No location has been used yet.".to_owned(),
-        locations => {
-            for (name, flaw) in locations.iter().filter_map(|one| Some((&one.name, one.flaw.as_ref()?))) {
-                say(&format!("location {name:?}: {flaw}"));
-            }
-            locations_table(locations)
+    output.print(&answer, |all: LocationsResponse| {
+        for (name, flaw) in all.locations.iter().filter_map(|one| Some((&one.name, one.flaw.as_ref()?))) {
+            say(&format!("location {name:?}: {flaw}"));
+        }
+        let adopted = all.adopted.as_ref().map(of_adopted).unwrap_or_default();
+        match all.locations.as_slice() {
+            [] => format!("No location has been used yet.{adopted}"),
+            locations => format!("{}{adopted}", locations_table(locations)),
         }
     })
+}
+
+fn of_adopted(adopted: &Adopted) -> String {
+    let command = adopted.command.as_deref().map(|command| {
+        format!("\nThis lists those at one location, and without --dry-run ends them:\n\n  {}", printable(command))
+    });
+    format!("\n\n{}{}", printable(&adopted.message), command.unwrap_or_default())
 }
 
 pub fn locations_table(locations: &[Location]) -> String {

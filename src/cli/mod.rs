@@ -17,6 +17,7 @@ mod locations;
 mod millionths;
 mod nested;
 mod output;
+mod past;
 mod plan;
 mod register;
 mod registration;

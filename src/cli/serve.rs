@@ -128,6 +128,9 @@ impl Serve {
             prepared = prepare(&database, store.as_ref()) => prepared?,
             () = &mut serving => return Ok(()),
         };
+        if let Err(error) = registry.warn_of_adopted().await {
+            tracing::warn!("cannot tell what still runs from before: {error}");
+        }
         background::start(&registry, SignedDuration::from_hours(i64::from(self.keep_events_days) * 24));
         announce(address, &database.url);
         serving.await;

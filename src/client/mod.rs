@@ -8,7 +8,7 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use crate::wire::cancel::CancelRequest;
+use crate::wire::cancel::{CancelBeforeRequest, CancelRequest};
 use crate::wire::complete::CompleteRequest;
 use crate::wire::event::EventsQuery;
 use crate::wire::gate::SetGateRequest;
@@ -157,6 +157,12 @@ impl Client {
     /// # Errors
     /// If the test is unknown or has another outcome, or the server did not answer.
     pub async fn cancel(&self, request: &CancelRequest) -> Result<Answer, ClientError> {
+        self.send(Method::POST, &["cancel"], |call| call.json(request)).await
+    }
+
+    /// # Errors
+    /// If no test has used the location, or the server did not answer.
+    pub async fn cancel_before(&self, request: &CancelBeforeRequest) -> Result<Answer, ClientError> {
         self.send(Method::POST, &["cancel"], |call| call.json(request)).await
     }
 

@@ -1,6 +1,7 @@
 //! The rules, as functions over values: no input, no output, no clock.
 
 pub mod admission;
+pub mod adopted;
 pub mod answer;
 pub mod audit;
 pub mod continuity;

@@ -1,8 +1,10 @@
 //! One file per thing that a user can ask for.
 
+mod adopted;
 mod audit;
 mod browse;
 mod cancel;
+mod cancel_before;
 mod complete;
 mod error;
 mod events;
@@ -26,6 +28,7 @@ mod watchers;
 mod worker;
 
 use std::collections::HashSet;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
@@ -44,6 +47,7 @@ use watchers::Watchers;
 pub use audit::{Audit, Audits};
 pub use browse::{ExecutionPages, MOST_PER_PAGE};
 pub use cancel::Cancellation;
+pub use cancel_before::{CancelBefore, CancelledBefore, MOST_CANCELLED};
 pub use complete::Completed;
 pub use error::RegistryError;
 pub use events::{EventPage, MOST_EVENTS_PER_PAGE};
@@ -71,6 +75,8 @@ pub struct Registry {
     /// The locations that are being swept in the background.
     under_way: Arc<Mutex<HashSet<Option<LocationName>>>>,
     receipt_key: OnceCell<Vec<u8>>,
+    /// Whether the last look found nothing that was adopted and still runs.
+    has_no_adopted: AtomicBool,
 }
 
 impl Registry {
@@ -94,6 +100,7 @@ impl Registry {
             audits,
             receipt_key,
             under_way: Arc::default(),
+            has_no_adopted: AtomicBool::new(false),
         }
     }
 

@@ -20,6 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::clock::Clock;
 use crate::config::database::{DatabaseConfig, DatabaseUrl, Durability};
 use crate::domain::admission::Command;
+use crate::domain::adopted::AdoptedAt;
 use crate::domain::answer::Answer;
 use crate::domain::audit::Difference;
 use crate::domain::continuity::Pulse;
@@ -144,6 +145,18 @@ pub trait Store: Send + Sync {
 
     /// Up to `limit` executions after `after`, newest first, ties by run_id.
     async fn executions(&self, filter: &Filter, after: Option<Cursor>, limit: usize) -> Result<Page, StoreError>;
+
+    /// Up to `limit` of those that run at this location and started before then, by run_id, from behind that one on.
+    async fn running_before(
+        &self,
+        location: Option<&LocationName>,
+        before: Timestamp,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<Execution>, StoreError>;
+
+    /// What still runs that no server of this registry has started, by location.
+    async fn adopted(&self) -> Result<Vec<AdoptedAt>, StoreError>;
 
     /// The locations at which a waiter, a lease or a gate has run out; asked for `any`, also those
     /// at which one ever could. `None` stands for the tests that name no location.

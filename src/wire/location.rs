@@ -1,5 +1,6 @@
 //! `GET /locations`, and all that can be done with one location.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -64,6 +65,25 @@ pub struct DeleteLocationResponse {
 pub struct LocationsResponse {
     /// By name.
     pub locations: Vec<Location>,
+    /// What still runs that was adopted from the original's database; missing once nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<Adopted>,
+}
+
+/// Adopted runs have no lease: nobody notices when one is gone, and it holds its share until somebody ends it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Adopted {
+    /// How many still run, everywhere.
+    #[schema(example = 187)]
+    pub running: i64,
+    /// The start of the oldest.
+    pub oldest: Timestamp,
+    /// The locations where nothing can start.
+    pub full: Vec<String>,
+    /// The same in a sentence or two.
+    pub message: String,
+    /// What lists those where it is worst; without `--dry-run` it ends them.
+    pub command: Option<String>,
 }
 
 /// A capacity, a state, or both.

@@ -1,6 +1,6 @@
 //! What each command does to the location.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::batch::Batch;
 use super::{Command, MOST_WAITING, Verdict, provisional};
@@ -20,9 +20,10 @@ impl Batch {
             Command::Plan(registration) => self.plan(registration),
             Command::Complete { run_id, outcome, token } => settled(self.complete(*run_id, *outcome, token.as_ref())),
             Command::Cancel { run_id, reason, by, force } => {
-                let reason = reason.clone().unwrap_or_else(|| "cancelled".to_owned());
-                let stop = Stop { reason, by: by.clone(), at: self.now };
-                settled(self.cancel(*run_id, &stop, *force))
+                settled(self.cancel(*run_id, &self.wish(reason.as_ref(), by.as_ref()), *force))
+            }
+            Command::CancelStartedBefore { run_id, before, reason, by } => {
+                settled(self.cancel_started_before(*run_id, *before, &self.wish(reason.as_ref(), by.as_ref())))
             }
             Command::Beat { run_id, token, hold_seconds } => self.beat(*run_id, token, *hold_seconds),
             Command::Tell { run_id, token } => self.beat(*run_id, token, 0),
@@ -195,6 +196,19 @@ impl Batch {
                 Answer::NotStarted(run)
             }
             Status::Queued | Status::Running => self.end_and_go_on(run, outcome, None),
+        }
+    }
+
+    fn wish(&self, reason: Option<&String>, by: Option<&String>) -> Stop {
+        let reason = reason.cloned().unwrap_or_else(|| "cancelled".to_owned());
+        Stop { reason, by: by.cloned(), at: self.now }
+    }
+
+    fn cancel_started_before(&mut self, run_id: RunId, before: Timestamp, stop: &Stop) -> Answer {
+        match self.roster.get(run_id) {
+            // Its start was withdrawn since, or is another one by now.
+            Some(run) if run.is_queued() || run.start_time >= before => Answer::NotStarted(run.clone()),
+            _ => self.cancel(run_id, stop, false),
         }
     }
 

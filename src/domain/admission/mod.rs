@@ -21,6 +21,8 @@ use super::location::Location;
 use super::roster::Roster;
 
 mod batch;
+#[cfg(test)]
+mod cancelling_tests;
 mod commands;
 #[cfg(test)]
 mod continuity_tests;
@@ -69,6 +71,13 @@ pub enum Command {
         by: Option<String>,
         force: bool,
     },
+    /// As [`Command::Cancel`] without force, if it runs and started before then. Whoever named it saw it a while ago.
+    CancelStartedBefore {
+        run_id: RunId,
+        before: Timestamp,
+        reason: Option<String>,
+        by: Option<String>,
+    },
     /// What would come of this registration? Changes nothing.
     Plan(Registration),
     /// The runner is alive. A waiter may be held for so long before it is answered.
@@ -112,6 +121,7 @@ impl Command {
         match self {
             Self::Complete { run_id, .. }
             | Self::Cancel { run_id, .. }
+            | Self::CancelStartedBefore { run_id, .. }
             | Self::Beat { run_id, .. }
             | Self::Tell { run_id, .. }
             | Self::BreakOff { run_id, .. } => Some(*run_id),

@@ -1,4 +1,4 @@
-//! `POST /cancel`: withdraws a running test.
+//! `POST /cancel`: withdraws a running test, or all at a location that started before some time.
 
 use std::sync::Arc;
 
@@ -6,22 +6,24 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 
 use super::body::OptionalJsonObject;
+use super::cancel_before::{cancel_before, is_asked_for, is_in_query};
 use super::complete::completed;
 use super::fields::{NOT_A_RUN_ID, parse_run_id};
 use crate::http::error::ApiError;
-use crate::http::history_query::{check_once, query_value};
+use crate::http::history_query::{check_once, query_pairs, query_value};
 use crate::registry::{Cancellation, Registry};
-use crate::wire::cancel::CancelRequest;
+use crate::wire::cancel::{CancelAnswer, CancelBody};
 use crate::wire::complete::{CompleteConflict, CompleteResponse};
 use crate::wire::problem::Problem;
 
-/// Cancels a running test. Saying the same again is answered the same.
+/// Cancels a running test, or all at a location that started before some time. Saying the same again is answered the same.
 #[utoipa::path(
     post, path = "/cancel", operation_id = "cancel_execution", tag = "executions",
     params(("run_id" = Option<i64>, Query, description = "May stand in the body instead.", example = 7)),
-    request_body = Option<CancelRequest>,
+    request_body = Option<CancelBody>,
     responses(
-        (status = 200, description = "It is cancelled.", body = CompleteResponse),
+        (status = 200, description = "It is cancelled; or all that were asked for are cancelled or asked to stop.",
+         body = CancelAnswer),
         (status = 202, description = "It has a lease and is asked to stop; it holds its share until it has.",
          body = CompleteResponse),
         (status = 404, description = "No test has this run_id.", body = Problem,
@@ -44,6 +46,13 @@ pub async fn cancel(
     let mut cancellation = Cancellation::default();
     let run_id = match (in_query, body) {
         (Some(run_id), None) => run_id,
+        (None, Some(fields)) if is_asked_for(&fields) => {
+            // Not even one that is empty: it may be a run_id that a pipeline has lost.
+            return match query.filter(|query| !query.is_empty()) {
+                Some(_) => Err(ApiError::invalid("body", "must come without a query where it names no run_id")),
+                None => cancel_before(&registry, fields).await,
+            };
+        }
         (in_query, Some(mut fields)) => {
             let is_in_body = in_query.is_none() || fields.has("run_id");
             let run_id = if is_in_body { fields.required_run_id("run_id") } else { in_query };
@@ -55,7 +64,14 @@ pub async fn cancel(
             cancellation.force = fields.optional_bool("force").unwrap_or_default();
             fields.finish(run_id)?
         }
-        (None, None) => return Err(ApiError::invalid("run_id", "is required, in the query or in a JSON body")),
+        (None, None) => return Err(nothing_to_cancel(query.as_deref())),
     };
     completed(registry.cancel(run_id, cancellation).await?, "Test cancelled")
+}
+
+fn nothing_to_cancel(query: Option<&str>) -> ApiError {
+    match query_pairs(query).find(|(name, _)| is_in_query(name)) {
+        Some((name, _)) => ApiError::invalid(&name, "must stand in a JSON body, not in the query"),
+        None => ApiError::invalid("run_id", "is required, in the query or in a JSON body"),
+    }
 }

@@ -11,6 +11,7 @@ use super::body::JsonObject;
 use super::fields::location_name;
 use super::gate::{self, read_gate};
 use super::remarks;
+use crate::domain::adopted::Adopted;
 use crate::domain::factor::Factor;
 use crate::domain::location::{Location, LocationName};
 use crate::domain::name::{clean, is_clean};
@@ -31,7 +32,8 @@ use crate::wire::problem::Problem;
 )]
 pub async fn list_locations(State(registry): State<Arc<Registry>>) -> Result<Json<LocationsResponse>, ApiError> {
     let locations = registry.locations().await?;
-    Ok(Json(LocationsResponse { locations: locations.iter().map(to_wire).collect() }))
+    let adopted = registry.adopted(&locations).await?.as_ref().map(adopted_to_wire);
+    Ok(Json(LocationsResponse { locations: locations.iter().map(to_wire).collect(), adopted }))
 }
 
 /// One location.
@@ -195,6 +197,17 @@ async fn named(registry: &Registry, text: &str) -> Result<LocationName, ApiError
 
 const fn is_wrong(error: &ApiError) -> bool {
     matches!(error, ApiError::Invalid(_))
+}
+
+fn adopted_to_wire(adopted: &Adopted) -> wire::location::Adopted {
+    let name = |location: &Location| location.name.as_ref().map(ToString::to_string);
+    wire::location::Adopted {
+        running: adopted.running,
+        oldest: adopted.oldest,
+        full: adopted.full.iter().filter_map(name).collect(),
+        message: adopted.sentences(),
+        command: adopted.command(),
+    }
 }
 
 fn to_wire(location: &Location) -> wire::location::Location {

@@ -2,6 +2,7 @@
 
 mod body;
 mod cancel;
+mod cancel_before;
 mod complete;
 mod events;
 mod executions;

@@ -7,9 +7,11 @@ use super::error::classify;
 use super::rows;
 use super::search::{Search, found_by_profiles};
 use super::session::Session;
+use crate::domain::adopted::AdoptedAt;
 use crate::domain::estimate::{Alike, SUCCESSES_COUNTED};
 use crate::domain::execution::{Execution, Outcome, RunId, Status};
 use crate::domain::history::{Cursor, Filter, Page};
+use crate::domain::location::LocationName;
 use crate::store::StoreError;
 use crate::store::search::LONGEST_TERM_CHARACTERS;
 
@@ -21,6 +23,44 @@ pub async fn one(client: &Session, run_id: RunId) -> Result<Option<Execution>, S
 
 pub async fn page(client: &Session, filter: &Filter, after: Option<Cursor>, limit: usize) -> Result<Page, StoreError> {
     Ok(Page::cut(Search::new(filter, after, limit + 1).find(client).await?, limit))
+}
+
+pub async fn running_before(
+    client: &Session,
+    location: Option<&LocationName>,
+    before: Timestamp,
+    after: Option<RunId>,
+    limit: usize,
+) -> Result<Vec<Execution>, StoreError> {
+    let name = location.map(LocationName::as_str);
+    // An index has those that run by their location.
+    let is_here = if name.is_some() { "location = $1" } else { "location IS NULL AND $1 IS NULL" };
+    let sql = format!(
+        "SELECT {} FROM test_executions
+          WHERE status = 'running' AND {is_here} AND start_time < $2 AND run_id > $3 ORDER BY run_id LIMIT {limit}",
+        rows::EXECUTION_COLUMNS
+    );
+    let after = after.map_or(i64::MIN, |run_id| run_id.0);
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&name, Type::TEXT), (&before, Type::TIMESTAMPTZ), (&after, Type::INT8)];
+    let found = client.query_typed(&sql, &parameters).await.map_err(classify)?;
+    found.iter().map(rows::execution).collect()
+}
+
+pub async fn adopted(client: &Session) -> Result<Vec<AdoptedAt>, StoreError> {
+    // COLLATE "C" sorts as SQLite does, whatever the database's locale.
+    let sql = "SELECT location, count(*), min(start_time), max(start_time) FROM test_executions
+                WHERE status = 'running' AND fence IS NULL GROUP BY location ORDER BY location COLLATE \"C\" NULLS FIRST";
+    let found = client.query_typed(sql, &[]).await.map_err(classify)?;
+    let adopted_at = |row| {
+        Ok(AdoptedAt {
+            location: rows::get::<Option<&str>>(row, 0)?.map(LocationName::new),
+            running: rows::get(row, 1)?,
+            oldest: rows::get(row, 2)?,
+            newest: rows::get(row, 3)?,
+        })
+    };
+    found.iter().map(adopted_at).collect()
 }
 
 /// Which of the executions have reached another version than the one named.

@@ -40,6 +40,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{AuditPage, Batch, Decided, Known, Merge, Merged, SettledEvents, Store, StoreError};
 use crate::clock::Clock;
 use crate::config::database::Durability;
+use crate::domain::adopted::AdoptedAt;
 use crate::domain::continuity::Pulse;
 use crate::domain::estimate::Alike;
 use crate::domain::event::{EventFilter, EventId, Order, SavedEvent};
@@ -142,6 +143,22 @@ impl Store for PostgresStore {
         self.ready()?.run(async |client| executions::page(client, filter, after, limit).await).await
     }
 
+    async fn running_before(
+        &self,
+        location: Option<&LocationName>,
+        before: Timestamp,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<Execution>, StoreError> {
+        let running =
+            async |client: &mut Session| executions::running_before(client, location, before, after, limit).await;
+        self.ready()?.run(running).await
+    }
+
+    async fn adopted(&self) -> Result<Vec<AdoptedAt>, StoreError> {
+        self.ready()?.run(async |client| executions::adopted(client).await).await
+    }
+
     async fn due(&self, any: bool) -> Result<Vec<Option<LocationName>>, StoreError> {
         let now = self.clock.simulated_now();
         self.ready()?.run(async |client| locations::due(client, now, any).await).await
@@ -159,7 +176,7 @@ impl Store for PostgresStore {
     }
 
     async fn merge(&self, merge: &Merge) -> Result<Option<Merged>, StoreError> {
-        let context = self.context();
+        let context = self.context()?;
         self.ready_to_write()?.run_without_limit(async |client| merge::merge(client, merge, &context).await).await
     }
 

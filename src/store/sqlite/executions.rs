@@ -1,16 +1,18 @@
 //! Reads of executions.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use uuid::Uuid;
 
 use super::connection::classify;
 use super::rows;
 use super::search::{Condition, Newest, Search, Span};
+use crate::domain::adopted::AdoptedAt;
 use crate::domain::estimate::{Alike, SUCCESSES_COUNTED};
 use crate::domain::execution::{Execution, Outcome, RunId, Status};
 use crate::domain::history::{Cursor, Filter, Page};
+use crate::domain::location::LocationName;
 use crate::store::StoreError;
 
 pub fn one(connection: &Connection, run_id: RunId) -> Result<Option<Execution>, StoreError> {
@@ -26,6 +28,35 @@ pub fn page(connection: &Connection, filter: &Filter, after: Option<Cursor>, lim
     let executions =
         connection.unchecked_transaction().and_then(|transaction| search.find(&transaction)).map_err(classify)?;
     Ok(Page::cut(executions, limit))
+}
+
+pub fn running_before(
+    connection: &Connection,
+    location: Option<&LocationName>,
+    before: Timestamp,
+    after: Option<RunId>,
+    limit: usize,
+) -> Result<Vec<Execution>, StoreError> {
+    let sql = format!(
+        "SELECT {} FROM test_executions
+          WHERE status = 'running' AND location IS ?1 AND start_time < ?2 AND run_id > ?3 ORDER BY run_id LIMIT {limit}",
+        rows::EXECUTION_COLUMNS
+    );
+    let after = after.map_or(i64::MIN, |run_id| run_id.0);
+    let parameters = params![location.map(LocationName::as_str), rows::timestamp_text(before), after];
+    connection
+        .prepare_cached(&sql)
+        .and_then(|mut select| select.query_map(parameters, rows::execution)?.collect())
+        .map_err(classify)
+}
+
+pub fn adopted(connection: &Connection) -> Result<Vec<AdoptedAt>, StoreError> {
+    let sql = "SELECT location, count(*), min(start_time), max(start_time) FROM test_executions
+                WHERE status = 'running' AND fence IS NULL GROUP BY location ORDER BY location";
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut select| select.query_map([], rows::adopted_at)?.collect())
+        .map_err(classify)
 }
 
 /// Which of the executions have reached another version than the one named.

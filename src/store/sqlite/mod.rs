@@ -28,6 +28,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{AuditPage, Batch, Decided, Known, Merge, Merged, SettledEvents, Store, StoreError};
 use crate::clock::Clock;
+use crate::domain::adopted::AdoptedAt;
 use crate::domain::continuity::Pulse;
 use crate::domain::estimate::Alike;
 use crate::domain::event::{EventFilter, EventId, Order, SavedEvent};
@@ -106,6 +107,23 @@ impl Store for SqliteStore {
     async fn executions(&self, filter: &Filter, after: Option<Cursor>, limit: usize) -> Result<Page, StoreError> {
         let filter = filter.clone();
         self.ready()?.readers.run(move |connection| executions::page(connection, &filter, after, limit)).await
+    }
+
+    async fn running_before(
+        &self,
+        location: Option<&LocationName>,
+        before: Timestamp,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<Execution>, StoreError> {
+        let location = location.cloned();
+        let running =
+            move |connection: &_| executions::running_before(connection, location.as_ref(), before, after, limit);
+        self.ready()?.readers.run(running).await
+    }
+
+    async fn adopted(&self) -> Result<Vec<AdoptedAt>, StoreError> {
+        self.ready()?.readers.run(executions::adopted).await
     }
 
     async fn due(&self, any: bool) -> Result<Vec<Option<LocationName>>, StoreError> {

@@ -7,6 +7,7 @@ use rusqlite::types::{FromSql, Type};
 use rusqlite::{Result, Row};
 use uuid::Uuid;
 
+use crate::domain::adopted::AdoptedAt;
 use crate::domain::answer::Holder;
 use crate::domain::audit::Tally;
 use crate::domain::continuity::Continuity;
@@ -203,6 +204,17 @@ pub fn event(row: &Row<'_>) -> Result<SavedEvent> {
         location: columns.next::<Option<String>>()?.and_then(|name| of_row(&name)),
         by: columns.next()?,
         facts: columns.next()?,
+    })
+}
+
+/// What still runs at a location, and since when.
+pub fn adopted_at(row: &Row<'_>) -> Result<AdoptedAt> {
+    let mut columns = Columns::of(row);
+    Ok(AdoptedAt {
+        location: columns.next::<Option<String>>()?.map(|name| LocationName::new(&name)),
+        running: columns.next()?,
+        oldest: columns.time()?,
+        newest: columns.time()?,
     })
 }
 

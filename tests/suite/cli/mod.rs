@@ -295,3 +295,36 @@ fn every_help_is_as_reviewed() {
     }
     insta::assert_snapshot!(all);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_that_started_at_a_location_before_some_time_is_cancelled() {
+    let (server, _database) = serve().await;
+    let here = ["--location", "here", "--factor", "0.1"];
+    register(&server, &here);
+    register(&server, &[&here[..], &["--lease", "60s", "--json"]].concat());
+    let cancel = ["cancel", "--location", "here", "--started-before"];
+    assert_eq!(call(&server, &[&cancel[..], &["1h"]].concat()).1.lines().count(), 1, "nothing is that old");
+    let (code, told, _) = call(&server, &[&cancel[..], &["2999-01-01", "--dry-run"]].concat());
+    assert_eq!(code, 0);
+    for words in
+        ["1 run without a lease would be ended:", "1 run with a lease would be asked to stop:", "Nothing was changed;"]
+    {
+        assert!(told.contains(words), "{told}");
+    }
+    let (_, told, _) = call(&server, &[&cancel[..], &["2999-01-01T00:00:00Z"]].concat());
+    assert!(told.starts_with("1 run without a lease ended:\n\nRUN  TEST  FACTOR  BY     STARTED"), "{told}");
+    assert!(told.contains("1 run with a lease asked to stop:"), "{told}");
+    let (code, _, error) = call(&server, &["cancel", "--location", "nowhere", "--started-before", "2999-01-01"]);
+    assert!(code == 1 && error.contains("No test has used the location nowhere"), "{error}");
+    for wrong in [
+        &["cancel"][..],
+        &["cancel", "--location", "here"],
+        &["cancel", "1", "--started-before", "1h"],
+        &["cancel", "1", "--dry-run"],
+        &["cancel", "1", "--location", "here", "--started-before", "1h"],
+        &["cancel", "--location", "here", "--started-before", "1h", "--force"],
+        &["cancel", "--location", "here", "--started-before", "yesterday"],
+    ] {
+        assert_eq!(call(&server, wrong).0, 2, "{wrong:?}");
+    }
+}

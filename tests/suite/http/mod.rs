@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod browsing;
+mod cancelling;
 mod docs;
 mod events;
 mod gone;

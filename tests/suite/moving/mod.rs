@@ -1,6 +1,7 @@
 //! Moving in with a database that the original, or its successor, has written.
 
 mod dashboards;
+mod original;
 mod successor;
 
 use std::path::{Path, PathBuf};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use perfreg::domain::adopted::AdoptedAt;
 use perfreg::domain::continuity::Pulse;
 use perfreg::domain::estimate::Alike;
 use perfreg::domain::event::{EventFilter, EventId, Order, SavedEvent};
@@ -140,6 +141,20 @@ impl Store for Connection {
 
     async fn execution(&self, run_id: RunId) -> Result<Option<Execution>, StoreError> {
         self.read(|world| world.database().executions.get(&run_id).cloned()).await
+    }
+
+    async fn running_before(
+        &self,
+        _: Option<&LocationName>,
+        _: Timestamp,
+        _: Option<RunId>,
+        _: usize,
+    ) -> Result<Vec<Execution>, StoreError> {
+        unreachable!("nobody here cancels several at once")
+    }
+
+    async fn adopted(&self) -> Result<Vec<AdoptedAt>, StoreError> {
+        unreachable!("nothing here was adopted")
     }
 
     async fn due(&self, any: bool) -> Result<Vec<Option<LocationName>>, StoreError> {

@@ -1,5 +1,6 @@
 //! The contract of `Store`, on both databases, and what is particular to each.
 
+mod adopted;
 mod adoption;
 mod audit;
 mod batches;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use perfreg::domain::adopted::AdoptedAt;
 use perfreg::domain::continuity::Pulse;
 use perfreg::domain::estimate::Alike;
 use perfreg::domain::event::{EventFilter, EventId, Order, SavedEvent};
@@ -76,6 +77,20 @@ impl Store for LosesAnswers {
 
     async fn executions(&self, filter: &Filter, after: Option<Cursor>, limit: usize) -> Result<Page, StoreError> {
         self.store.executions(filter, after, limit).await
+    }
+
+    async fn running_before(
+        &self,
+        location: Option<&LocationName>,
+        before: Timestamp,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<Execution>, StoreError> {
+        self.store.running_before(location, before, after, limit).await
+    }
+
+    async fn adopted(&self) -> Result<Vec<AdoptedAt>, StoreError> {
+        self.store.adopted().await
     }
 
     async fn due(&self, any: bool) -> Result<Vec<Option<LocationName>>, StoreError> {

@@ -1,0 +1,170 @@
+//! Runs that no server of this registry has started: it adopted them with the original's database.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::location::{Location, LocationName};
+
+/// So many locations are named in a sentence.
+const MOST_NAMED: usize = 5;
+
+/// Those that still run at one location. They have no lease, so nobody notices when such a runner is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdoptedAt {
+    pub location: Option<LocationName>,
+    pub running: i64,
+    pub oldest: Timestamp,
+    pub newest: Timestamp,
+}
+
+/// All adopted runs that still run, and the locations that are full with them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Adopted {
+    pub at: Vec<AdoptedAt>,
+    /// Where nothing can start.
+    pub full: Vec<Location>,
+    pub running: i64,
+    pub oldest: Timestamp,
+}
+
+impl Adopted {
+    /// Nothing if none still run.
+    #[must_use]
+    pub fn new(at: Vec<AdoptedAt>, locations: &[Location]) -> Option<Self> {
+        let oldest = at.iter().map(|at| at.oldest).min()?;
+        let is_full = |location: &&Location| {
+            location.name.is_some()
+                && location.used >= location.capacity
+                && at.iter().any(|at| at.location == location.name)
+        };
+        let full = locations.iter().filter(is_full).cloned().collect();
+        Some(Self { running: at.iter().map(|at| at.running).sum(), oldest, full, at })
+    }
+
+    /// How many there are, since when, and what they hold up.
+    #[must_use]
+    pub fn sentences(&self) -> String {
+        let oldest = self.oldest;
+        let since_when = match self.running {
+            1 => format!("1 adopted run still runs, since {oldest:.0}."),
+            running => format!("{running} adopted runs still run, the oldest since {oldest:.0}."),
+        };
+        let mut uses: Vec<String> = self.full.iter().take(MOST_NAMED).map(usage).collect();
+        if self.full.len() > uses.len() {
+            uses.push(format!("{} more are full", self.full.len() - uses.len()));
+        }
+        if uses.is_empty() {
+            return since_when;
+        }
+        format!("{since_when} {}: nothing starts there until such runs end.", uses.join(", "))
+    }
+
+    /// Lists those where it is worst, and without its last word ends them.
+    #[must_use]
+    pub fn command(&self) -> Option<String> {
+        let name = self.full.first().map(|location| &location.name);
+        let worst = self.at.iter().find(|at| name.is_none_or(|name| at.location == *name))?;
+        let place = worst.location.as_ref().map_or_else(
+            || "--without-location".to_owned(),
+            |name| format!("--location {}", shell_word(name.as_str())),
+        );
+        // Times have fractions; all of them started before the next whole second.
+        let before = worst.newest + SignedDuration::from_secs(1);
+        Some(format!("perfreg cancel {place} --started-before {before:.0} --dry-run"))
+    }
+}
+
+/// In one line, for the log.
+impl fmt::Display for Adopted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.sentences())?;
+        let Some(command) = self.command() else { return Ok(()) };
+        write!(f, " See which they are, then leave out --dry-run to end them: {command}")
+    }
+}
+
+fn usage(location: &Location) -> String {
+    let name = location.name.as_ref().map_or_else(String::new, |name| name.as_str().replace(char::is_control, " "));
+    format!("{name} uses {} of {}", location.used, location.capacity)
+}
+
+/// As one word of a command line.
+fn shell_word(name: &str) -> String {
+    let is_plain = |one: char| one.is_alphanumeric() || "-_./:@%+,".contains(one);
+    if !name.starts_with('-') && name.chars().all(is_plain) {
+        return name.to_owned();
+    }
+    if !name.contains(char::is_control) {
+        return format!("'{}'", name.replace('\'', r"'\''"));
+    }
+    // Nobody could type what does not show; bash reads it so.
+    let escaped = |one: char| match one {
+        '\'' | '\\' => format!("\\{one}"),
+        one if one.is_control() => format!("\\u{:04x}", u32::from(one)),
+        one => one.to_string(),
+    };
+    format!("$'{}'", name.chars().map(escaped).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::factor::Factor;
+
+    fn at(location: Option<&str>, running: i64, newest: &str) -> AdoptedAt {
+        let oldest = "2026-11-22T13:14:54.5Z".parse().expect("a time");
+        AdoptedAt {
+            location: location.map(LocationName::new),
+            running,
+            oldest,
+            newest: newest.parse().expect("a time"),
+        }
+    }
+
+    fn location(name: &str, used: i64) -> Location {
+        Location { used: Factor::from_millionths(used), ..Location::unused(Some(LocationName::new(name))) }
+    }
+
+    #[test]
+    fn the_sentence_says_how_many_since_when_where_and_what_to_do() {
+        let runs = vec![
+            at(None, 3, "2026-11-22T13:20:00Z"),
+            at(Some("azure-vm"), 80, "2026-11-22T13:20:00.9Z"),
+            at(Some("on prem"), 104, "2026-11-22T13:20:00Z"),
+            at(Some("roomy"), 1, "2026-11-22T13:20:00Z"),
+        ];
+        let locations = [location("azure-vm", 44_350_000), location("on prem", 1_000_000), location("roomy", 999_999)];
+        let adopted = Adopted::new(runs, &locations).expect("some run");
+        assert_eq!(
+            adopted.to_string(),
+            "188 adopted runs still run, the oldest since 2026-11-22T13:14:54Z. azure-vm uses 44.35 of 1, on prem uses 1 of \
+             1: nothing starts there until such runs end. See which they are, then leave out --dry-run to end them: perfreg \
+             cancel --location azure-vm --started-before 2026-11-22T13:20:01Z --dry-run"
+        );
+        assert_eq!(Adopted::new(Vec::new(), &locations), None);
+    }
+
+    #[test]
+    fn runs_that_keep_nobody_from_starting_are_told_all_the_same() {
+        let adopted = Adopted::new(vec![at(None, 1, "2026-11-22T13:14:54.5Z")], &[]).expect("one runs");
+        assert_eq!(
+            adopted.to_string(),
+            "1 adopted run still runs, since 2026-11-22T13:14:54Z. See which they are, then leave out --dry-run to end them: \
+             perfreg cancel --without-location --started-before 2026-11-22T13:14:55Z --dry-run"
+        );
+    }
+
+    #[test]
+    fn a_name_is_one_word_of_the_command() {
+        for (name, word) in [
+            ("azure-k8s", "azure-k8s"),
+            ("on prem", "'on prem'"),
+            ("it's", r"'it'\''s'"),
+            ("-x", "'-x'"),
+            ("a\u{7}'b", r"$'a\u0007\'b'"),
+        ] {
+            assert_eq!(shell_word(name), word);
+        }
+    }
+}

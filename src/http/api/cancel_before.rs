@@ -1,0 +1,85 @@
+//! `POST /cancel` with a time instead of a `run_id`: withdraws everything that started before it.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+
+use super::fields::Fields;
+use crate::domain::answer::Holder;
+use crate::domain::location::LocationName;
+use crate::http::error::ApiError;
+use crate::http::history_query::time;
+use crate::registry::{CancelBefore, CancelledBefore, Registry};
+use crate::wire::cancel::{CancelBeforeResponse, CancelledRun};
+use crate::wire::decimal::Decimal;
+
+/// What only this form has.
+const FIELDS: [&str; 4] = ["location", "without_location", "started_before", "dry_run"];
+
+/// Whether the body asks for this form; one that names a run asks for that alone.
+pub fn is_asked_for(fields: &Fields) -> bool {
+    !fields.has("run_id") && FIELDS.iter().any(|name| fields.has(name))
+}
+
+/// A query that looks like this form, which is too much to be asked for by a link.
+pub fn is_in_query(name: &str) -> bool {
+    FIELDS.contains(&name)
+}
+
+pub async fn cancel_before(registry: &Registry, fields: Fields) -> Result<Response, ApiError> {
+    let cancel = read(fields)?;
+    if let Some(name) = &cancel.location
+        && registry.location(name).await?.is_none()
+    {
+        return Err(ApiError::NotFound(format!("No test has used the location {name}; /locations lists all.")));
+    }
+    let cancelled = registry.cancel_before(&cancel).await?;
+    Ok(Json(to_wire(&cancel, &cancelled)).into_response())
+}
+
+fn read(mut fields: Fields) -> Result<CancelBefore, ApiError> {
+    // An adopted name may be one that no test can give any more.
+    let location = fields.string("location");
+    match &location {
+        Some(name) if name.is_empty() => fields.reject("location", "must not be empty"),
+        Some(name) if name.contains('\0') => fields.reject("location", "must not contain NUL"),
+        _ => {}
+    }
+    let location = location.map(|name| LocationName::new(&name));
+    let without_location = fields.optional_bool("without_location").unwrap_or_default();
+    if location.is_some() == without_location {
+        fields.reject("location", "is required, or without_location, and not both");
+    }
+    let started_before =
+        fields.string("started_before").map_or_else(|| Err("is required".to_owned()), |text| time(&text));
+    let started_before = started_before.map_err(|message| fields.reject("started_before", message)).ok();
+    let dry_run = fields.optional_bool("dry_run").unwrap_or_default();
+    let (reason, by) = (fields.optional_text("reason"), fields.optional_text("by"));
+    // A misspelt dry_run must not end anything.
+    fields.reject_rest();
+    let cancel = started_before.map(|started_before| CancelBefore { location, started_before, reason, by, dry_run });
+    fields.finish(cancel)
+}
+
+fn to_wire(cancel: &CancelBefore, cancelled: &CancelledBefore) -> CancelBeforeResponse {
+    let (ended, stopping) = (cancelled.ended.len(), cancelled.stopping.len());
+    let tests = if ended == 1 { "test" } else { "tests" };
+    let would_be = if cancel.dry_run { " would be" } else { "" };
+    CancelBeforeResponse {
+        message: format!("{ended} {tests}{would_be} cancelled, {stopping} asked to stop"),
+        dry_run: cancel.dry_run,
+        started_before: cancel.started_before,
+        ended: cancelled.ended.iter().map(run).collect(),
+        stopping: cancelled.stopping.iter().map(run).collect(),
+        more: cancelled.more,
+    }
+}
+
+fn run(holder: &Holder) -> CancelledRun {
+    CancelledRun {
+        run_id: holder.run_id.0,
+        test: holder.test.clone(),
+        triggered_by: holder.triggered_by.clone(),
+        factor: Decimal::new(holder.factor.to_string()),
+        start_time: holder.start_time,
+    }
+}
