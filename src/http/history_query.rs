@@ -97,9 +97,12 @@ fn pattern(text: &str) -> Result<Pattern, String> {
 }
 
 pub fn time(text: &str) -> Result<Timestamp, String> {
-    let midnight = |date: Date| date.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp());
+    let midnight = |date: Date| date.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()).ok();
+    // A date is also read from a time without a zone, whose hours would be lost.
+    let is_date = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     let (earliest, latest) = readable_times();
-    let time = text.parse::<Timestamp>().or_else(|_| text.parse::<Date>().and_then(midnight)).ok();
+    let date = || text.parse().ok().filter(|_| is_date).and_then(midnight);
+    let time = text.parse::<Timestamp>().ok().or_else(date);
     time.filter(|time| (earliest..=latest).contains(time)).ok_or_else(|| {
         "must be a time such as 2026-11-22T14:03:00Z or a date such as 2026-11-22 (in a URL, + is written %2B)"
             .to_owned()
@@ -133,6 +136,7 @@ mod tests {
     #[test]
     fn every_parameter_without_a_meaning_is_named() {
         assert!(read_history_query(Some("stream=a&stream=b")).is_err());
+        assert!(read_history_query(Some("from=2026-11-22T14:03:00")).is_err(), "without a zone it is no time");
         let query = "strem=x&status=done&from=yesterday&limit=0&cursor=x&stream=%ff";
         let errors = read_history_query(Some(query)).expect_err("nothing here has a meaning");
         let fields: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
