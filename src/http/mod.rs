@@ -1,6 +1,8 @@
 //! Translates between HTTP and the registry.
 
 mod api;
+mod bounded_stream;
+mod conduct;
 mod connection;
 mod error;
 mod event_query;

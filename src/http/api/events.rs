@@ -9,7 +9,7 @@ use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
 use serde_json::value::RawValue;
@@ -27,6 +27,8 @@ use crate::wire::problem::Problem;
 
 /// A stream without events says that it is alive, so that nobody between closes it.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Without it nginx, and those that do as it does, would hold events back until their buffers are full.
+const NOT_BUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// What happened, newest first. Asked for text/event-stream, what happens from now on, or since
 /// `from` or the header Last-Event-ID.
@@ -131,7 +133,8 @@ fn stream_events(beginning: EventId, events: EventStream) -> Response {
         Err(_) => Some((vec![Bytes::from_static(b":\n\n")], events)),
     });
     let messages = first.chain(told).flat_map(stream::iter).map(Ok::<_, Infallible>);
-    let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
+    let headers =
+        [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache"), (NOT_BUFFERED, "no")];
     (headers, Body::from_stream(messages)).into_response()
 }
 
