@@ -25,7 +25,7 @@ fn service(folder: &TempDir) -> Router {
     let url = format!("sqlite:{}", folder.path().join("perfreg.db").display());
     let config = DatabaseConfig { url: url.parse().expect("a URL"), connections: 2, durability: Durability::Local };
     let store = perfreg::store::open(&config, Clock::Real).expect("a new file");
-    perfreg::http::router(Arc::new(Registry::new(store)))
+    perfreg::http::router(Arc::new(Registry::new(store)), None)
 }
 
 fn parsing(criterion: &mut Criterion) {

@@ -25,7 +25,7 @@ impl Service {
         let config = DatabaseConfig { url, connections: 2, durability: Durability::Local };
         let store = perfreg::store::open(&config, Clock::Real).expect("not yet opened");
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
-        Self { runtime, router: perfreg::http::router(Arc::new(Registry::new(store))) }
+        Self { runtime, router: perfreg::http::router(Arc::new(Registry::new(store)), None) }
     }
 
     fn status(&self, body: &[u8]) -> StatusCode {

@@ -18,7 +18,7 @@ use super::descriptors;
 use crate::background;
 use crate::clock::Clock;
 use crate::config::database::{DatabaseConfig, DatabaseUrl, Durability};
-use crate::config::server::ServerConfig;
+use crate::config::server::{PublicUrl, ServerConfig};
 use crate::http::{Server, router};
 use crate::registry::Registry;
 use crate::store::{self, Claim, Store, StoreError};
@@ -33,6 +33,10 @@ pub struct Serve {
     /// Address to listen on; 0.0.0.0:8000 listens on every interface.
     #[arg(long, env = "PERFREG_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
     listen: String,
+    /// Where people find the server, if it is behind a proxy, such as https://ci.example.com/perfreg: for the links
+    /// that clients print.
+    #[arg(long, env = "PERFREG_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<PublicUrl>,
     #[command(flatten)]
     database: Database,
     /// Most connections to PostgreSQL.
@@ -94,7 +98,8 @@ impl Serve {
     async fn serve(self) -> anyhow::Result<()> {
         start_log(&self.log)?;
         let listen = resolve(&self.listen).await?;
-        let config = ServerConfig { listen, stop_grace: Duration::from_secs(self.stop_grace_seconds) };
+        let stop_grace = Duration::from_secs(self.stop_grace_seconds);
+        let config = ServerConfig { listen, stop_grace, public_url: self.public_url };
         let database = DatabaseConfig {
             url: self.database.url()?,
             connections: self.database_connections.into(),
@@ -111,7 +116,7 @@ impl Serve {
             Locations::Any => registry,
             Locations::Known => registry.with_known_locations_only(),
         });
-        let app = router(Arc::clone(&registry));
+        let app = router(Arc::clone(&registry), config.public_url.as_ref());
 
         let (stopper, held) = (server.stopper(), Arc::clone(&registry));
         tokio::spawn(async move {
@@ -132,7 +137,7 @@ impl Serve {
             tracing::warn!("cannot tell what still runs from before: {error}");
         }
         background::start(&registry, SignedDuration::from_hours(i64::from(self.keep_events_days) * 24));
-        announce(address, &database.url);
+        announce(address, config.public_url.as_ref(), &database.url);
         serving.await;
         Ok(())
     }
@@ -195,21 +200,22 @@ async fn claim(database: &DatabaseConfig) -> anyhow::Result<Option<Claim>> {
     }
 }
 
-fn announce(address: SocketAddr, database: &DatabaseUrl) {
+fn announce(address: SocketAddr, public_url: Option<&PublicUrl>, database: &DatabaseUrl) {
     // Whoever listens everywhere is reached here by the loopback address.
     let host =
         if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() };
+    let url = public_url.map_or_else(|| format!("http://{host}/"), ToString::to_string);
     // Whoever started it may not listen; it serves all the same.
     let _ = writeln!(
         io::stdout(),
         r#"perfreg {version} keeps its executions in {database}
 
-  Running tests  http://{host}/status-html
-  API reference  http://{host}/docs/
+  Running tests  {url}status-html
+  API reference  {url}docs/
 
 Register a test:
 
-  curl -sS http://{host}/register -H 'Content-Type: application/json' -d '{{
+  curl -sS {url}register -H 'Content-Type: application/json' -d '{{
     "repo": "myrepo", "lac": "lac1", "stream": "main", "test": "load", "type": "performance",
     "environment": "prod", "triggered_by": "user1", "factor": 0.5, "location": "azure-k8s"
   }}'

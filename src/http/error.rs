@@ -26,6 +26,10 @@ pub enum ApiError {
     Timeout,
     BodyTooLarge,
     NotJson,
+    NotUtf8,
+    /// The body has a Content-Encoding.
+    Encoded,
+    ExpectationFailed,
     Invalid(Vec<FieldError>),
     Unanswered(RegistryError),
 }
@@ -76,6 +80,21 @@ impl ApiError {
                 "not-json",
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "Send the body as JSON, with the header Content-Type: application/json.".to_owned(),
+            ),
+            Self::NotUtf8 => (
+                "not-json",
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "Send the body in UTF-8; no other charset is taken.".to_owned(),
+            ),
+            Self::Encoded => (
+                "not-json",
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "Send the body as it is, without Content-Encoding; nothing is unpacked here.".to_owned(),
+            ),
+            Self::ExpectationFailed => (
+                "expectation-failed",
+                StatusCode::EXPECTATION_FAILED,
+                "Leave the header Expect out, or send 100-continue; no other expectation can be met.".to_owned(),
             ),
             Self::Invalid(errors) => return invalid(errors),
             Self::Unanswered(error) => return unanswered(&error),

@@ -4,12 +4,14 @@ mod api;
 mod bounded_stream;
 mod conduct;
 mod connection;
+mod docs;
 mod error;
 mod event_query;
 mod history_query;
 mod html;
 mod routes;
 mod server;
+mod spelling;
 
 pub use routes::{openapi, router};
 pub use server::Server;

@@ -2,30 +2,35 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::routing::get;
+use axum::{Extension, Router};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{api, error, html};
+use super::{api, docs, error, html, spelling};
+use crate::config::server::PublicUrl;
 use crate::registry::Registry;
 
-/// The whole service.
-pub fn router(registry: Arc<Registry>) -> Router {
-    let (routes, mut openapi) = documented_routes().split_for_parts();
-    api::add_common_errors(&mut openapi);
-    // Without "none" the page would send this server's address to a validator on the internet.
-    let docs = SwaggerUi::new("/docs").url("/openapi.json", openapi).config(Config::default().validator_url("none"));
-    routes
+/// The whole service. `public_url` is where people find it, if that is known.
+pub fn router(registry: Arc<Registry>, public_url: Option<&PublicUrl>) -> Router {
+    let (routes, mut document) = documented_routes().split_for_parts();
+    api::add_common_errors(&mut document);
+    let routes = routes
         .route("/", get(html::front))
         .route("/runs/{run_id}", get(html::run))
         .route("/assets/{file}", get(html::asset))
+        .route("/locations/{name}/{*rest}", get(api::get_location_with_slash).put(api::set_location_with_slash))
         .with_state(registry)
-        .merge(docs)
+        .merge(docs::routes(document))
         .fallback(error::unknown_path)
-        .method_not_allowed_fallback(error::unknown_method)
+        .method_not_allowed_fallback(error::unknown_method);
+    let routes = match public_url {
+        Some(url) => routes.layer(Extension(url.clone())),
+        None => routes,
+    };
+    let usual = routes.clone();
+    routes.fallback(move |request| spelling::answer(usual, request))
 }
 
 /// The description of the API, generated from the types of its handlers.

@@ -43,6 +43,10 @@ pub struct HeartbeatResponse {
     /// Once it runs, and while none is sent: what to send with every further call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,
+    /// Where people look at it, if the server was told its public URL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "https://ci.example.com/perfreg/runs/7")]
+    pub page_url: Option<String>,
     #[serde(flatten)]
     pub execution: Execution,
 }

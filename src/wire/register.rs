@@ -117,6 +117,10 @@ pub struct RegisterResponse {
     /// They say how things stand now, also where an answer is given again.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
+    /// Where people look at it, if the server was told its public URL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "https://ci.example.com/perfreg/runs/7")]
+    pub page_url: Option<String>,
     #[serde(flatten)]
     pub execution: Execution,
 }
@@ -141,6 +145,10 @@ pub struct QueuedResponse {
     /// They say how things stand now, also where an answer is given again.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
+    /// Where people look at it, if the server was told its public URL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "https://ci.example.com/perfreg/runs/7")]
+    pub page_url: Option<String>,
     #[serde(flatten)]
     pub execution: Execution,
 }

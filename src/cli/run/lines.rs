@@ -20,10 +20,8 @@ pub fn start_line(standing: &Standing, request: &RegisterRequest, capacity: Opti
         None => format!(" ({factor})"),
     });
     let place = request.location.as_deref().map_or_else(String::new, |location| format!(" at {location}{share}"));
-    format!(
-        "run {run_id} may start{place}{}",
-        page_of(run_id, server).map_or_else(String::new, |url| format!(": {url}"))
-    )
+    let page = standing.page_url.clone().or_else(|| page_of(run_id, server).map(String::from));
+    format!("run {run_id} may start{place}{}", page.map_or_else(String::new, |url| format!(": {url}")))
 }
 
 /// The page of a run, below the path of the server, and without a password.
@@ -90,6 +88,14 @@ mod tests {
                 expected
             );
         }
+    }
+
+    #[test]
+    fn a_server_that_knows_its_public_url_says_where_to_look() {
+        let text = r#"{"run_id": 7, "status": "running", "page_url": "https://ci.example.com/perfreg/runs/7"}"#;
+        let standing: Standing = serde_json::from_str(text).expect("what the registry says");
+        let line = start_line(&standing, &RegisterRequest::example(None, None), None, "http://10.0.0.1:8000");
+        assert_eq!(line, "run 7 may start: https://ci.example.com/perfreg/runs/7");
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub struct Standing {
     pub waits_for: Option<Room>,
     pub estimated_start: Option<Timestamp>,
     pub stop: Option<Stop>,
+    /// Where people look at it, if the server knows.
+    pub page_url: Option<String>,
     /// The whole answer.
     #[serde(skip)]
     pub answer: String,

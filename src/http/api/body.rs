@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use http_body_util::LengthLimitError;
 
 use super::fields::Fields;
@@ -32,11 +32,10 @@ impl<S: Send + Sync> FromRequest<S> for SentJsonObject {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        if !is_json(request.headers()) {
-            return Err(ApiError::NotJson);
-        }
+        check_expectation(request.headers())?;
+        check_head(request.headers())?;
         let sent = read(request).await?;
-        Ok(Self(Fields::parse(&sent)?, sent))
+        Ok(Self(parse(&sent)?, sent))
     }
 }
 
@@ -47,24 +46,62 @@ impl<S: Send + Sync> FromRequest<S> for OptionalJsonObject {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let is_json = is_json(request.headers());
+        check_expectation(request.headers())?;
+        let checked = check_head(request.headers());
         let body = read(request).await?;
         if body.is_empty() {
             return Ok(Self(None));
         }
-        if !is_json {
-            return Err(ApiError::NotJson);
-        }
-        Ok(Self(Some(Fields::parse(&body)?)))
+        checked?;
+        Ok(Self(Some(parse(&body)?)))
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+/// Whoever expects something else than to be told to go on would wait for it.
+fn check_expectation(headers: &HeaderMap) -> Result<(), ApiError> {
+    let is_met = |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"100-continue");
+    if headers.get_all(header::EXPECT).iter().all(is_met) { Ok(()) } else { Err(ApiError::ExpectationFailed) }
+}
+
+/// What the body is, as far as its headers say it.
+fn check_head(headers: &HeaderMap) -> Result<(), ApiError> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let (kind, subtype) = content_type.split(';').next().and_then(|media| media.split_once('/')).unwrap_or_default();
+    let mut parts = content_type.split(';');
+    if !parts.next().is_some_and(is_json) {
+        return Err(ApiError::NotJson);
+    }
+    if !parts.filter_map(|parameter| parameter.split_once('=')).all(is_utf8) {
+        return Err(ApiError::NotUtf8);
+    }
+    let is_plain = |coding: &HeaderValue| {
+        let coding = coding.as_bytes().trim_ascii();
+        coding.is_empty() || coding.eq_ignore_ascii_case(b"identity")
+    };
+    if headers.get_all(header::CONTENT_ENCODING).iter().all(is_plain) { Ok(()) } else { Err(ApiError::Encoded) }
+}
+
+fn is_json(media_type: &str) -> bool {
+    let (kind, subtype) = media_type.split_once('/').unwrap_or_default();
     let (kind, subtype) = (kind.trim_start(), subtype.trim_end());
     let suffix = subtype.rsplit_once('+').map_or(subtype, |(_, suffix)| suffix);
     kind.eq_ignore_ascii_case("application") && suffix.eq_ignore_ascii_case("json")
+}
+
+/// Whether the parameter is another than `charset`, or names UTF-8 or the part of it that ASCII is.
+fn is_utf8((name, value): (&str, &str)) -> bool {
+    let value = value.trim().trim_matches('"');
+    !name.trim().eq_ignore_ascii_case("charset")
+        || ["utf-8", "utf8", "us-ascii"].iter().any(|charset| value.eq_ignore_ascii_case(charset))
+}
+
+/// A byte order mark before the JSON says nothing; that of UTF-16 or UTF-32, or a NUL in the first character, says what
+/// it is instead.
+fn parse(body: &[u8]) -> Result<Fields, ApiError> {
+    match body {
+        [0xEF, 0xBB, 0xBF, text @ ..] => Fields::parse(text),
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [0, _, ..] | [_, 0, ..] => Err(ApiError::NotUtf8),
+        text => Fields::parse(text),
+    }
 }
 
 async fn read(request: Request) -> Result<Bytes, ApiError> {

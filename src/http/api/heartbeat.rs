@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 
 use super::body::JsonObject;
 use super::complete::conflict;
 use super::executions::{LONGEST_WAIT_SECONDS, to_wire};
-use super::register::room_to_wire;
+use super::register::{page_url, room_to_wire};
+use crate::config::server::PublicUrl;
 use crate::domain::answer::Room;
 use crate::domain::execution::{Execution, RunId, Status};
 use crate::http::error::{ApiError, problem_response};
@@ -40,6 +41,7 @@ use crate::wire::problem::Problem;
 )]
 pub async fn heartbeat(
     State(registry): State<Arc<Registry>>,
+    public_url: Option<Extension<PublicUrl>>,
     JsonObject(mut fields): JsonObject,
 ) -> Result<Response, ApiError> {
     let run_id = fields.required_run_id("run_id");
@@ -76,7 +78,7 @@ pub async fn heartbeat(
         Beaten::Alive(execution, room) => {
             // Whoever shows it has it.
             let receipt = if receipt.is_none() { registry.receipt(&execution).await? } else { None };
-            heard(&execution, room.as_ref(), receipt)
+            heard(&execution, room.as_ref(), receipt, page_url(public_url, &execution))
         }
         Beaten::Over(execution) => problem_response(StatusCode::CONFLICT, &conflict(&execution)),
         Beaten::WrongToken => return Err(ApiError::WrongToken),
@@ -146,13 +148,14 @@ fn longest_hold(execution: &Execution) -> Duration {
     }
 }
 
-fn heard(execution: &Execution, room: Option<&Room>, receipt: Option<String>) -> Response {
+fn heard(execution: &Execution, room: Option<&Room>, receipt: Option<String>, page_url: Option<String>) -> Response {
     Json(HeartbeatResponse {
         message: "Heard".to_owned(),
         position: room.map(|room| room.ahead + 1),
         estimated_start: room.and_then(|room| room.estimated_start),
         waits_for: room.map(room_to_wire),
         receipt,
+        page_url,
         execution: to_wire(execution),
     })
     .into_response()

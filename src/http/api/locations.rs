@@ -8,7 +8,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 
 use super::body::JsonObject;
-use super::fields::location_name;
+use super::fields::{Fields, location_name};
 use super::gate::{self, read_gate};
 use super::remarks;
 use crate::domain::adopted::Adopted;
@@ -50,8 +50,19 @@ pub async fn get_location(
     State(registry): State<Arc<Registry>>,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Json<wire::location::Location>, ApiError> {
-    let Path(text) = path.map_err(|_| never_used())?;
-    let name = named(&registry, &text).await.map_err(|error| if is_wrong(&error) { never_used() } else { error })?;
+    one(&registry, &text(path)?).await
+}
+
+/// As [`get_location`], behind a proxy that decodes the `%2F` of a name.
+pub async fn get_location_with_slash(
+    State(registry): State<Arc<Registry>>,
+    path: Result<Path<(String, String)>, PathRejection>,
+) -> Result<Json<wire::location::Location>, ApiError> {
+    one(&registry, &text_with_slash(path)?).await
+}
+
+async fn one(registry: &Registry, text: &str) -> Result<Json<wire::location::Location>, ApiError> {
+    let name = named(registry, text).await.map_err(|error| if is_wrong(&error) { never_used() } else { error })?;
     let location = registry.location(&name).await?.filter(|location| location.name.is_some());
     Ok(Json(to_wire(&location.ok_or_else(never_used)?)))
 }
@@ -71,9 +82,22 @@ pub async fn get_location(
 pub async fn set_location(
     State(registry): State<Arc<Registry>>,
     path: Result<Path<String>, PathRejection>,
-    JsonObject(mut fields): JsonObject,
+    JsonObject(fields): JsonObject,
 ) -> Result<Json<wire::location::Location>, ApiError> {
-    let name = named(&registry, &text(path)?).await;
+    set(&registry, &text(path)?, fields).await
+}
+
+/// As [`set_location`], behind a proxy that decodes the `%2F` of a name.
+pub async fn set_location_with_slash(
+    State(registry): State<Arc<Registry>>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    JsonObject(fields): JsonObject,
+) -> Result<Json<wire::location::Location>, ApiError> {
+    set(&registry, &text_with_slash(path)?, fields).await
+}
+
+async fn set(registry: &Registry, text: &str, mut fields: Fields) -> Result<Json<wire::location::Location>, ApiError> {
+    let name = named(registry, text).await;
     if let Err(ApiError::Invalid(errors)) = &name {
         for error in errors {
             fields.reject(&error.field, &error.message);
@@ -93,7 +117,7 @@ pub async fn set_location(
     fields.reject_rest();
     let (capacity, gate) = fields.finish(Some((capacity, gate)))?;
     let name = name?;
-    let new = remarks::notice(&registry, &name).await;
+    let new = remarks::notice(registry, &name).await;
     let location = registry.set_location(name.clone(), capacity, gate, by).await?;
     let remarks = remarks::on_location(new.as_ref(), &location);
     Ok(Json(wire::location::Location { remarks, ..to_wire(&location) }))
@@ -184,6 +208,10 @@ fn never_used() -> ApiError {
 
 fn text(path: Result<Path<String>, PathRejection>) -> Result<String, ApiError> {
     path.map(|Path(text)| text).map_err(|_| ApiError::invalid("name", "is not UTF-8"))
+}
+
+fn text_with_slash(path: Result<Path<(String, String)>, PathRejection>) -> Result<String, ApiError> {
+    path.map(|Path((name, rest))| format!("{name}/{rest}")).map_err(|_| ApiError::invalid("name", "is not UTF-8"))
 }
 
 /// The location that a text names. One whose spelling is from before there was a rule for names keeps it.

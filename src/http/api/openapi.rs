@@ -13,6 +13,8 @@ use utoipa::openapi::{ContentBuilder, PathItem, Ref, RefOr, Response, ResponseBu
                        location's capacity. Every error is application/problem+json (RFC 9457); any call may also be \
                        answered 503 with Retry-After while the database is away.",
     ),
+    // Relative to the document, so that it holds below a path that a proxy adds.
+    servers((url = ".")),
     tags(
         (name = "executions", description = "Register, complete, cancel and list tests."),
         (name = "locations", description = "Where tests run, and how much may run there."),
@@ -35,7 +37,8 @@ pub fn add_common_errors(document: &mut utoipa::openapi::OpenApi) {
             if operation.request_body.is_some() {
                 add(operation, "408", "The body did not arrive in time.");
                 add(operation, "413", "The body is larger than 64 KiB.");
-                add(operation, "415", "The body is not JSON.");
+                add(operation, "415", "The body is not JSON in UTF-8, or has a Content-Encoding.");
+                add(operation, "417", "The header Expect asks for something else than 100-continue.");
             }
         }
     }

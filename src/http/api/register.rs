@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 
 use super::body::SentJsonObject;
 use super::executions::into_wire;
@@ -13,6 +13,7 @@ use super::fields::Fields;
 use super::gate::to_wire as gate_to_wire;
 use super::plan::obstacle;
 use super::remarks;
+use crate::config::server::PublicUrl;
 use crate::domain::answer::{Cause, Holder, Refusal, Room};
 use crate::domain::execution::{Details, Execution, Registration};
 use crate::domain::factor::Factor;
@@ -46,6 +47,7 @@ const LONGEST_KEY_BYTES: usize = 255;
 )]
 pub async fn register(
     State(registry): State<Arc<Registry>>,
+    public_url: Option<Extension<PublicUrl>>,
     headers: HeaderMap,
     SentJsonObject(fields, sent): SentJsonObject,
 ) -> Result<Response, ApiError> {
@@ -60,6 +62,7 @@ pub async fn register(
             lease_token,
             receipt: registry.receipt(&execution).await?,
             remarks,
+            page_url: page_url(public_url, &execution),
             execution: as_it_starts(execution),
         })
         .into_response(),
@@ -72,6 +75,7 @@ pub async fn register(
                 estimated_start: room.estimated_start,
                 waits_for: room_to_wire(&room),
                 remarks,
+                page_url: page_url(public_url, &execution),
                 execution: as_it_starts(execution),
             };
             (StatusCode::ACCEPTED, Json(body)).into_response()
@@ -81,6 +85,11 @@ pub async fn register(
         Registered::UnknownLocation(new) => remarks::unknown_location(&new).into_response(),
         Registered::KeyReused => ApiError::KeyReused.into_response(),
     })
+}
+
+/// Where people look at it, if the server knows its public URL.
+pub fn page_url(public_url: Option<Extension<PublicUrl>>, execution: &Execution) -> Option<String> {
+    public_url.map(|Extension(url)| url.page_of_run(execution.run_id.0))
 }
 
 /// Nobody who starts is overdue.

@@ -1,4 +1,7 @@
 //! The pages for people: one file per page.
+//!
+//! All links are relative, so that they hold below a path that a proxy adds. The templates are for pages without a
+//! folder, such as `/status-html`.
 
 mod assets;
 mod error;
@@ -24,5 +27,5 @@ pub async fn run(Path(run_id): Path<String>) -> Result<Redirect, ApiError> {
 
 /// The front page is what runs now.
 pub async fn front() -> Redirect {
-    Redirect::temporary("/status-html")
+    Redirect::temporary("status-html")
 }

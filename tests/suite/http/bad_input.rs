@@ -243,3 +243,63 @@ async fn a_query_that_has_no_meaning_is_refused_rather_than_ignored() {
         assert_eq!(http.get(&format!("/history-html?{query}")).await.status, 422, "{query}");
     }
 }
+
+#[tokio::test]
+async fn a_body_is_json_in_utf_8_as_it_is_or_told_what_else_it_is() {
+    let (server, _database) = serve().await;
+    let http = server.http();
+    let body = example(json!({"location": null, "wait_seconds": 0})).to_string();
+    let utf16: Vec<u8> = body.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let with = async |headers: &[(&str, &str)], body: Vec<u8>| {
+        let headers: Vec<_> = [&[("content-type", "application/json")], headers].concat();
+        http.try_send_with(Method::POST, "/register", &headers, body).await.expect("an answer")
+    };
+    let plain = || body.clone().into_bytes();
+    let marked = |mark: &[u8], body: Vec<u8>| [mark, &body].concat();
+    for coding in ["gzip", "br", "x-gzip", "identity, gzip"] {
+        assert_problem(&with(&[("content-encoding", coding)], plain()).await, 415, "without Content-Encoding");
+    }
+    for sent in [marked(b"\xFF\xFE", utf16.clone()), utf16, marked(b"\0\0\xFE\xFF", vec![0, 0, 0, b'{'])] {
+        assert_problem(&with(&[], sent).await, 415, "in UTF-8");
+    }
+    for expectation in ["200-ok", "100-continue, other"] {
+        assert_problem(&with(&[("expect", expectation)], plain()).await, 417, "Leave the header Expect out");
+    }
+    for (headers, sent) in [
+        (&[("content-encoding", "identity")][..], plain()),
+        (&[("content-encoding", "")], plain()),
+        (&[("expect", "100-CONTINUE")], plain()),
+        (&[], marked(b"\xEF\xBB\xBF", plain())),
+    ] {
+        let reply = with(headers, sent).await;
+        assert_eq!(reply.status, 200, "{headers:?}: {}", reply.text);
+    }
+    let typed = async |content_type: &str| {
+        http.try_send(Method::POST, "/register", content_type, plain()).await.expect("an answer")
+    };
+    for charset in ["utf-8", "\"UTF-8\"", "utf8", "US-ASCII"] {
+        assert_eq!(typed(&format!("application/json; charset={charset}")).await.status, 200, "{charset}");
+    }
+    for charset in ["iso-8859-1", "utf-16", "\"windows-1252\""] {
+        assert_problem(&typed(&format!("application/json; q=1; Charset={charset}")).await, 415, "in UTF-8");
+    }
+    // A call without a body has nothing that could be encoded.
+    let cancelled = http.try_send_with(Method::POST, "/cancel?run_id=1", &[("content-encoding", "gzip")], "").await;
+    assert_eq!(cancelled.expect("an answer").status, 200);
+}
+
+#[tokio::test]
+async fn a_path_with_slashes_too_many_leads_to_the_same() {
+    let (server, _database) = serve().await;
+    let http = server.http();
+    let reply = http.post("/register/", &example(json!({"location": "a/b"}))).await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    for path in
+        ["/status/", "//status", "/executions/1/", "/executions//1//", "/runs/1/", "/locations/a%2Fb", "/locations/a/b"]
+    {
+        assert_eq!(http.get(path).await.status, 200, "{path}");
+    }
+    assert_eq!(http.get("/status-html/").await.text, http.get("/status-html").await.text, "a redirect was followed");
+    assert_problem(&http.get("/nothing/").await, 404, "There is nothing at /nothing;");
+    assert_problem(&http.post("/status/", &json!({})).await, 405, "/status does not take POST");
+}

@@ -45,6 +45,7 @@ async fn every_call_is_described_and_the_page_needs_no_other_host() {
     assert!(!page.text.contains("//"), "no link to another host in {}", page.text);
     let script = http.get("/docs/swagger-initializer.js").await.text;
     assert!(script.contains(r#""validatorUrl": "none""#), "{script}");
+    assert!(script.contains(r#""../openapi.json""#), "the document is found below a path that a proxy adds: {script}");
     for asset in ["swagger-ui.css", "swagger-ui-bundle.js", "swagger-ui-standalone-preset.js"] {
         assert_eq!(http.get(&format!("/docs/{asset}")).await.status, 200, "{asset}");
     }

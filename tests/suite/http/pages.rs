@@ -78,10 +78,10 @@ async fn history_has_pages_of_a_hundred_that_lead_to_each_other() {
     for _ in 0..101 {
         http.admit(json!({"location": null, "stream": "a b&c"})).await;
     }
-    let rows = |page: &str| page.matches("<a href=\"/executions/").count();
+    let rows = |page: &str| page.matches("<a href=\"executions/").count();
     let first = http.get("/history-html-filter?stream=a+b%26c").await.text;
     assert_eq!(rows(&first), 100);
-    let (_, link) = first.split_once("<a href=\"/history-html-filter?stream=a+b%26c&#38;cursor=").expect("a link");
+    let (_, link) = first.split_once("<a href=\"history-html-filter?stream=a+b%26c&#38;cursor=").expect("a link");
     let (cursor, _) = link.split_once('"').expect("its end");
     let second = http.get(&format!("/history-html-filter?stream=a+b%26c&cursor={cursor}")).await.text;
     assert_eq!(rows(&second), 1);

@@ -4,6 +4,7 @@ pub mod cluster;
 pub mod database;
 pub mod http;
 pub mod loses_answers;
+pub mod nginx;
 pub mod proxy;
 pub mod server;
 
