@@ -9,6 +9,7 @@ use axum::http::{Request, StatusCode, header};
 use criterion::{Criterion, criterion_group, criterion_main};
 use perfreg::clock::Clock;
 use perfreg::config::database::{DatabaseConfig, Durability};
+use perfreg::config::passwords::PasswordSources;
 use perfreg::domain::factor::Factor;
 use perfreg::domain::history::fold_case;
 use perfreg::registry::Registry;
@@ -23,7 +24,12 @@ const REGISTRATION: &str = r#"{"repo": "myrepo", "lac": "lac1", "stream": "main"
 /// A service whose database is not asked.
 fn service(folder: &TempDir) -> Router {
     let url = format!("sqlite:{}", folder.path().join("perfreg.db").display());
-    let config = DatabaseConfig { url: url.parse().expect("a URL"), connections: 2, durability: Durability::Local };
+    let config = DatabaseConfig {
+        url: url.parse().expect("a URL"),
+        connections: 2,
+        durability: Durability::Local,
+        passwords: PasswordSources::default(),
+    };
     let store = perfreg::store::open(&config, Clock::Real).expect("a new file");
     perfreg::http::router(Arc::new(Registry::new(store)), None)
 }

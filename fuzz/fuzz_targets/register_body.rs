@@ -10,6 +10,7 @@ use axum::http::{Request, StatusCode, header};
 use libfuzzer_sys::fuzz_target;
 use perfreg::clock::Clock;
 use perfreg::config::database::{DatabaseConfig, Durability};
+use perfreg::config::passwords::PasswordSources;
 use perfreg::registry::Registry;
 use tokio::runtime::{Builder, Runtime};
 use tower::ServiceExt;
@@ -22,7 +23,7 @@ struct Service {
 impl Service {
     fn new() -> Self {
         let url = "sqlite:nothing-is-ever-opened.db".parse().expect("a URL");
-        let config = DatabaseConfig { url, connections: 2, durability: Durability::Local };
+        let config = DatabaseConfig { url, connections: 2, durability: Durability::Local, passwords: PasswordSources::default() };
         let store = perfreg::store::open(&config, Clock::Real).expect("not yet opened");
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
         Self { runtime, router: perfreg::http::router(Arc::new(Registry::new(store)), None) }

@@ -1,10 +1,13 @@
 //! Where the database is, for the commands that open it themselves.
 
+use std::path::PathBuf;
+
 use anyhow::Context;
 use clap::Args;
 
 use super::variables;
 use crate::config::database::DatabaseUrl;
+use crate::config::passwords::PasswordSources;
 
 #[derive(Args)]
 pub struct Database {
@@ -26,5 +29,15 @@ impl Database {
             Some((name, url)) => url.parse().with_context(|| format!("{name} is wrong")),
             None => Ok(DatabaseUrl::Sqlite("perfreg.db".into())),
         }
+    }
+}
+
+/// Where the password is looked for: in the file, and where PostgreSQL's own programs look.
+pub fn password_sources(file: Option<PathBuf>) -> PasswordSources {
+    let path = |name| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+    PasswordSources {
+        file,
+        variable: std::env::var("PGPASSWORD").ok().filter(|password| !password.is_empty()),
+        passfile: path("PGPASSFILE").or_else(|| path("HOME").map(|home| home.join(".pgpass"))),
     }
 }

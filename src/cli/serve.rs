@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep};
 use tracing_subscriber::EnvFilter;
 
-use super::database::Database;
+use super::database::{Database, password_sources};
 use super::descriptors;
 use crate::background;
 use crate::clock::Clock;
@@ -39,6 +40,10 @@ pub struct Serve {
     public_url: Option<PublicUrl>,
     #[command(flatten)]
     database: Database,
+    /// File with PostgreSQL's password, read again for each connection; it counts where the URL has none, before
+    /// PGPASSWORD and PGPASSFILE.
+    #[arg(long, env = "PERFREG_DATABASE_PASSWORD_FILE", value_name = "FILE")]
+    database_password_file: Option<PathBuf>,
     /// Most connections to PostgreSQL.
     #[arg(long, env = "PERFREG_DATABASE_CONNECTIONS", default_value_t = 16, value_name = "COUNT",
           value_parser = clap::value_parser!(u16).range(2..=1000))]
@@ -104,6 +109,7 @@ impl Serve {
             url: self.database.url()?,
             connections: self.database_connections.into(),
             durability: self.durability,
+            passwords: password_sources(self.database_password_file),
         };
         let most_connections = descriptors::most_connections(database.connections);
         let server = Server::bind(config.listen, most_connections, config.stop_grace)

@@ -6,12 +6,17 @@ use std::str::FromStr;
 
 use clap::ValueEnum;
 
+use super::passwords::PasswordSources;
+use super::postgres_url;
+
 #[derive(Clone, Debug)]
 pub struct DatabaseConfig {
     pub url: DatabaseUrl,
     /// The most connections one server keeps to PostgreSQL.
     pub connections: usize,
     pub durability: Durability,
+    /// For PostgreSQL.
+    pub passwords: PasswordSources,
 }
 
 /// What an acknowledgement promises.
@@ -37,6 +42,27 @@ pub enum DatabaseUrlError {
         "a database URL begins with sqlite: or postgresql://, as in sqlite:perfreg.db or postgresql://user@host/db"
     )]
     UnknownScheme,
+    #[error("it begins with a quotation mark; leave the quotation marks out, since env files keep them")]
+    Quoted,
+    #[error("it has white space inside; percent-encode it (a space as %20)")]
+    WhiteSpace,
+    #[error("there is an @ too many; percent-encode one that belongs to the user, the password or the database as %40")]
+    AtSign,
+    #[error(
+        "the port behind a host is not a number from 1 to 65535; if a password stands there, an @ is missing between it \
+         and the host"
+    )]
+    Port,
+    #[error(
+        "the name of the database has a slash; leave it out, or percent-encode it as %2F if it belongs to the name"
+    )]
+    DatabaseName,
+    #[error("{name}= is no parameter that is known here; {instead}")]
+    Parameter { name: String, instead: &'static str },
+    #[error("behind the question mark stands something else than NAME=VALUE; percent-encode a question mark as %3F")]
+    NoParameter,
+    #[error("the parameter {0} has no value; give it one, or leave it out")]
+    NoValue(String),
     #[error("sqlite: takes the plain path of a file, without file: and without options after a question mark")]
     FileUri,
     #[error("sqlite: needs the path of a file, as in sqlite:perfreg.db")]
@@ -51,6 +77,11 @@ impl FromStr for DatabaseUrl {
     type Err = DatabaseUrlError;
 
     fn from_str(text: &str) -> Result<Self, DatabaseUrlError> {
+        // A mounted secret ends with a line break.
+        let text = text.trim();
+        if text.starts_with(['"', '\'']) {
+            return Err(DatabaseUrlError::Quoted);
+        }
         if let Some(rest) = text.strip_prefix("sqlite:") {
             let path = rest.strip_prefix("//").unwrap_or(rest);
             return match path {
@@ -62,10 +93,11 @@ impl FromStr for DatabaseUrl {
         }
         let (scheme, rest) = text.split_once("://").ok_or(DatabaseUrlError::UnknownScheme)?;
         // SQLAlchemy, which the original system uses, writes postgresql+psycopg2://.
-        match scheme.split('+').next() {
-            Some("postgres" | "postgresql") => Ok(Self::Postgres(format!("postgresql://{rest}"))),
-            _ => Err(DatabaseUrlError::UnknownScheme),
+        if !matches!(scheme.split('+').next(), Some("postgres" | "postgresql")) {
+            return Err(DatabaseUrlError::UnknownScheme);
         }
+        postgres_url::check(rest)?;
+        Ok(Self::Postgres(format!("postgresql://{rest}")))
     }
 }
 
@@ -110,6 +142,8 @@ mod tests {
             ("sqlite:///var/lib/perfreg.db", "sqlite:/var/lib/perfreg.db"),
             ("postgres://me@db/registry", "postgresql://me@db/registry"),
             ("postgresql+psycopg2://me@db/registry", "postgresql://me@db/registry"),
+            (" postgresql://me@db/registry\r\n", "postgresql://me@db/registry"),
+            ("sqlite:perfreg.db\n", "sqlite:perfreg.db"),
         ] {
             assert_eq!(text.parse::<DatabaseUrl>().map(|url| url.to_string()), Ok(shown.to_owned()));
         }
@@ -126,8 +160,29 @@ mod tests {
             "sqlite://:memory:",
             "sqlite:x?mode=memory",
             "sqlite:file:x",
+            "\"postgresql://me@db/registry\"",
+            "host=db user=me",
+            "jdbc:postgresql://db/registry",
+            "postgresql:me@db/registry",
         ] {
             assert!(text.parse::<DatabaseUrl>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_error_shows_a_password() {
+        for text in [
+            "postgresql://me:s3@cret@db/registry",
+            "postgresql://me:s3cret/registry",
+            "postgresql://me:s3 cret@db/registry",
+            "postgresql://db/registry?user=me&password=s3@cret",
+            "postgresql://me@db/registry?s3-cret",
+            "postgresql://me@db/registry?s3cret=x",
+            "'postgresql://me:s3cret@db/registry'",
+            "mysql://me:s3cret@db/registry",
+        ] {
+            let shown = text.parse::<DatabaseUrl>().expect_err("wrong").to_string();
+            assert!(!shown.contains("s3") && !shown.contains("cret"), "{shown}");
         }
     }
 
@@ -135,7 +190,7 @@ mod tests {
     fn a_password_is_never_shown() {
         for text in [
             "postgresql://me:s3cret@db/registry",
-            "postgresql://me:s3@cret@db/registry",
+            "postgresql://me:s3/cret@db/registry",
             "postgresql://me:s3cret@db1,db2/registry?sslmode=require",
             "postgresql://db/registry?user=me&password=s3cret",
             "postgresql://me:s3?cret@db/registry",

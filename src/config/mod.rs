@@ -1,4 +1,6 @@
 //! What can be set, one small struct per concern.
 
 pub mod database;
+pub mod passwords;
+mod postgres_url;
 pub mod server;

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{Uri, header};
+use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use tower_service::Service;
 
@@ -42,7 +42,7 @@ fn page_without_slash(uri: &Uri) -> Option<String> {
 
 /// Whether the answer leads on from the path that it was asked for.
 fn has_relative_links(response: &Response) -> bool {
-    let content_type = response.headers().get(header::CONTENT_TYPE).map(|value| value.as_bytes());
+    let content_type = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     response.status().is_redirection() || content_type.is_some_and(|value| value.starts_with(b"text/html"))
 }
 

@@ -244,9 +244,7 @@ pub fn open(config: &DatabaseConfig, clock: Clock) -> Result<Arc<dyn Store>, Sto
             ));
         }
         DatabaseUrl::Sqlite(path) => Arc::new(sqlite::SqliteStore::new(path, clock)),
-        DatabaseUrl::Postgres(url) => {
-            Arc::new(postgres::PostgresStore::open(url, config.connections, config.durability, clock)?)
-        }
+        DatabaseUrl::Postgres(url) => Arc::new(postgres::PostgresStore::open(url, config, clock)?),
     })
 }
 

@@ -97,8 +97,7 @@ fn is_utf8((name, value): (&str, &str)) -> bool {
 /// A byte order mark before the JSON says nothing; that of UTF-16 or UTF-32, or a NUL in the first character, says what
 /// it is instead.
 fn parse(body: &[u8]) -> Result<Fields, ApiError> {
-    match body {
-        [0xEF, 0xBB, 0xBF, text @ ..] => Fields::parse(text),
+    match body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body) {
         [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [0, _, ..] | [_, 0, ..] => Err(ApiError::NotUtf8),
         text => Fields::parse(text),
     }

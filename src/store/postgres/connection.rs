@@ -1,21 +1,26 @@
 //! The pool, and what a connection is used for before it is given back or thrown away.
 
+use std::error::Error as _;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool::Runtime;
-use deadpool::managed::{Hook, HookError, Object, Pool, PoolError, QueueMode};
+use deadpool::managed::{Hook, HookError, Object, Pool, PoolError, QueueMode, TimeoutType};
 use scopeguard::ScopeGuard;
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::{Config, Error};
 
 use super::driver::Driver;
-use super::error::classify;
+use super::error::classify_connect;
+use super::passwords::Passwords;
 use super::session::Session;
 use super::tls::{self, TlsOptions};
 use crate::store::StoreError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// With all that is said before the first statement.
+const LONGEST_CONNECTING: Duration = Duration::from_secs(6);
 /// How long a command waits for a connection that others use.
 const POOL_TIMEOUT: Duration = Duration::from_secs(5);
 /// After this a database that accepted a statement and says nothing is taken for gone.
@@ -32,18 +37,11 @@ impl Connections {
     pub fn new(
         url: &str,
         most_connections: usize,
+        passwords: Arc<Passwords>,
         on_connect: impl Fn() + Send + Sync + 'static,
     ) -> Result<Self, StoreError> {
         let (url, tls_options) = TlsOptions::take_from(url)?;
-        let unusable =
-            |error: tokio_postgres::Error| StoreError::Unsuitable(format!("the database URL is wrong: {error}"));
-        let mut config = Config::from_str(&url).map_err(unusable)?;
-        if config.get_hosts().is_empty() || config.get_user().is_none() {
-            return Err(StoreError::Unsuitable(
-                "the database URL is wrong: it names no host or no user; it looks like postgresql://USER@HOST/DATABASE"
-                    .to_owned(),
-            ));
-        }
+        let mut config = read(&url)?;
         config.ssl_mode(tls_options.mode());
         if config.get_hosts().len() > 1 {
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
@@ -51,13 +49,13 @@ impl Connections {
         config.connect_timeout(CONNECT_TIMEOUT).tcp_user_timeout(ANSWER_TIMEOUT).application_name("perfreg");
         config.keepalives_idle(ANSWER_TIMEOUT);
         let address = address(&config);
-        let pool = Pool::builder(Driver { config, tls: tls::connector(&tls_options)? })
+        let pool = Pool::builder(Driver { config, passwords, tls: tls::connector(&tls_options)? })
             .max_size(most_connections)
             // The session that was used last has its plans and tables still in the processor's caches.
             .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(POOL_TIMEOUT))
-            .create_timeout(Some(CONNECT_TIMEOUT * 2))
+            .create_timeout(Some(LONGEST_CONNECTING))
             .post_create(Hook::sync_fn(move |_, _| {
                 on_connect();
                 Ok(())
@@ -106,21 +104,27 @@ impl Connections {
 
     async fn get(&self) -> Result<Object<Driver>, StoreError> {
         self.pool.get().await.map_err(|error| match error {
-            PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => match classify(error) {
-                StoreError::Unavailable(reason) => {
-                    StoreError::Unavailable(format!("cannot reach PostgreSQL at {}: {reason}", self.address))
+            PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
+                match classify_connect(error) {
+                    StoreError::Unavailable(reason) => {
+                        StoreError::Unavailable(format!("cannot reach PostgreSQL at {}: {reason}", self.address))
+                    }
+                    StoreError::Unsuitable(reason) => {
+                        StoreError::Unsuitable(format!("cannot use PostgreSQL at {}: {reason}", self.address))
+                    }
+                    other => other,
                 }
-                StoreError::Unsuitable(reason) => {
-                    StoreError::Unsuitable(format!("PostgreSQL at {} refuses: {reason}", self.address))
-                }
-                other => other,
-            },
+            }
             PoolError::PostCreateHook(HookError::Message(reason)) => {
                 StoreError::Unavailable(format!("cannot reach PostgreSQL at {}: {reason}", self.address))
             }
-            PoolError::Timeout(_) => {
+            PoolError::Timeout(TimeoutType::Wait) => {
                 StoreError::Unavailable(format!("no connection to {} came free in time", self.address))
             }
+            PoolError::Timeout(_) => StoreError::Unavailable(format!(
+                "cannot reach PostgreSQL at {}: no answer within {LONGEST_CONNECTING:?}",
+                self.address
+            )),
             other => StoreError::Broken(other.to_string()),
         })
     }
@@ -136,6 +140,22 @@ async fn set_up(session: &mut Session) -> Result<(), HookError<Error>> {
     };
     let silent = |_| HookError::message(format!("no answer within {CONNECT_TIMEOUT:?}"));
     tokio::time::timeout(CONNECT_TIMEOUT, setting).await.map_err(silent)?.map_err(HookError::Backend)
+}
+
+/// The URL as the driver reads it.
+fn read(url: &str) -> Result<Config, StoreError> {
+    let wrong = |reason: &str| StoreError::Unsuitable(format!("the database URL is wrong: {reason}"));
+    let config = Config::from_str(url).map_err(|error| match error.source() {
+        Some(reason) => wrong(&reason.to_string()),
+        None => wrong(&error.to_string()),
+    })?;
+    if config.get_hosts().is_empty() {
+        return Err(wrong("it names no host; it looks like postgresql://USER@HOST/DATABASE"));
+    }
+    if config.get_user().is_none_or(str::is_empty) {
+        return Err(wrong("it names no user; it looks like postgresql://USER@HOST/DATABASE"));
+    }
+    Ok(config)
 }
 
 fn address(config: &Config) -> String {

@@ -1,6 +1,7 @@
 //! Makes connections, carries what they send and receive, and listens to the server's warnings meanwhile.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -9,12 +10,14 @@ use tokio_postgres::{AsyncMessage, Config, Connection, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::hosts;
+use super::passwords::Passwords;
 use super::session::Session;
 use crate::seeded_bug::{self, Bug};
 
 /// Makes connections for the pool.
 pub struct Driver {
     pub config: Config,
+    pub passwords: Arc<Passwords>,
     pub tls: MakeRustlsConnect,
 }
 
@@ -23,7 +26,7 @@ impl Manager for Driver {
     type Error = Error;
 
     async fn create(&self) -> Result<Session, Error> {
-        let (client, connection) = Box::pin(hosts::connect(&self.config, &self.tls)).await?;
+        let (client, connection) = Box::pin(hosts::connect(&self.config, &self.passwords, &self.tls)).await?;
         Ok(Session::new(client, tokio::spawn(drive(connection))))
     }
 

@@ -7,7 +7,10 @@ use tokio_postgres::error::SqlState;
 
 use crate::store::StoreError;
 
-/// Sorts an error of connecting, or of a statement other than COMMIT.
+pub const ONLY_READS: &str =
+    "the server only reads; it was demoted, is still recovering, or default_transaction_read_only is on";
+
+/// Sorts an error of a statement other than COMMIT.
 pub fn classify(error: Error) -> StoreError {
     let Some(database_error) = error.as_db_error() else {
         return classify_local(&error);
@@ -24,9 +27,10 @@ pub fn classify(error: Error) -> StoreError {
             StoreError::Conflict(reason)
         }
         &SqlState::DISK_FULL => StoreError::Full(reason),
-        &SqlState::READ_ONLY_SQL_TRANSACTION => {
-            StoreError::Unavailable("the server only reads; it was demoted or is still recovering".to_owned())
-        }
+        &SqlState::READ_ONLY_SQL_TRANSACTION => StoreError::Unavailable(ONLY_READS.to_owned()),
+        &SqlState::INVALID_SCHEMA_NAME => StoreError::Unsuitable(format!(
+            "{reason}; give the user a search_path, such as with ?options=-c%20search_path%3Dpublic in the URL"
+        )),
         // It gave up on us while one of us was frozen.
         &SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => StoreError::Unavailable(reason),
         &SqlState::INVALID_CATALOG_NAME
@@ -41,6 +45,48 @@ pub fn classify(error: Error) -> StoreError {
         }
         code => StoreError::Broken(format!("{reason} (SQLSTATE {})", code.code())),
     }
+}
+
+/// Sorts an error of making a connection. What the server or the driver refuses then, a person has to mend.
+pub fn classify_connect(error: Error) -> StoreError {
+    let advice = error.code().and_then(advice);
+    if let Some(reason) = refused_tls(&error) {
+        return StoreError::Unsuitable(reason);
+    }
+    match classify(error) {
+        StoreError::Broken(reason) if reason.ends_with("password missing") => StoreError::Unsuitable(
+            "it asks for a password and none is given; give one in the URL, in PGPASSWORD, with \
+             --database-password-file, or in a file that PGPASSFILE names"
+                .to_owned(),
+        ),
+        StoreError::Unsuitable(reason) | StoreError::Broken(reason) => {
+            StoreError::Unsuitable(reason + advice.unwrap_or_default())
+        }
+        other => other,
+    }
+}
+
+/// What to do about a refusal, beyond what the server says.
+fn advice(code: &SqlState) -> Option<&'static str> {
+    match *code {
+        SqlState::INVALID_CATALOG_NAME => Some("; create it, or name another one in the URL, behind the host"),
+        SqlState::INVALID_PASSWORD => Some("; correct the password in the URL, PGPASSWORD or the password file"),
+        _ => None,
+    }
+}
+
+/// Why there can be no TLS connection to this server, however often it is tried.
+fn refused_tls(error: &Error) -> Option<String> {
+    let source = error.source()?;
+    if source.to_string() == "server does not support TLS" {
+        let advice = "switch TLS on there, or write sslmode=prefer in the URL";
+        return Some(format!("it does not offer TLS, which sslmode in the URL asks for; {advice}"));
+    }
+    let inner = source.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    let tls = inner.and_then(|inner| inner.downcast_ref()).or_else(|| source.downcast_ref::<rustls::Error>())?;
+    matches!(tls, rustls::Error::InvalidCertificate(_)).then(|| {
+        format!("its certificate is not trusted: {tls}; name the file of its authority with sslrootcert= in the URL")
+    })
 }
 
 /// Sorts an error of COMMIT. What the database itself says of it is final; a connection that

@@ -1,14 +1,17 @@
 //! Finds the server that takes writes: all hosts of the URL are asked at once.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep, timeout_at};
-use tokio_postgres::config::Host;
+use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Connection, Error, Socket};
+
+use super::passwords::Passwords;
 
 /// For how long those are waited for who say nothing, such as a frozen machine, where others refuse.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -19,14 +22,15 @@ pub type Connected<T> = (Client, Connection<Socket, <T as MakeTlsConnect<Socket>
 
 /// The driver would ask one host after the other, and a machine that vanished or froze would hold it
 /// up for as long as it waits for anything.
-pub async fn connect<T>(config: &Config, tls: &T) -> Result<Connected<T>, Error>
+pub async fn connect<T>(config: &Config, passwords: &Arc<Passwords>, tls: &T) -> Result<Connected<T>, Error>
 where
     T: MakeTlsConnect<Socket> + Clone,
 {
     let deadline = Instant::now() + PATIENCE;
     let ask = async |(index, host), pause: Duration| {
         sleep(pause).await;
-        (index, alone(config, index, host).connect(tls.clone()).await)
+        let config = passwords.complete(alone(config, index, host)).await;
+        (index, config.connect(tls.clone()).await)
     };
     let hosts = config.get_hosts();
     let mut silent: BTreeSet<usize> = (0..hosts.len()).collect();
@@ -56,6 +60,8 @@ where
 
 /// As `config`, for one of its hosts.
 fn alone(config: &Config, index: usize, host: &Host) -> Config {
+    // As in libpq, a socket of this machine needs no TLS.
+    let is_socket = matches!(host, Host::Unix(_));
     let mut one = Config::new();
     match host {
         Host::Tcp(name) => one.host(name),
@@ -96,7 +102,7 @@ fn alone(config: &Config, index: usize, host: &Host) -> Config {
     }
     one.keepalives(config.get_keepalives())
         .keepalives_idle(config.get_keepalives_idle())
-        .ssl_mode(config.get_ssl_mode())
+        .ssl_mode(if is_socket { SslMode::Disable } else { config.get_ssl_mode() })
         .ssl_negotiation(config.get_ssl_negotiation())
         .channel_binding(config.get_channel_binding())
         .target_session_attrs(config.get_target_session_attrs())

@@ -111,7 +111,8 @@ async fn check_server(transaction: &Transaction<'_>) -> Result<(), StoreError> {
     let row = transaction
         .query_typed_one(
             "SELECT current_setting('server_version_num')::int, current_setting('server_version'),
-                    current_setting('server_encoding'), pg_is_in_recovery()",
+                    current_setting('server_encoding'), pg_is_in_recovery(),
+                    current_setting('default_transaction_read_only') = 'on'",
             &[],
         )
         .await
@@ -119,6 +120,12 @@ async fn check_server(transaction: &Transaction<'_>) -> Result<(), StoreError> {
     let (number, version, encoding): (i32, &str, &str) = (get(&row, 0)?, get(&row, 1)?, get(&row, 2)?);
     if get(&row, 3)? {
         return Err(StoreError::Unavailable("the server only reads; it was demoted or is still recovering".to_owned()));
+    }
+    // Some hosting services set it while the disk is full, so it is waited for.
+    if get(&row, 4)? {
+        return Err(StoreError::Unavailable(
+            "default_transaction_read_only is on for this user, database or server; switch it off".to_owned(),
+        ));
     }
     if number < OLDEST_VERSION {
         return Err(StoreError::Unsuitable(format!("PostgreSQL {version} is too old; 13 or newer is needed")));

@@ -19,6 +19,8 @@ mod locations;
 mod locking;
 mod merge;
 mod migrate;
+mod passwords;
+mod pgpass;
 mod pooler;
 mod profiles;
 mod pulse;
@@ -39,8 +41,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{AuditPage, Batch, Decided, Known, Merge, Merged, SettledEvents, Store, StoreError};
 use crate::clock::Clock;
-use crate::config::database::Durability;
 use crate::domain::adopted::AdoptedAt;
+use crate::config::database::DatabaseConfig;
 use crate::domain::continuity::Pulse;
 use crate::domain::estimate::Alike;
 use crate::domain::event::{EventFilter, EventId, Order, SavedEvent};
@@ -51,6 +53,7 @@ use crate::domain::location::{Location, LocationName};
 use connection::Connections;
 use context::Context;
 use dashboard_columns::DashboardColumns;
+use passwords::Passwords;
 use session::Session;
 use standby::Standby;
 use timeline::Timelines;
@@ -66,13 +69,14 @@ pub struct PostgresStore {
 
 impl PostgresStore {
     /// # Errors
-    /// If the URL or the certificate file it names cannot be used.
-    pub fn open(url: &str, most_connections: usize, durability: Durability, clock: Clock) -> Result<Self, StoreError> {
+    /// If the URL, or a file of certificates or passwords, cannot be used.
+    pub fn open(url: &str, config: &DatabaseConfig, clock: Clock) -> Result<Self, StoreError> {
         let known = Arc::new(Known::default());
         // A server that was failed over to may lack what was remembered of the one before.
         let forget = Arc::clone(&known);
-        let connections = Connections::new(url, most_connections, move || forget.forget())?;
-        let (connections, standby) = (Arc::new(connections), Arc::new(Standby::new(durability)));
+        let passwords = Passwords::new(config.passwords.clone())?;
+        let connections = Connections::new(url, config.connections, passwords, move || forget.forget())?;
+        let (connections, standby) = (Arc::new(connections), Arc::new(Standby::new(config.durability)));
         Ok(Self { connections, standby, clock, known, timelines: Timelines::default(), prepared: OnceLock::new() })
     }
 

@@ -24,9 +24,13 @@ impl TlsOptions {
     /// Splits the TLS options off a URL and gives the rest of it back.
     pub fn take_from(url: &str) -> Result<(String, Self), StoreError> {
         let mut options = Self::default();
-        let Some((base, query)) = url.split_once('?') else {
+        // A question mark may belong to the password.
+        let behind_user = url.find('@').unwrap_or_default();
+        let Some(question_mark) = url[behind_user..].find('?') else {
             return Ok((url.to_owned(), options));
         };
+        let (base, query) = url.split_at(behind_user + question_mark);
+        let query = &query[1..];
         let mut kept = Vec::new();
         for pair in query.split('&') {
             match pair.split_once('=') {
@@ -151,6 +155,13 @@ mod tests {
         assert_eq!(url, "postgresql://h/d?user=me");
         assert_eq!(options.root_certificate, Some("/ca.pem".into()));
         assert!(options.verifies());
+        assert_eq!(options.mode(), SslMode::Require);
+    }
+
+    #[test]
+    fn a_question_mark_in_the_password_hides_no_option() {
+        let (url, options) = TlsOptions::take_from("postgresql://me:a?b@h/d?sslmode=require").expect("valid");
+        assert_eq!(url, "postgresql://me:a?b@h/d");
         assert_eq!(options.mode(), SslMode::Require);
     }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::SignedDuration;
 use perfreg::clock::{Clock, SimulatedClock};
 use perfreg::config::database::{DatabaseConfig, Durability};
+use perfreg::config::passwords::PasswordSources;
 use perfreg::domain::admission::Command;
 use perfreg::domain::answer::Answer;
 use perfreg::domain::event::{EventFilter, EventKind, Order, SavedEvent};
@@ -183,8 +184,12 @@ async fn no_fence_and_no_run_id_is_given_twice_though_a_standby_has_lost_some() 
     let mut primary = Node::primary().await;
     let standby = primary.standby().await;
     let url = Node::url_of(&[&primary, &standby]);
-    let config =
-        DatabaseConfig { url: url.parse().expect("a database URL"), connections: 4, durability: Durability::Local };
+    let config = DatabaseConfig {
+        url: url.parse().expect("a database URL"),
+        connections: 4,
+        durability: Durability::Local,
+        passwords: PasswordSources::default(),
+    };
     let store = store::open(&config, Clock::Real).expect("a usable configuration");
     store.prepare().await.expect("a usable database");
     let store = store.as_ref();

@@ -14,6 +14,7 @@ mod lists;
 mod locations;
 mod looks;
 pub mod migrations;
+mod passwords;
 mod postgres;
 mod remembering;
 mod search;

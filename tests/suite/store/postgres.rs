@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use perfreg::clock::Clock;
 use perfreg::config::database::{DatabaseConfig, DatabaseUrl, Durability};
+use perfreg::config::passwords::PasswordSources;
 use perfreg::domain::execution::{Details, Outcome};
 use perfreg::domain::factor::Factor;
 use perfreg::domain::history::{Filter, Pattern, SearchField};
@@ -24,6 +25,7 @@ async fn open(url: &str) -> Result<(), StoreError> {
         url: DatabaseUrl::from_str(url).expect("a database URL"),
         connections: 2,
         durability: Durability::Local,
+        passwords: PasswordSources::default(),
     };
     store::open(&config, Clock::Real)?.prepare().await
 }
@@ -40,6 +42,7 @@ async fn a_verified_tls_connection_is_encrypted_and_a_wrong_authority_is_refused
         url: DatabaseUrl::from_str(&url).expect("a database URL"),
         connections: 2,
         durability: Durability::Local,
+        passwords: PasswordSources::default(),
     };
     let store = store::open(&config, Clock::Real).expect("a usable configuration");
     store.prepare().await.expect("a connection");
@@ -62,7 +65,9 @@ async fn a_database_that_will_not_do_is_told_in_a_sentence() {
         (format!("{server}/nowhere"), "database \"nowhere\" does not exist"),
         (database.direct_url.replace("postgres@", "nobody@"), "role \"nobody\" does not exist"),
         (format!("{}?sslmode=verify-full&sslrootcert=/nowhere.pem", database.direct_url), "sslrootcert=/nowhere.pem"),
-        (format!("{}?nonsense=1", database.direct_url), "the database URL is wrong"),
+        (format!("{}?connect_timeout=soon", database.direct_url), "invalid value for option `connect_timeout`"),
+        (database.direct_url.replace("postgres@", ""), "it names no user"),
+        ("postgresql://postgres@/registry".to_owned(), "it names no host"),
     ] {
         let error = open(&url).await.expect_err("unusable");
         assert!(matches!(&error, StoreError::Unsuitable(text) if text.contains(reason)), "{url}: {error}");
@@ -172,6 +177,7 @@ async fn a_user_who_may_not_create_extensions_finds_the_same() {
         url: DatabaseUrl::from_str(&limited).expect("a database URL"),
         connections: 2,
         durability: Durability::Local,
+        passwords: PasswordSources::default(),
     };
     let has_trigrams = "SELECT to_regclass('perfreg_terms_trigrams') IS NOT NULL";
     let filter = Filter { patterns: vec![(SearchField::Stream, Pattern::new("%ai%in%"))], ..Filter::default() };
@@ -236,6 +242,7 @@ async fn register_around_a_change(url: &str, client: &Client, kind: &str) -> Res
         url: DatabaseUrl::from_str(url).expect("a database URL"),
         connections: 1,
         durability: Durability::Local,
+        passwords: PasswordSources::default(),
     };
     let store = store::open(&config, Clock::Real).expect("a usable configuration");
     store.prepare().await.expect("a usable database");

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use perfreg::clock::Clock;
 use perfreg::config::database::{DatabaseConfig, DatabaseUrl, Durability};
+use perfreg::config::passwords::PasswordSources;
 use perfreg::store::{self, Store};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
@@ -64,6 +65,7 @@ impl TestDatabase {
             url: DatabaseUrl::from_str(&self.url).expect("a database URL"),
             connections: 8,
             durability: Durability::Local,
+            passwords: PasswordSources::default(),
         }
     }
 
