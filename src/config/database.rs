@@ -57,6 +57,8 @@ pub enum DatabaseUrlError {
         "the name of the database has a slash; leave it out, or percent-encode it as %2F if it belongs to the name"
     )]
     DatabaseName,
+    #[error("an IPv6 address stands in brackets, as in [::1]:5432")]
+    Brackets,
     #[error("{name}= is no parameter that is known here; {instead}")]
     Parameter { name: String, instead: &'static str },
     #[error("behind the question mark stands something else than NAME=VALUE; percent-encode a question mark as %3F")]

@@ -45,6 +45,9 @@ pub fn check(rest: &str) -> Result<(), DatabaseUrlError> {
         return Err(DatabaseUrlError::AtSign);
     }
     let (hosts, database) = place.split_once('/').map_or((place, ""), |(hosts, database)| (hosts, database));
+    if !hosts.split(',').all(is_well_bracketed) {
+        return Err(DatabaseUrlError::Brackets);
+    }
     if !hosts.split(',').all(has_good_port) {
         return Err(DatabaseUrlError::Port);
     }
@@ -54,8 +57,16 @@ pub fn check(rest: &str) -> Result<(), DatabaseUrlError> {
     query.split('&').filter(|pair| !pair.is_empty()).try_for_each(check_parameter)
 }
 
+/// An IPv6 address, which has colons of its own, stands in brackets.
+fn is_well_bracketed(host: &str) -> bool {
+    match host.strip_prefix('[').map(|address| address.split_once(']')) {
+        None => host.matches(':').count() < 2 && !host.contains(']'),
+        Some(None) => false,
+        Some(Some((_, behind))) => behind.is_empty() || behind.starts_with(':'),
+    }
+}
+
 fn has_good_port(host: &str) -> bool {
-    // An IPv6 address stands in brackets.
     let behind = host.rsplit_once(']').map_or(host, |(_, behind)| behind);
     match behind.split_once(':') {
         None => true,
@@ -94,7 +105,7 @@ mod tests {
 
     #[test]
     fn the_part_that_is_wrong_is_named() {
-        use DatabaseUrlError::{AtSign, DatabaseName, NoParameter, NoValue, Port, WhiteSpace};
+        use DatabaseUrlError::{AtSign, Brackets, DatabaseName, NoParameter, NoValue, Port, WhiteSpace};
         let parameter = |name: &str| DatabaseUrlError::Parameter { name: name.to_owned(), instead: instead_of(name) };
         for (rest, wrong) in [
             ("me:p@ss@db/registry", AtSign),
@@ -106,6 +117,9 @@ mod tests {
             ("me:s3cret/registry", Port),
             ("me@[::1]:x/registry", Port),
             ("me@db1:5432,db2:x/registry", Port),
+            ("me@[::1/registry", Brackets),
+            ("me@::1:5432/registry", Brackets),
+            ("me@[::1]5432/registry", Brackets),
             ("me@db/registry/", DatabaseName),
             ("me@db/a b", WhiteSpace),
             ("me@db/registry\nNEXT=1", WhiteSpace),

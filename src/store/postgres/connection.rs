@@ -1,7 +1,7 @@
 //! The pool, and what a connection is used for before it is given back or thrown away.
 
 use std::error::Error as _;
-use std::str::FromStr;
+use std::str::{FromStr, Utf8Error};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -146,6 +146,7 @@ async fn set_up(session: &mut Session) -> Result<(), HookError<Error>> {
 fn read(url: &str) -> Result<Config, StoreError> {
     let wrong = |reason: &str| StoreError::Unsuitable(format!("the database URL is wrong: {reason}"));
     let config = Config::from_str(url).map_err(|error| match error.source() {
+        Some(reason) if reason.is::<Utf8Error>() => wrong("what is percent-encoded in it is not UTF-8"),
         Some(reason) => wrong(&reason.to_string()),
         None => wrong(&error.to_string()),
     })?;

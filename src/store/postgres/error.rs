@@ -77,13 +77,18 @@ fn advice(code: &SqlState) -> Option<&'static str> {
 
 /// Why there can be no TLS connection to this server, however often it is tried.
 fn refused_tls(error: &Error) -> Option<String> {
-    let source = error.source()?;
-    if source.to_string() == "server does not support TLS" {
+    let source = error.source().filter(|_| error.to_string().contains("TLS"))?;
+    let Some(broken) = source.downcast_ref::<std::io::Error>() else {
+        // The driver's own word, before anything was sent.
         let advice = "switch TLS on there, or write sslmode=prefer in the URL";
-        return Some(format!("it does not offer TLS, which sslmode in the URL asks for; {advice}"));
-    }
-    let inner = source.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    let tls = inner.and_then(|inner| inner.downcast_ref()).or_else(|| source.downcast_ref::<rustls::Error>())?;
+        return Some(match source.to_string() {
+            reason if reason == "server does not support TLS" => {
+                format!("it does not offer TLS, which sslmode in the URL asks for; {advice}")
+            }
+            reason => format!("there can be no TLS: {reason}"),
+        });
+    };
+    let tls = broken.get_ref()?.downcast_ref()?;
     matches!(tls, rustls::Error::InvalidCertificate(_)).then(|| {
         format!("its certificate is not trusted: {tls}; name the file of its authority with sslrootcert= in the URL")
     })

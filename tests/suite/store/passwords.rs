@@ -141,6 +141,23 @@ async fn pgpassword_and_pgpassfile_are_read_as_by_libpq() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_socket_of_this_machine_needs_no_tls_and_has_lines_of_its_own_in_a_password_file() {
+    let guarded = Guarded::new().await;
+    let (_, name) = guarded.database.direct_url.rsplit_once('/').expect("a database");
+    let asked = "SELECT current_setting('unix_socket_directories'), current_setting('port')";
+    let row = guarded.database.connect().await.query_one(asked, &[]).await.expect("an answer");
+    let (folder, port): (&str, &str) = (row.get(0), row.get(1));
+    let role = &guarded.role;
+    let url = format!("postgresql://{role}@/{name}?host={folder}&port={port}&sslmode=require");
+    let passwords = |host: &str| {
+        let file = guarded.file("passfile", &format!("{host}:{port}:{name}:{role}:{ESCAPED}"), 0o600);
+        PasswordSources { passfile: Some(file), ..PasswordSources::default() }
+    };
+    guarded.open(&url, passwords(folder)).await.expect("the line of the socket");
+    guarded.open(&url, passwords("localhost")).await.expect_err("the line of another folder's socket");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_password_that_is_rotated_needs_no_restart() {
     let guarded = Guarded::new().await;
     let file = guarded.file("password", PASSWORD, 0o600);
@@ -211,6 +228,8 @@ async fn a_server_that_a_person_has_to_help_stops_and_says_how() {
             "switch TLS on there, or write sslmode",
         ),
         (format!("{direct}?sslmode=verify-full"), "name the file of its authority with sslrootcert= in the URL"),
+        (format!("{direct}?sslnegotiation=direct"), "weak sslmode"),
+        (format!("{direct}?application_name=%FF"), "what is percent-encoded in it is not UTF-8"),
         (format!("{direct}?options=-c%20nonsense%3D1"), "unrecognized configuration parameter \"nonsense\""),
         // A web server.
         (format!("postgresql://me:s3cret@127.0.0.1:{web}/d?sslmode=require"), "does not offer TLS, which sslmode"),
