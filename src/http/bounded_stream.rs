@@ -38,15 +38,13 @@ struct AwaitedHead {
     /// The requests before it.
     after: usize,
     has_begun: bool,
-    timeout: Option<Pin<Box<Sleep>>>,
+    timeout: Pin<Box<Sleep>>,
 }
 
 impl AwaitedHead {
-    fn time_out_in(&mut self, patience: Duration) {
-        match &mut self.timeout {
-            Some(timeout) => timeout.as_mut().reset(Instant::now() + patience),
-            None => self.timeout = Some(Box::pin(sleep(patience))),
-        }
+    fn begin(&mut self, after: usize, has_begun: bool, patience: Duration) {
+        (self.after, self.has_begun) = (after, has_begun);
+        self.timeout.as_mut().reset(Instant::now() + patience);
     }
 }
 
@@ -57,8 +55,7 @@ impl BoundedStream {
 
     /// For HTTP/1, where a connection on which nothing is answered awaits the head of a request. The first has begun.
     pub fn awaiting_heads(mut self) -> Self {
-        let timeout = Some(Box::pin(sleep(HEAD_TIMEOUT)));
-        self.awaited = Some(AwaitedHead { after: 0, has_begun: true, timeout });
+        self.awaited = Some(AwaitedHead { after: 0, has_begun: true, timeout: Box::pin(sleep(HEAD_TIMEOUT)) });
         self
     }
 
@@ -67,23 +64,17 @@ impl BoundedStream {
         if let (Some(awaited), Some(after)) = (&mut self.awaited, self.conduct.idle_after())
             && !(awaited.has_begun && awaited.after == after)
         {
-            (awaited.after, awaited.has_begun) = (after, true);
-            awaited.time_out_in(HEAD_TIMEOUT);
+            awaited.begin(after, true, HEAD_TIMEOUT);
         }
     }
 
     /// Ready once the head of the next request has been awaited for too long.
     fn poll_timeout(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let Some(awaited) = &mut self.awaited else { return Poll::Pending };
-        let Some(after) = self.conduct.idle_after() else {
-            awaited.timeout = None;
-            return Poll::Pending;
-        };
-        if awaited.after != after || awaited.timeout.is_none() {
-            (awaited.after, awaited.has_begun) = (after, false);
-            awaited.time_out_in(IDLE_TIMEOUT);
+        let (Some(awaited), Some(after)) = (&mut self.awaited, self.conduct.idle_after()) else { return Poll::Pending };
+        if awaited.after != after {
+            awaited.begin(after, false, IDLE_TIMEOUT);
         }
-        awaited.timeout.as_mut().map_or(Poll::Pending, |timeout| timeout.as_mut().poll(context))
+        awaited.timeout.as_mut().poll(context)
     }
 
     fn poll_send(

@@ -57,7 +57,7 @@ impl<S: Send + Sync> FromRequest<S> for OptionalJsonObject {
     }
 }
 
-/// Whoever expects something else than to be told to go on would wait for it.
+/// A client that expects something else would wait for it in vain.
 fn check_expectation(headers: &HeaderMap) -> Result<(), ApiError> {
     let is_met = |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"100-continue");
     if headers.get_all(header::EXPECT).iter().all(is_met) { Ok(()) } else { Err(ApiError::ExpectationFailed) }
