@@ -26,6 +26,7 @@ mod restore;
 mod run;
 mod serve;
 mod status;
+mod terminal;
 mod variables;
 mod wait;
 mod waiters;

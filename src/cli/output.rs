@@ -120,10 +120,12 @@ fn duration(execution: &Execution, now: Timestamp) -> String {
     format!("{:#}", SignedDuration::from_secs(whole_seconds))
 }
 
-/// Whether it is control, or changes how the text beside it is shown, as marks of direction do.
+/// Whether it is control, changes how the text beside it is shown, as marks of direction do, or begins a new line or
+/// paragraph, which a terminal may follow.
 fn is_hidden(character: char) -> bool {
-    let is_format = character.general_category() == GeneralCategory::Format;
-    character.is_control() || (is_format && !matches!(character, '\u{200C}' | '\u{200D}'))
+    use GeneralCategory::{Control, Format, LineSeparator, ParagraphSeparator};
+    let hides = matches!(character.general_category(), Control | Format | LineSeparator | ParagraphSeparator);
+    hides && !matches!(character, '\u{200C}' | '\u{200D}')
 }
 
 /// What a terminal shows as it is; an adopted database may hold anything.

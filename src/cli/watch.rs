@@ -1,6 +1,6 @@
 //! `perfreg watch`.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::time::Duration;
 
 use clap::Args;
@@ -13,7 +13,7 @@ use super::ask::SLOWEST_ANSWER;
 use super::locations::locations_table;
 use super::output::{executions_table, write_line};
 use super::registry::sentence;
-use super::run::fit;
+use super::terminal::{can_redraw, columns, fit};
 use super::waiters::waiters_table;
 use crate::client::{Client, ClientError};
 use crate::clock;
@@ -25,12 +25,15 @@ use crate::wire::status::StatusResponse;
 const INTERVAL: Duration = Duration::from_secs(2);
 /// The history gives the latest first, but the oldest may be the next to start.
 const MOST_WAITERS: u32 = 1_000;
+const ROWS_UNLESS_TOLD: u16 = 24;
 const OPEN_SCREEN: &str = "\x1b[?1049h\x1b[?25l";
 const CLOSE_SCREEN: &str = "\x1b[?25h\x1b[?1049l";
 
 /// Watch what runs and waits, and how full each location is, until Ctrl-C.
 #[derive(Args)]
-#[command(after_help = "Without a terminal, it prints everything again whenever something has changed.")]
+#[command(
+    after_help = "Without a terminal, in a CI job and with TERM=dumb, it prints everything again whenever something has changed."
+)]
 pub struct Watch {
     #[command(flatten)]
     url: ServerUrl,
@@ -57,7 +60,7 @@ impl Watch {
 }
 
 async fn show(client: &Client, first: Seen) -> Result<(), ClientError> {
-    let screen = io::stdout().is_terminal().then(Screen::open);
+    let screen = can_redraw(&io::stdout()).then(Screen::open);
     let (mut current, mut printed) = (Ok(first), String::new());
     loop {
         let view = |now| match &current {
@@ -123,8 +126,9 @@ impl Screen {
     }
 
     fn draw(&self, view: &str) {
-        let size = tcgetwinsize(&self.0).ok().filter(|size| size.ws_row > 0 && size.ws_col > 0);
-        let (rows, columns) = size.map_or((24, 80), |size| (usize::from(size.ws_row), usize::from(size.ws_col)));
+        let rows = tcgetwinsize(&self.0).map_or(0, |size| size.ws_row);
+        let rows = usize::from(if rows == 0 { ROWS_UNLESS_TOLD } else { rows });
+        let columns = columns(&self.0);
         let head = format!("perfreg, {}; Ctrl-C leaves", time());
         let lines = [head.as_str(), ""].into_iter().chain(view.lines()).take(rows);
         let drawn: Vec<String> = lines.map(|line| format!("{}\x1b[K", fit(line, columns))).collect();

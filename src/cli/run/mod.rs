@@ -35,7 +35,6 @@ use uuid::Uuid;
 use self::lines::start_line;
 use self::name::name_of;
 use self::program::Unrunnable;
-pub use self::progress::fit;
 use self::running::Rules;
 pub use self::signals::{Signals, exit_code};
 use self::starting::{Start, prepare};

@@ -1,23 +1,22 @@
 //! What a person sees while a test waits.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use rustix::termios::tcgetwinsize;
 use tokio::time::Instant;
 
 use super::ticket::Standing;
 use crate::cli::duration::describe;
 use crate::cli::gate::word;
 use crate::cli::output::{printable, say};
+use crate::cli::terminal::{can_redraw, columns, fit};
 use crate::wire::gate::GateState;
 use crate::wire::register::{Blocking, Room};
 
 /// In the log of a CI job, silence looks like a hang.
 const LONGEST_SILENCE: Duration = Duration::from_mins(1);
-const COLUMNS_UNLESS_TOLD: u16 = 80;
 
 /// What is shown, and what of it stays as it is until something happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,23 +64,22 @@ fn obstacle(room: &Room) -> String {
     })
 }
 
-/// One line that is redrawn on a terminal; in a log a line at each change, and one a minute.
+/// One line that is redrawn on a terminal; in a log, or where nothing can be redrawn, a line at each change, and one a
+/// minute.
 pub struct Progress {
-    is_terminal: bool,
+    is_redrawn: bool,
     shown: Option<(String, Instant)>,
 }
 
 impl Progress {
     pub fn new() -> Self {
-        Self { is_terminal: io::stderr().is_terminal(), shown: None }
+        Self { is_redrawn: can_redraw(&io::stderr()), shown: None }
     }
 
     pub fn show(&mut self, line: &Line) {
-        if self.is_terminal {
-            let columns = tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col);
-            let columns = if columns == 0 { COLUMNS_UNLESS_TOLD } else { columns };
+        if self.is_redrawn {
             let text = format!("perfreg: {}", line.shown);
-            let _ = write!(io::stderr(), "\r\x1b[K{}", fit(&text, columns.into()));
+            let _ = write!(io::stderr(), "\r\x1b[K{}", fit(&text, columns(io::stderr())));
         } else if self.is_due(&line.steady, Instant::now()) {
             say(&line.shown);
         }
@@ -101,19 +99,10 @@ impl Progress {
 impl Drop for Progress {
     /// Leaves the terminal's line to whatever comes next.
     fn drop(&mut self) {
-        if self.is_terminal {
+        if self.is_redrawn {
             let _ = write!(io::stderr(), "\r\x1b[K");
         }
     }
-}
-
-/// As much of the text as a line takes; one that wraps could not be redrawn.
-pub fn fit(text: &str, columns: usize) -> String {
-    if text.chars().count() < columns {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(columns.saturating_sub(2)).collect();
-    format!("{kept}…")
 }
 
 #[cfg(test)]
@@ -169,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_log_has_a_line_at_each_change_and_one_a_minute() {
-        let mut progress = Progress { is_terminal: false, shown: None };
+        let mut progress = Progress { is_redrawn: false, shown: None };
         let start = Instant::now();
         let due = |progress: &mut Progress, text, seconds| progress.is_due(text, start + Duration::from_secs(seconds));
         assert!(due(&mut progress, "position 2", 0));
@@ -177,11 +166,5 @@ mod tests {
         assert!(due(&mut progress, "position 2", 60));
         assert!(due(&mut progress, "position 1", 61));
         assert!(!due(&mut progress, "position 1", 120));
-    }
-
-    #[test]
-    fn a_line_never_wraps() {
-        assert_eq!(fit("short", 80), "short");
-        assert_eq!(fit("exactly ten", 11), "exactly t…");
     }
 }

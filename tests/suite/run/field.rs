@@ -61,6 +61,10 @@ on_both_databases! {
         passes(&server, "path-prefix.sh");
         passes_at(&Nginx::below_a_path_before(&server.url, free_port()).url, "path-prefix.sh");
     }
+
+    async fn a_line_that_is_redrawn_stays_one_line_in_any_script(database: &TestDatabase) {
+        passes(&TestServer::start(&database.url), "wide-names.sh");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -31,7 +31,7 @@ impl Terminal {
         let side = open.read(true).write(true).custom_flags(rustix::fs::OFlags::NOCTTY.bits().cast_signed());
         let side = || Stdio::from(side.open(&name).expect("it is there"));
         let mut command = Command::new("setsid");
-        command.args(["--ctty", "--wait", "sh", "-c", script]).env_clear();
+        command.args(["--ctty", "--wait", "sh", "-c", script]).env_clear().env("TERM", "xterm");
         command.envs(environment.get_envs().filter_map(|(name, value)| Some((name, value?))));
         let shell = command.stdin(side()).stdout(side()).stderr(side()).spawn().expect("util-linux is there");
         let keyboard = File::from(keyboard);

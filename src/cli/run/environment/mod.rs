@@ -29,8 +29,7 @@ pub struct Found {
 
 /// Reads the variables of the job that this process belongs to, and asks git for what they do not say.
 pub async fn of_this_process() -> Found {
-    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
-    let mut variables: Variables = std::env::vars_os().filter_map(text).collect();
+    let mut variables = variables();
     teamcity::add_parameters(&mut variables);
     let found = find(&variables);
     // A container often has neither USER nor LOGNAME.
@@ -41,6 +40,22 @@ pub async fn of_this_process() -> Found {
     }
     let (repo, stream) = git::working_copy().await;
     Found { repo: found.repo.or(repo), stream: found.stream.or(stream), ..found }
+}
+
+/// Whether a CI system runs this process, also one that is not known by its name.
+pub fn is_ci_job() -> bool {
+    is_job(&variables())
+}
+
+/// The variables of this process that are text.
+fn variables() -> Variables {
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    std::env::vars_os().filter_map(text).collect()
+}
+
+fn is_job(variables: &Variables) -> bool {
+    let says_so = || first(variables, &["CI"]).is_some_and(|value| !["false", "0"].contains(&value.trim()));
+    systems::find(variables).by.is_some() || says_so()
 }
 
 /// What the variables say of the job; outside of any CI system, only who it is.
@@ -89,6 +104,22 @@ mod tests {
             ("/srv/git/web.git", "srv/git/web"),
         ] {
             assert_eq!(path_of_repository(url), path);
+        }
+    }
+
+    #[test]
+    fn a_job_of_any_ci_system_is_known_as_one() {
+        for (name, value, expected) in [
+            ("BUILDKITE", "true", true),
+            ("CI", "true", true),
+            ("CI", "1", true),
+            ("CI", "some-system", true),
+            ("CI", "false", false),
+            ("CI", "0", false),
+            ("CI", " ", false),
+            ("HOME", "/root", false),
+        ] {
+            assert_eq!(is_job(&[(name.to_owned(), value.to_owned())].into()), expected, "{name}={value}");
         }
     }
 

@@ -1,0 +1,90 @@
+//! What a terminal shows, and in how many columns.
+
+use std::ffi::OsStr;
+use std::io::IsTerminal;
+use std::os::fd::AsFd;
+
+use rustix::termios::tcgetwinsize;
+use unicode_width::UnicodeWidthChar;
+
+use super::run::environment;
+
+const COLUMNS_UNLESS_TOLD: u16 = 80;
+/// Makes the character before it a picture, which takes two columns.
+const PICTURE: char = '\u{fe0f}';
+
+/// Whether what was drawn there can be drawn over. A dumb terminal cannot, and the pseudo-terminal of a CI job is a log.
+pub fn can_redraw(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && !is_dumb(std::env::var_os("TERM").as_deref()) && !environment::is_ci_job()
+}
+
+fn is_dumb(terminal: Option<&OsStr>) -> bool {
+    terminal.is_none_or(|name| name.is_empty() || name == "dumb")
+}
+
+/// How many columns the terminal has.
+pub fn columns(stream: impl AsFd) -> usize {
+    let told = tcgetwinsize(stream).map_or(0, |size| size.ws_col);
+    usize::from(if told == 0 { COLUMNS_UNLESS_TOLD } else { told })
+}
+
+/// As much of the text as a line takes; one that wraps could not be redrawn.
+pub fn fit(text: &str, columns: usize) -> String {
+    if text.chars().map(width).sum::<usize>() < columns {
+        return text.to_owned();
+    }
+    let mut left = columns.saturating_sub(2);
+    let fits = |character: &char| {
+        let rest = left.checked_sub(width(*character));
+        left = rest.unwrap_or_default();
+        rest.is_some()
+    };
+    let kept: String = text.chars().take_while(fits).collect();
+    format!("{kept}…")
+}
+
+/// The most columns that a terminal gives the character. Some join characters to one that is narrower; none to one
+/// that is wider.
+fn width(character: char) -> usize {
+    if character == PICTURE { 1 } else { character.width().unwrap_or_default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_never_wraps() {
+        assert_eq!(fit("short", 80), "short");
+        assert_eq!(fit("exactly ten", 11), "exactly t…");
+        for (columns, expected) in [(0, "…"), (1, "…"), (2, "…"), (3, "a…")] {
+            assert_eq!(fit("ab ab", columns), expected, "{columns} columns");
+        }
+    }
+
+    #[test]
+    fn a_line_is_cut_by_columns_whatever_the_script() {
+        for (text, columns, expected) in [
+            ("压测集群", 9, "压测集群"),
+            ("压测集群", 8, "压测集…"),
+            ("压测集群", 7, "压测…"),
+            ("ａｂ", 4, "ａ…"),
+            ("e\u{301}e\u{301}e\u{301}", 4, "e\u{301}e\u{301}e\u{301}"),
+            ("ภาษาไทย", 9, "ภาษาไทย"),
+            ("한국어", 6, "한국…"),
+            // A family, as one picture or as four.
+            ("👨\u{200d}👩\u{200d}👧\u{200d}👦", 6, "👨\u{200d}👩\u{200d}…"),
+            ("❤\u{fe0f}❤\u{fe0f}", 4, "❤\u{fe0f}…"),
+        ] {
+            assert_eq!(fit(text, columns), expected, "{text} in {columns} columns");
+        }
+    }
+
+    #[test]
+    fn a_terminal_that_says_nothing_of_itself_is_dumb() {
+        for (name, expected) in [(None, true), (Some(""), true), (Some("dumb"), true), (Some("xterm-256color"), false)]
+        {
+            assert_eq!(is_dumb(name.map(OsStr::new)), expected, "{name:?}");
+        }
+    }
+}
