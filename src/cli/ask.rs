@@ -19,6 +19,8 @@ pub struct Limits {
     /// None: for ever.
     pub give_up: Option<Instant>,
     pub slowest_answer: Duration,
+    /// After which errors to ask again.
+    pub goes_on: fn(&ClientError) -> bool,
 }
 
 impl Limits {
@@ -47,7 +49,7 @@ pub async fn ask_until<T>(
     let mut is_said = false;
     loop {
         match client.within(limits.of_next_call(), call()).await {
-            Err(error) if error.is_temporary() && !limits.is_over() => {
+            Err(error) if (limits.goes_on)(&error) && !limits.is_over() => {
                 if !std::mem::replace(&mut is_said, true) {
                     say(&format!("{error}; {how}"));
                 }

@@ -19,7 +19,7 @@ struct Planned {
 pub fn whole_location(request: RegisterRequest, plan: &Answer) -> Result<RegisterRequest, ClientError> {
     let Planned { location, capacity } = plan.read()?;
     let capacity = capacity.to_string();
-    let wrong = || ClientError::NotARegistry(format!("the capacity of {location} is {capacity}"));
+    let wrong = || plan.unreadable(&format!("the capacity of {location} is {capacity}"));
     // The sum of the factors stays below the capacity, so the least that there is stays free.
     let factor = millionths::text(millionths::read(&capacity).ok_or_else(wrong)?.saturating_sub(1));
     say(&format!("--exclusive asks for {factor} of {capacity} at {location}"));

@@ -17,6 +17,9 @@ Exit codes of the client commands:
   69  the server, or its database, cannot be reached
   75  refused for now: there is no room; try again later
   76  waited in vain
+  77  a proxy, or what stands before the server, does not let it through (401, 403, 407)
+  78  the way to the server is set up wrong: it has moved, or its certificate, or a proxy's
+      variable, cannot be used; to try again does not help
 
 run exits with the code of its command, or as its --help says.";
 
@@ -28,6 +31,8 @@ pub const REFUSED_FOR_GOOD: u8 = 65;
 pub const UNREACHABLE: u8 = 69;
 const REFUSED_FOR_NOW: u8 = 75;
 pub const WAITED_IN_VAIN: u8 = 76;
+const DENIED: u8 = 77;
+const WRONG_SETUP: u8 = 78;
 pub const STOPPED: u8 = 79;
 pub const LOST: u8 = 80;
 pub const CANNOT_RUN: u8 = 126;
@@ -67,8 +72,10 @@ pub fn fail(error: &ClientError) -> ExitCode {
     }
     say(&refusal.as_ref().and_then(Refusal::sentence).unwrap_or_else(|| error.to_string()));
     match (error, refusal) {
-        (ClientError::Url { .. }, _) => ExitCode::from(WRONG_COMMAND_LINE),
-        (ClientError::Unreachable { .. } | ClientError::NotARegistry(_), _) => ExitCode::from(UNREACHABLE),
+        (ClientError::Url { .. } | ClientError::Options(_), _) => ExitCode::from(WRONG_COMMAND_LINE),
+        (ClientError::Denied(_), _) => ExitCode::from(DENIED),
+        (ClientError::Setup(_), _) => ExitCode::from(WRONG_SETUP),
+        (ClientError::Unreachable { .. } | ClientError::NotARegistry { .. }, _) => ExitCode::from(UNREACHABLE),
         (ClientError::Refused { problem, .. }, _) if problem.status == 503 => ExitCode::from(UNREACHABLE),
         (_, Some(Refusal { permanent: true, .. })) => ExitCode::from(REFUSED_FOR_GOOD),
         (_, Some(Refusal { permanent: false, .. })) => ExitCode::from(REFUSED_FOR_NOW),

@@ -42,6 +42,8 @@ Exit codes:
   69  the registry cannot be reached
   75  refused for now: there is no room, and no --wait
   76  waited in vain: --wait ran out, or the place was taken away
+  77  a proxy, or what stands before the registry, does not let it through
+  78  the way to the registry is set up wrong; what is wrong is printed
  130, 143, …  interrupted while it waited; the place was given back";
 
 /// For how long a registry that does not answer is asked again by a test that would wait anyway.
@@ -151,7 +153,11 @@ async fn register(client: &Client, request: &RegisterRequest) -> Result<Answer, 
     if request.wait_seconds.is_none_or(|seconds| seconds == 0) {
         return client.within(SLOWEST_ANSWER, call()).await;
     }
-    let limits = Limits { give_up: Some(Instant::now() + RETRY_FOR), slowest_answer: SLOWEST_ANSWER };
+    let limits = Limits {
+        give_up: Some(Instant::now() + RETRY_FOR),
+        slowest_answer: SLOWEST_ANSWER,
+        goes_on: ClientError::is_temporary,
+    };
     let how = format!("trying again for {}s", RETRY_FOR.as_secs());
     ask_until(limits, client, &how, call).await
 }

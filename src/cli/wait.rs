@@ -67,7 +67,8 @@ impl Wait {
     async fn wait(&self) -> Result<ExitCode, ClientError> {
         let (client, output) = self.connection.open()?;
         let give_up = self.timeout.map(|seconds| Instant::now() + Duration::from_secs(seconds.into()));
-        let limits = Limits { give_up, slowest_answer: LONGEST_HOLD + SLOWEST_ANSWER };
+        let limits =
+            Limits { give_up, slowest_answer: LONGEST_HOLD + SLOWEST_ANSWER, goes_on: ClientError::is_temporary };
         let mut version = -1;
         loop {
             let call = async || client.execution(self.run_id, hold_seconds(give_up), version).await;

@@ -49,7 +49,7 @@ struct Seen {
 
 impl Watch {
     pub async fn run(self) -> Result<(), ClientError> {
-        let client = Client::new(&self.url.server)?;
+        let client = self.url.client()?;
         // A registry that was never there is an error; one that goes away is shown as such.
         let first = look(&client).await?;
         tokio::select! {

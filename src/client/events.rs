@@ -2,7 +2,8 @@
 
 use reqwest::{Method, Response, StatusCode};
 
-use super::{Answer, Client, ClientError, innermost};
+use super::error::innermost;
+use super::{Answer, Client, ClientError};
 use crate::wire::event::EventsQuery;
 
 /// More than any event has; what is longer comes from something else.
@@ -31,9 +32,9 @@ impl Client {
         if let Some(id) = last_event_id {
             call = call.header("Last-Event-ID", id);
         }
-        let response = call.send().await.map_err(|error| self.unreachable(&error))?;
+        let response = call.send().await.map_err(|error| self.failure(&error))?;
         if response.status() != StatusCode::OK {
-            return self.read(response).await.and_then(|_| Err(ClientError::NotARegistry("no stream".to_owned())));
+            return self.read(&["events"], response).await.and_then(|answer| Err(answer.unreadable("it is no stream")));
         }
         Ok(EventStream { response, server: self.server(), buffer: Vec::new() })
     }
@@ -56,10 +57,11 @@ impl EventStream {
         loop {
             if let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\n\n") {
                 let message: Vec<u8> = self.buffer.drain(..end + 2).collect();
-                return Ok(Some(read_message(&String::from_utf8_lossy(&message))));
+                return Ok(Some(read_message(&self.server, &String::from_utf8_lossy(&message))));
             }
             if self.buffer.len() > LARGEST_EVENT_BYTES {
-                return Err(ClientError::NotARegistry("an event has no end".to_owned()));
+                let (server, reason) = (self.server.clone(), "an event has no end".to_owned());
+                return Err(ClientError::NotARegistry { server, reason });
             }
             let chunk = self
                 .response
@@ -73,7 +75,10 @@ impl EventStream {
 }
 
 /// A comment, which only says that the server is there, has neither an id nor an event.
-fn read_message(message: &str) -> Message {
+fn read_message(server: &str, message: &str) -> Message {
     let field = |name: &str| message.lines().find_map(|line| line.strip_prefix(name)).map(str::trim_start);
-    Message { id: field("id:").map(str::to_owned), event: field("data:").map(|data| Answer(data.to_owned())) }
+    Message {
+        id: field("id:").map(str::to_owned),
+        event: field("data:").map(|data| Answer::new(server.to_owned(), data.to_owned())),
+    }
 }

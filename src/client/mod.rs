@@ -1,13 +1,22 @@
 //! A typed client for the registry's HTTP API.
 
+mod answer;
+mod certificates;
+mod error;
 mod events;
+mod failure;
+mod headers;
+mod proxy;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
-use serde::de::DeserializeOwned;
+use reqwest::redirect::Policy;
+use reqwest::{Method, RequestBuilder, Url};
 use tokio::time::timeout;
 
+use self::error::without_password;
+use self::proxy::Proxy;
 use crate::wire::cancel::{CancelBeforeRequest, CancelRequest};
 use crate::wire::complete::CompleteRequest;
 use crate::wire::event::EventsQuery;
@@ -15,92 +24,67 @@ use crate::wire::gate::SetGateRequest;
 use crate::wire::heartbeat::HeartbeatRequest;
 use crate::wire::history::HistoryQuery;
 use crate::wire::location::{MergeLocationRequest, SetLocationRequest};
-use crate::wire::problem::Problem;
 use crate::wire::register::RegisterRequest;
 
+pub use self::answer::Answer;
+pub use self::error::ClientError;
+pub use self::events::{EventStream, Message};
+
+/// Where a registry is, unless something else is said.
+pub const DEFAULT_SERVER: &str = "http://localhost:8000";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A whole history may take long, a silent server may not.
 const SILENCE_TIMEOUT: Duration = Duration::from_mins(1);
 
-pub use events::{EventStream, Message};
+/// Where the registry is, and what has to be shown on the way to it.
+#[derive(Clone, Default)]
+pub struct Access {
+    pub server: String,
+    /// A PEM file with a certificate and its key.
+    pub client_certificate: Option<PathBuf>,
+    /// Each as `NAME: VALUE`.
+    pub headers: Vec<String>,
+}
 
 #[derive(Clone, Debug)]
 pub struct Client {
     server: Url,
+    proxy: Option<Proxy>,
+    has_client_certificate: bool,
+    has_credentials: bool,
     http: reqwest::Client,
-}
-
-/// The answer to a call that was understood, as the server sent it.
-#[derive(Clone, Debug)]
-pub struct Answer(String);
-
-impl Answer {
-    /// The JSON text.
-    #[must_use]
-    pub fn json(&self) -> &str {
-        &self.0
-    }
-
-    /// # Errors
-    /// If the server is not of a version that this client knows.
-    pub fn read<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
-        serde_json::from_str(&self.0).map_err(|error| ClientError::NotARegistry(error.to_string()))
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    #[error("{server} is not the URL of a server: {reason}; give one such as http://localhost:8000")]
-    Url { server: String, reason: String },
-    #[error("cannot reach the registry at {server}: {reason}")]
-    Unreachable { server: String, reason: String },
-    /// The server understood and said no; `body` is its whole answer.
-    #[error("{}", problem.detail)]
-    Refused { problem: Box<Problem>, body: String },
-    #[error("what answered is not a registry: {0}")]
-    NotARegistry(String),
-    #[error("cannot write the answer: {0}")]
-    Output(std::io::Error),
-}
-
-impl ClientError {
-    /// Whether the same call may be answered in a moment.
-    #[must_use]
-    pub fn is_temporary(&self) -> bool {
-        match self {
-            Self::Unreachable { .. } | Self::NotARegistry(_) => true,
-            Self::Refused { problem, .. } => problem.status >= 500,
-            Self::Url { .. } | Self::Output(_) => false,
-        }
-    }
 }
 
 impl Client {
     /// # Errors
-    /// If `server` is not an http or https URL.
-    pub fn new(server: &str) -> Result<Self, ClientError> {
-        let shown = Url::parse(server).map_or_else(|_| server.to_owned(), |url| without_password(&url));
-        let wrong = |reason: String| ClientError::Url { server: shown.clone(), reason };
-        let mut url = Url::parse(server).map_err(|error| wrong(error.to_string()))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(wrong("it does not begin with http:// or https://".to_owned()));
+    /// If something of `access` is wrong, or the variables of the environment name no proxy or certificates.
+    pub fn new(access: &Access) -> Result<Self, ClientError> {
+        let server = read_url(&access.server)?;
+        let headers = headers::read(&access.headers)?;
+        let has_user = server.password().is_some() || !server.username().is_empty();
+        if has_user && headers.contains_key("authorization") {
+            let twice = "the URL has a user, and --header an Authorization; leave one of them out";
+            return Err(ClientError::Options(twice.to_owned()));
         }
-        if !url.path().ends_with('/') {
-            url.set_path(&format!("{}/", url.path()));
-        }
-        let http = reqwest::Client::builder()
+        let proxy = proxy::of_environment(&server)?;
+        let identity = access.client_certificate.as_deref().map(certificates::read_identity).transpose()?;
+        let uses_tls = server.scheme() == "https" || proxy.as_ref().is_some_and(Proxy::uses_tls);
+        let has_client_certificate = identity.is_some();
+        let builder = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(SILENCE_TIMEOUT)
             .user_agent(concat!("perfreg/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { server: url, http })
-    }
-
-    /// The server's URL, without its password.
-    #[must_use]
-    pub fn server(&self) -> String {
-        without_password(&self.server)
+            // A redirect may turn a POST into a GET, and would carry what is secret elsewhere.
+            .redirect(Policy::none())
+            .no_proxy()
+            .tls_backend_preconfigured(certificates::configuration(uses_tls, identity)?);
+        let builder = match &proxy {
+            Some(proxy) => builder.proxy(proxy.forwarding()?),
+            None => builder,
+        };
+        let has_credentials = has_user || !headers.is_empty();
+        let http = builder.default_headers(headers).build().map_err(|error| ClientError::Setup(error.to_string()))?;
+        Ok(Self { server, proxy, has_client_certificate, has_credentials, http })
     }
 
     /// # Errors
@@ -235,8 +219,7 @@ impl Client {
         limit: Duration,
         call: impl Future<Output = Result<T, ClientError>>,
     ) -> Result<T, ClientError> {
-        let silent = || ClientError::Unreachable { server: self.server(), reason: "it does not answer".to_owned() };
-        timeout(limit, call).await.unwrap_or_else(|_| Err(silent()))
+        timeout(limit, call).await.unwrap_or_else(|_| Err(self.silence()))
     }
 
     async fn send(
@@ -246,7 +229,30 @@ impl Client {
         complete: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Result<Answer, ClientError> {
         let call = complete(self.http.request(method, self.url(path)));
-        self.read(call.send().await.map_err(|error| self.unreachable(&error))?).await
+        match call.send().await {
+            Ok(response) => self.read(path, response).await,
+            Err(error) if failure::is_broken_off(&error) => Err(Box::pin(self.cause_of_break(&error)).await),
+            Err(error) => Err(self.failure(&error)),
+        }
+    }
+
+    /// What does not let a call through often answers without reading it, and the answer is lost with the connection. A
+    /// call that has no body brings it.
+    async fn cause_of_break(&self, error: &reqwest::Error) -> ClientError {
+        let path = ["healthz"];
+        let answer = match self.http.get(self.url(&path)).send().await {
+            Ok(response) => self.read(&path, response).await,
+            Err(_) => return self.failure(error),
+        };
+        match answer {
+            Err(cause @ (ClientError::Denied(_) | ClientError::Setup(_))) => cause,
+            _ => self.failure(error),
+        }
+    }
+
+    /// The server's URL, without its password.
+    fn server(&self) -> String {
+        without_password(&self.server)
     }
 
     fn url(&self, path: &[&str]) -> Url {
@@ -256,38 +262,17 @@ impl Client {
         }
         url
     }
-
-    fn unreachable(&self, error: &reqwest::Error) -> ClientError {
-        ClientError::Unreachable { server: self.server(), reason: innermost(error) }
-    }
-
-    async fn read(&self, response: Response) -> Result<Answer, ClientError> {
-        let status = response.status();
-        let body = response.text().await.map_err(|error| self.unreachable(&error))?;
-        if matches!(status, StatusCode::OK | StatusCode::ACCEPTED) {
-            return Ok(Answer(body));
-        }
-        Err(match serde_json::from_str(&body) {
-            Ok(problem) => ClientError::Refused { problem, body },
-            Err(_) => ClientError::NotARegistry(format!("it says {status}")),
-        })
-    }
 }
 
-fn without_password(url: &Url) -> String {
-    let mut url = url.clone();
-    if url.password().is_some() {
-        // A URL that has a password can be given another.
-        let _ = url.set_password(Some("***"));
+fn read_url(server: &str) -> Result<Url, ClientError> {
+    let shown = Url::parse(server).map_or_else(|_| server.to_owned(), |url| without_password(&url));
+    let wrong = |reason: String| ClientError::Url { server: shown.clone(), reason };
+    let mut url = Url::parse(server).map_err(|error| wrong(error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(wrong("it does not begin with http:// or https://".to_owned()));
     }
-    url.to_string()
-}
-
-/// The cause that says something: "Connection refused", not "error sending request".
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
     }
-    innermost.to_string()
+    Ok(url)
 }

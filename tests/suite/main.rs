@@ -6,6 +6,7 @@ mod documents;
 mod http;
 mod layering;
 mod moving;
+mod network;
 mod registry;
 mod run;
 mod seeded_bugs;

@@ -64,6 +64,9 @@ Exit codes: that of the command, 128 + N if signal N ended it, and otherwise
   69  the registry cannot be reached
   75  refused for now: there is no room, and no --wait
   76  waited in vain
+  77  a proxy, or what stands before the registry, does not let it through; nothing was started
+  78  the way to the registry is set up wrong: it has moved, or a certificate, or a proxy's
+      variable, cannot be used; nothing was started
   79  stopped, since the registry asked for it, or --max was reached
   80  stopped, since the registry had given the run up
  126  the command cannot be run; nothing was registered
@@ -140,7 +143,7 @@ impl Run {
             Ok(wanted) => wanted,
             Err(missing) => return exit::wrong_command_line(&missing),
         };
-        let client = match Client::new(&self.url.server) {
+        let client = match self.url.client() {
             Ok(client) => client,
             Err(error) => return exit::fail(&error),
         };
@@ -155,7 +158,11 @@ impl Run {
             on_stop: self.on_stop.filter(|line| !line.trim().is_empty()),
         };
         let patience = Duration::from_secs(self.retry_for.into());
-        let limits = Limits { give_up: Some(Instant::now() + patience), slowest_answer: SLOWEST_ANSWER };
+        let limits = Limits {
+            give_up: Some(Instant::now() + patience),
+            slowest_answer: SLOWEST_ANSWER,
+            goes_on: ClientError::is_temporary,
+        };
         let how = format!("trying again for {}s", patience.as_secs());
         let start = tokio::select! {
             start = prepare(wanted, &client, limits, &how) => start,

@@ -62,6 +62,10 @@ on_both_databases! {
         passes_at(&Nginx::below_a_path_before(&server.url, free_port()).url, "path-prefix.sh");
     }
 
+    async fn a_registry_that_has_moved_is_told_and_not_asked_by_another_method(database: &TestDatabase) {
+        passes(&TestServer::start(&database.url), "redirect.sh");
+    }
+
     async fn a_line_that_is_redrawn_stays_one_line_in_any_script(database: &TestDatabase) {
         passes(&TestServer::start(&database.url), "wide-names.sh");
     }
