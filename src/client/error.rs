@@ -57,6 +57,13 @@ pub fn without_password(url: &Url) -> String {
     url.to_string()
 }
 
+/// As much of a text that is no URL as cannot be secret.
+pub fn without_user(text: &str) -> String {
+    let Some((before, host)) = text.rsplit_once('@') else { return text.to_owned() };
+    let scheme = before.split_once("://").map(|(scheme, _)| format!("{scheme}://")).unwrap_or_default();
+    format!("{scheme}***@{host}")
+}
+
 /// The error, and what has caused it, each the cause of the one before.
 pub fn causes<'error>(error: &'error (dyn Error + 'static)) -> impl Iterator<Item = &'error (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| error.source())
@@ -65,4 +72,25 @@ pub fn causes<'error>(error: &'error (dyn Error + 'static)) -> impl Iterator<Ite
 /// The cause that says something: "Connection refused", not "error sending request".
 pub fn innermost(error: &(dyn Error + 'static)) -> String {
     causes(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::client::{Access, Client};
+
+    #[test]
+    fn what_is_no_url_is_shown_without_its_user_and_password() {
+        for (server, shown) in [
+            ("http://me:s3cret@host:port", "http://***@host:port is not the URL of a server: "),
+            ("http://me:s3/cr@et@host:port", "http://***@host:port is not the URL of a server: "),
+            ("me:s3cret@host", "***@host is not the URL of a server: "),
+            ("//me:s3cret@host", "***@host is not the URL of a server: "),
+            ("ftp://me:s3cret@host", "ftp://me:***@host/ is not the URL of a server: "),
+            ("host:8000", "host:8000 is not the URL of a server: "),
+        ] {
+            let access = Access { server: server.to_owned(), ..Access::default() };
+            let error = Client::new(&access).expect_err("no URL").to_string();
+            assert!(error.starts_with(shown), "{error}");
+        }
+    }
 }

@@ -15,7 +15,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Method, RequestBuilder, Url};
 use tokio::time::timeout;
 
-use self::error::without_password;
+use self::error::{without_password, without_user};
 use self::proxy::Proxy;
 use crate::wire::cancel::{CancelBeforeRequest, CancelRequest};
 use crate::wire::complete::CompleteRequest;
@@ -265,7 +265,8 @@ impl Client {
 }
 
 fn read_url(server: &str) -> Result<Url, ClientError> {
-    let shown = Url::parse(server).map_or_else(|_| server.to_owned(), |url| without_password(&url));
+    let parsed = Url::parse(server).ok().filter(Url::has_host);
+    let shown = parsed.map_or_else(|| without_user(server), |url| without_password(&url));
     let wrong = |reason: String| ClientError::Url { server: shown.clone(), reason };
     let mut url = Url::parse(server).map_err(|error| wrong(error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
