@@ -12,6 +12,8 @@ use crate::wire::problem::Problem;
 const OWN_PROBLEMS: &str = "urn:perfreg:";
 /// How nginx, Go and Apache say that HTTP came to a port of theirs that speaks TLS.
 const IS_FOR_TLS: [&str; 3] = ["to HTTPS port", "to an HTTPS server", "to an SSL-enabled server"];
+/// What a proxy says besides that it cannot reach the registry, and may not say a moment later.
+const IS_FOR_A_WHILE: [StatusCode; 2] = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
 /// So much of a page's title is repeated.
 const LONGEST_TITLE: usize = 100;
 
@@ -115,7 +117,7 @@ impl Client {
                 ClientError::Denied(format!("{server} says {said}: give {other} with --client-certificate FILE"))
             }
             StatusCode::BAD_REQUEST if IS_FOR_TLS.iter().any(|words| body.contains(words)) => self.speaks_tls(),
-            status if status.is_server_error() => {
+            status if status.is_server_error() || IS_FOR_A_WHILE.contains(&status) => {
                 let who = proxy.map(|proxy| format!("{proxy}, or ")).unwrap_or_default();
                 self.unreachable(format!("{who}what stands before it says {said}"))
             }

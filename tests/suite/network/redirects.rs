@@ -46,7 +46,7 @@ async fn what_is_not_the_url_of_the_registry_is_named_with_the_variable_to_set()
         &format!(
             "location /page/ {{ default_type text/html; return 200 '<title>Welcome to the shop</title>'; }}
              location /json/ {{ default_type application/json; return 200 '{{\"shop\": 1}}'; }}
-             location /prefix/ {{ proxy_pass {}/; }} location /away/ {{ return 502; }}",
+             location /prefix/ {{ proxy_pass {}/; }} location /away/ {{ return 502; }} location /busy/ {{ return 429; }}",
             server.url
         ),
     );
@@ -64,8 +64,11 @@ async fn what_is_not_the_url_of_the_registry_is_named_with_the_variable_to_set()
         assert!(code == expected_code && said.contains(words), "exit code {code}: {said}");
         assert!(said.contains(url.trim_end_matches('/')) && said.contains("PERFREG_URL"), "{said}");
     }
-    let (code, _, said) = call(&["status", "--server", &below("away")], &[]);
-    assert!(code == 69 && said.contains("what stands before it says 502 Bad Gateway"), "exit code {code}: {said}");
+    for (path, words) in [("away", "502 Bad Gateway"), ("busy", "429 Too Many Requests")] {
+        let (code, _, said) = call(&["status", "--server", &below(path)], &[]);
+        let expected = format!("cannot reach the registry at {}: what stands before it says {words}", below(path));
+        assert!(code == 69 && said.contains(&expected), "exit code {code}: {said}");
+    }
     let (code, printed, _) = call(&["status", "--server", &below("prefix")], &[]);
     assert_eq!((code, printed.as_str()), (0, "Nothing is running.\n"));
 }
