@@ -41,8 +41,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{AuditPage, Batch, Decided, Known, Merge, Merged, SettledEvents, Store, StoreError};
 use crate::clock::Clock;
-use crate::domain::adopted::AdoptedAt;
 use crate::config::database::DatabaseConfig;
+use crate::domain::adopted::AdoptedAt;
 use crate::domain::continuity::Pulse;
 use crate::domain::estimate::Alike;
 use crate::domain::event::{EventFilter, EventId, Order, SavedEvent};
