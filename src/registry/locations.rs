@@ -1,5 +1,9 @@
 //! Lists locations, and sets their capacity and their gate.
 
+use std::time::Duration;
+
+use tokio::time::sleep;
+
 use super::browse::twice;
 use super::register::unexpected;
 use super::{NewLocation, Registry, RegistryError};
@@ -8,7 +12,11 @@ use crate::domain::answer::Answer;
 use crate::domain::factor::Factor;
 use crate::domain::gate::Gate;
 use crate::domain::location::{Location, LocationName};
-use crate::store::{Merge, StoreError};
+use crate::store::{Merge, Merged, StoreError};
+
+/// How often a merge is tried while others come between, and the pause before the next time.
+const MOST_MERGE_TRIES: usize = 10;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// What came of the wish to delete a location.
 #[derive(Clone, Debug)]
@@ -82,12 +90,7 @@ impl Registry {
         by: Option<String>,
     ) -> Result<Merging, RegistryError> {
         let merge = Merge { from, into, by };
-        let merged = match self.store.merge(&merge).await {
-            // Others came between, and nothing was saved.
-            Err(StoreError::Conflict(_)) => self.store.merge(&merge).await?,
-            merged => merged?,
-        };
-        let Some(merged) = merged else {
+        let Some(merged) = self.merge(&merge).await? else {
             for name in [&merge.from, &merge.into] {
                 if twice(|| self.store.location(name)).await?.is_none() {
                     return Ok(Merging::NotFound(self.known_locations.describe(name).await?));
@@ -102,6 +105,18 @@ impl Registry {
         // Those who came along may be first, or due.
         self.lanes.submit(Some(merge.into), Command::Sweep).await?;
         Ok(Merging::Merged(merged.location, merged.moved.len()))
+    }
+
+    /// Tries again while others come between, such as a decision that waits for both locations in another order.
+    async fn merge(&self, merge: &Merge) -> Result<Option<Merged>, RegistryError> {
+        for _ in 1..MOST_MERGE_TRIES {
+            match self.store.merge(merge).await {
+                Err(StoreError::Conflict(reason)) => tracing::debug!("a merge is tried again: {reason}"),
+                merged => return Ok(merged?),
+            }
+            sleep(PAUSE).await;
+        }
+        Ok(self.store.merge(merge).await?)
     }
 
     /// Sets a location's capacity, its gate, or both. What runs there goes on running, even above

@@ -4,8 +4,9 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 
 use super::fields::Fields;
+use super::locations::named;
+use super::remarks;
 use crate::domain::answer::Holder;
-use crate::domain::location::LocationName;
 use crate::http::error::ApiError;
 use crate::http::history_query::time;
 use crate::registry::{CancelBefore, CancelledBefore, Registry};
@@ -26,25 +27,21 @@ pub fn is_in_query(name: &str) -> bool {
 }
 
 pub async fn cancel_before(registry: &Registry, fields: Fields) -> Result<Response, ApiError> {
-    let cancel = read(fields)?;
+    let cancel = read(registry, fields).await?;
     if let Some(name) = &cancel.location
-        && registry.location(name).await?.is_none()
+        && let Some(new) = registry.notice_location(name).await?
     {
-        return Err(ApiError::NotFound(format!("No test has used the location {name}; /locations lists all.")));
+        return Err(ApiError::NotFound(remarks::not_there(&new)));
     }
     let cancelled = registry.cancel_before(&cancel).await?;
     Ok(Json(to_wire(&cancel, &cancelled)).into_response())
 }
 
-fn read(mut fields: Fields) -> Result<CancelBefore, ApiError> {
-    // An adopted name may be one that no test can give any more.
-    let location = fields.string("location");
-    match &location {
-        Some(name) if name.is_empty() => fields.reject("location", "must not be empty"),
-        Some(name) if name.contains('\0') => fields.reject("location", "must not contain NUL"),
-        _ => {}
-    }
-    let location = location.map(|name| LocationName::new(&name));
+async fn read(registry: &Registry, mut fields: Fields) -> Result<CancelBefore, ApiError> {
+    let location = match fields.string("location") {
+        Some(text) => fields.take_result("location", named(registry, &text).await?),
+        None => None,
+    };
     let without_location = fields.optional_bool("without_location").unwrap_or_default();
     if location.is_some() == without_location {
         fields.reject("location", "is required, or without_location, and not both");

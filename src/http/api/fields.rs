@@ -56,6 +56,11 @@ impl Fields {
         }
     }
 
+    /// The value of a field, or what is wrong with it, which is noted.
+    pub fn take_result<T>(&mut self, name: &str, result: Result<T, impl fmt::Display>) -> Option<T> {
+        result.map_err(|message| self.reject(name, message)).ok()
+    }
+
     /// A text that names something, as it is kept; empty where there is an error.
     pub fn required_text(&mut self, name: &str) -> String {
         if !self.has(name) {
@@ -69,25 +74,13 @@ impl Fields {
     /// A text that names something, as it is kept, if there is one.
     pub fn optional_text(&mut self, name: &str) -> Option<String> {
         let text = self.string(name)?;
-        match clean(&text).map(Cow::into_owned) {
-            Ok(name) => Some(name),
-            Err(error) => {
-                self.reject(name, error);
-                None
-            }
-        }
+        self.take_result(name, clean(&text).map(Cow::into_owned))
     }
 
     /// The name of a location, as it is kept, if there is one.
     pub fn optional_location(&mut self, name: &str) -> Option<LocationName> {
         let text = self.optional_text(name)?;
-        match location_name(&text) {
-            Ok(location) => Some(location),
-            Err(message) => {
-                self.reject(name, message);
-                None
-            }
-        }
+        self.take_result(name, location_name(&text))
     }
 
     /// An http or https link, if there is one. An empty text, which pipelines send for a

@@ -62,7 +62,7 @@ pub async fn get_location_with_slash(
 }
 
 async fn one(registry: &Registry, text: &str) -> Result<Json<wire::location::Location>, ApiError> {
-    let name = named(registry, text).await.map_err(|error| if is_wrong(&error) { never_used() } else { error })?;
+    let name = named(registry, text).await?.map_err(|_| never_used())?;
     let location = registry.location(&name).await?.filter(|location| location.name.is_some());
     Ok(Json(to_wire(&location.ok_or_else(never_used)?)))
 }
@@ -97,12 +97,7 @@ pub async fn set_location_with_slash(
 }
 
 async fn set(registry: &Registry, text: &str, mut fields: Fields) -> Result<Json<wire::location::Location>, ApiError> {
-    let name = named(registry, text).await;
-    if let Err(ApiError::Invalid(errors)) = &name {
-        for error in errors {
-            fields.reject(&error.field, &error.message);
-        }
-    }
+    let name = fields.take_result("name", named(registry, text).await?);
     let capacity = fields.optional_factor("capacity");
     let by = fields.optional_text("by");
     let gate = read_gate(&mut fields, by.clone());
@@ -115,8 +110,7 @@ async fn set(registry: &Registry, text: &str, mut fields: Fields) -> Result<Json
         None | Some(_) => {}
     }
     fields.reject_rest();
-    let (capacity, gate) = fields.finish(Some((capacity, gate)))?;
-    let name = name?;
+    let (name, capacity, gate) = fields.finish(name.map(|name| (name, capacity, gate)))?;
     let new = remarks::notice(registry, &name).await;
     let location = registry.set_location(name.clone(), capacity, gate, by).await?;
     let remarks = remarks::on_location(new.as_ref(), &location);
@@ -146,7 +140,7 @@ pub async fn delete_location(
     check_once(query.as_deref()).map_err(ApiError::Invalid)?;
     let by = query_value(query.as_deref(), "by").map(|by| clean(&by).map(Cow::into_owned)).transpose();
     let by = by.map_err(|error| ApiError::invalid("by", error.to_string()))?;
-    let name = named(&registry, &text(path)?).await?;
+    let name = named(&registry, &text(path)?).await?.map_err(|message| ApiError::invalid("name", message))?;
     match registry.delete_location(name, by).await? {
         Deleted::Gone => Ok(Json(DeleteLocationResponse { message: "Location deleted".to_owned() })),
         Deleted::InUse(location) => Err(ApiError::LocationInUse(format!(
@@ -176,24 +170,19 @@ pub async fn merge_location(
     path: Result<Path<String>, PathRejection>,
     JsonObject(mut fields): JsonObject,
 ) -> Result<Json<MergeLocationResponse>, ApiError> {
-    let from = named(&registry, &text(path)?).await?;
+    let from = fields.take_result("name", named(&registry, &text(path)?).await?);
     let into = match fields.string("into") {
-        Some(into) => named(&registry, &into).await,
-        None => Err(ApiError::invalid("into", "is required")),
+        Some(into) => named(&registry, &into).await?,
+        None => Err("is required".to_owned()),
     };
+    let into = fields.take_result("into", into);
     let by = fields.optional_text("by");
     fields.reject_rest();
-    match &into {
-        Ok(into) if *into == from => fields.reject("into", "must be another location"),
-        Err(ApiError::Invalid(errors)) => {
-            for error in errors {
-                fields.reject("into", &error.message);
-            }
-        }
-        _ => {}
+    if into.is_some() && into == from {
+        fields.reject("into", "must be another location");
     }
-    let by = fields.finish(Some(by))?;
-    match registry.merge_locations(from, into?, by).await? {
+    let (from, into) = fields.finish(from.zip(into))?;
+    match registry.merge_locations(from, into, by).await? {
         Merging::Merged(location, moved) => {
             let location = to_wire(&location);
             Ok(Json(MergeLocationResponse { message: "Locations merged".to_owned(), moved, location }))
@@ -214,17 +203,15 @@ fn text_with_slash(path: Result<Path<(String, String)>, PathRejection>) -> Resul
     path.map(|Path((name, rest))| format!("{name}/{rest}")).map_err(|_| ApiError::invalid("name", "is not UTF-8"))
 }
 
-/// The location that a text names. One whose spelling is from before there was a rule for names keeps it.
-async fn named(registry: &Registry, text: &str) -> Result<LocationName, ApiError> {
+/// The location that a text names, or what is wrong with it. One whose spelling is from before there was a rule for names
+/// keeps it.
+pub(super) async fn named(registry: &Registry, text: &str) -> Result<Result<LocationName, String>, ApiError> {
     let as_sent = LocationName::new(text);
-    if !text.is_empty() && !is_clean(text) && registry.location(&as_sent).await?.is_some() {
-        return Ok(as_sent);
+    // PostgreSQL knows no NUL.
+    if !text.is_empty() && !text.contains('\0') && !is_clean(text) && registry.location(&as_sent).await?.is_some() {
+        return Ok(Ok(as_sent));
     }
-    location_name(text).map_err(|message| ApiError::invalid("name", message))
-}
-
-const fn is_wrong(error: &ApiError) -> bool {
-    matches!(error, ApiError::Invalid(_))
+    Ok(location_name(text))
 }
 
 fn adopted_to_wire(adopted: &Adopted) -> wire::location::Adopted {

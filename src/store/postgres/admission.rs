@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use tokio::time::timeout;
-use tokio::try_join;
+use tokio::{join, try_join};
 use uuid::Uuid;
 
 use super::connection::ANSWER_TIMEOUT;
@@ -47,7 +47,7 @@ pub async fn decide(client: &mut Session, batch: &Batch, context: &Context<'_>) 
         let inserted: Vec<&Execution> = decisions.iter().flat_map(|decision| &decision.plan.inserted).collect();
         let profiles = known.profiles.of(&inserted);
         let saved = Saved { decisions: &decisions, profiles: &profiles, unused, now, dashboard_columns };
-        save(client, saved, standby).await?;
+        Box::pin(save(client, saved, standby)).await?;
         if seeded_bug::is(Bug::KeyOutsideTransaction) {
             let _ = idempotency::insert(client, &idempotency::first_answers(&decisions), now).await;
         }
@@ -214,10 +214,9 @@ async fn save(client: &Session, saved: Saved<'_>, standby: &Standby) -> Result<(
     let mut first_answers = idempotency::first_answers(decisions);
     first_answers.retain(|_| !seeded_bug::is(Bug::KeyOutsideTransaction));
     // Sent together, so that the server has the next while it does the one before. Each sends one
-    // statement at the most, since a second would come after the commit. Of the errors the first
-    // tells why; those after it only say that the transaction has failed.
-    let writes = async {
-        try_join!(
+    // statement at the most, since a second would come after the commit.
+    let writing = Box::pin(async {
+        let (inserted, updated, profiles, terms, noted, answered, counted, removed) = join!(
             biased;
             write::insert_executions(client, decisions, &profiles.ids, dashboard_columns),
             write::update_executions(client, &updated),
@@ -227,16 +226,22 @@ async fn save(client: &Session, saved: Saved<'_>, standby: &Standby) -> Result<(
             idempotency::insert(client, &first_answers, now),
             write::save_locations(client, decisions),
             write::remove_location(client, unused),
-        )
+        );
+        // The first error tells why, whichever is heard of first; those after it only say that the transaction has failed.
+        inserted.and(updated).and(profiles).and(terms).and(noted).and(answered).and(counted).and(removed)
+    });
+    let writing = async {
+        let silent = |_| StoreError::Unavailable(format!("no answer within {ANSWER_TIMEOUT:?}"));
+        timeout(ANSWER_TIMEOUT, writing).await.map_err(silent)?
     };
     if updated.is_empty() && first_answers.is_empty() {
         // Nothing has to be looked at before the commit, which after an error only rolls back.
-        return match try_join!(biased; writes, commit(client, standby)) {
+        let (written, committed) = join!(biased; writing, commit(client, standby));
+        return match written.and(committed) {
             Err(StoreError::Unavailable(reason)) => Err(StoreError::CommitUnknown(reason)),
-            result => result.map(|_| ()),
+            result => result,
         };
     }
-    let silent = |_| StoreError::Unavailable(format!("no answer within {ANSWER_TIMEOUT:?}"));
-    timeout(ANSWER_TIMEOUT, writes).await.map_err(silent)??;
+    writing.await?;
     commit(client, standby).await
 }

@@ -14,7 +14,7 @@ use crate::store::{Migrations, StoreError};
 /// Any number that no other program takes for its own locks; this one spells "perfreg".
 const LOCK: i64 = 0x70_6572_6672_6567;
 /// The step after which the columns that dashboards read are there.
-const DASHBOARD_COLUMNS: i64 = 13;
+const DASHBOARD_COLUMNS: i64 = 14;
 const OLDEST_VERSION: i32 = 130_000;
 
 /// A database that was dumped and restored numbers its transactions anew; its new events still

@@ -89,7 +89,7 @@ on_both_databases! {
             ("/cancel", json!({"started_before": FAR}), 422, "location is required, or without_location"),
             ("/cancel", json!({"location": null, "started_before": FAR}), 422, "location is required"),
             ("/cancel", json!({"location": "", "started_before": FAR}), 422, "location must not be empty"),
-            ("/cancel", json!({"location": "a\0b", "started_before": FAR}), 422, "location must not contain NUL"),
+            ("/cancel", json!({"location": "a\0b", "started_before": FAR}), 422, "location must not contain control characters such as NUL"),
             ("/cancel", json!({"location": "here", "without_location": true, "started_before": FAR}), 422, "and not both"),
             ("/cancel", json!({"location": "here", "started_before": "yesterday"}), 422, "started_before must be a time such as"),
             ("/cancel", json!({"location": "here", "started_before": FAR, "dryrun": true}), 422, "dryrun is not a field"),

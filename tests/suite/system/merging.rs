@@ -53,7 +53,7 @@ on_both_databases! {
         let (http, mut merged) = (one.http(), 0);
         for _ in 0..40 * MERGES {
             let reply = http.post("/locations/left/merge", &json!({"into": "right"})).await;
-            assert!(matches!(reply.status.as_u16(), 200 | 404), "{}", reply.text);
+            assert!(matches!(reply.status.as_u16(), 200 | 404), "{}\n{}", reply.text, one.log());
             merged += usize::from(reply.status == 200);
             if merged == MERGES {
                 break;

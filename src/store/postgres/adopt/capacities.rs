@@ -13,11 +13,11 @@ use super::super::rows::get;
 use super::execute;
 use crate::domain::factor::Factor;
 use crate::domain::location::Location;
+use crate::domain::name::clean;
 use crate::store::StoreError;
 
 /// More are nobody's load generators, but another program's table.
 const MOST_LOCATIONS: usize = 10_000;
-const LONGEST_NAME_CHARACTERS: usize = 255;
 /// So many are named in one line of the log.
 const MOST_NAMED: usize = 20;
 
@@ -94,9 +94,9 @@ async fn read(transaction: &Transaction<'_>) -> Result<Capacities, StoreError> {
     let mut sums = BTreeMap::<String, i64>::new();
     let mut capacities = Capacities::default();
     for row in &found {
-        match usable_name(get(row, 0)?) {
-            Some(name) => *sums.entry(name.to_owned()).or_default() += get::<i64>(row, 1)?,
-            None => capacities.unusable += 1,
+        match clean(get(row, 0)?) {
+            Ok(name) => *sums.entry(name.into_owned()).or_default() += get::<i64>(row, 1)?,
+            Err(_) => capacities.unusable += 1,
         }
     }
     for (name, millionths) in sums {
@@ -108,13 +108,6 @@ async fn read(transaction: &Transaction<'_>) -> Result<Capacities, StoreError> {
         }
     }
     Ok(capacities)
-}
-
-/// The name as a client can give it, if any can.
-fn usable_name(name: &str) -> Option<&str> {
-    let name = name.trim();
-    let is_usable = (1..=LONGEST_NAME_CHARACTERS).contains(&name.chars().count()) && !name.contains(char::is_control);
-    is_usable.then_some(name)
 }
 
 impl Capacities {
@@ -137,8 +130,8 @@ impl Capacities {
         }
         if *unusable > 0 {
             tracing::warn!(
-                "{unusable} locations of the table locations have a name that no test can give: empty, of more than \
-                 {LONGEST_NAME_CHARACTERS} characters, or with control characters; their capacity was left out"
+                "{unusable} locations of the table locations have a name that no test can give, such as an empty one or \
+                 one with invisible characters; their capacity was left out"
             );
         }
     }
@@ -155,14 +148,6 @@ fn first_few(texts: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_that_no_client_can_give_are_left_out() {
-        assert_eq!(usable_name("  on prem \t"), Some("on prem"));
-        for name in ["", " \u{a0}\n", "a\u{7}b", &"x".repeat(256)] {
-            assert_eq!(usable_name(name), None, "{name:?}");
-        }
-    }
 
     #[test]
     fn a_log_line_names_only_the_first() {
