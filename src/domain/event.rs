@@ -29,6 +29,8 @@ pub enum EventKind {
     StopRequested,
     /// A run that the database had forgotten was heard of, and is counted again.
     TakenBack,
+    /// A test runs or waits at another location, since two became one.
+    Moved,
     /// A test no longer waits or runs.
     Ended,
     /// The runner of a test that had ended otherwise said something of it.
@@ -52,7 +54,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Queued,
         Self::Started,
         Self::StartWithdrawn,
@@ -61,6 +63,7 @@ impl EventKind {
         Self::Recovered,
         Self::StopRequested,
         Self::TakenBack,
+        Self::Moved,
         Self::Ended,
         Self::LateWord,
         Self::WordRefused,
@@ -85,6 +88,7 @@ impl EventKind {
             Self::Recovered => "recovered",
             Self::StopRequested => "stop_requested",
             Self::TakenBack => "taken_back",
+            Self::Moved => "moved",
             Self::Ended => "ended",
             Self::LateWord => "late_word",
             Self::WordRefused => "word_refused",
@@ -101,8 +105,8 @@ impl EventKind {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "must be one of queued, started, start_withdrawn, refused, suspect, recovered, stop_requested, taken_back, ended, \
-     late_word, word_refused, location_set, location_opened, location_deleted, location_merged, registry_set, \
+    "must be one of queued, started, start_withdrawn, refused, suspect, recovered, stop_requested, taken_back, moved, \
+     ended, late_word, word_refused, location_set, location_opened, location_deleted, location_merged, registry_set, \
      registry_opened, resumed, or several of them with commas between"
 )]
 pub struct UnknownEventKind;

@@ -286,6 +286,13 @@ impl Execution {
         }
     }
 
+    /// One that runs or waits at another location from now on.
+    #[must_use]
+    pub fn moved_to(&self, location: &LocationName) -> Self {
+        let details = Details { location: Some(location.clone()), ..Details::clone(&self.details) };
+        Self { details: Arc::new(details), version: self.version + 1, ..self.clone() }
+    }
+
     #[must_use]
     pub fn is_queued(&self) -> bool {
         self.status == Status::Queued

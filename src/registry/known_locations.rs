@@ -1,7 +1,10 @@
 //! Which locations there are, as far as this server has seen, so that a new one is noticed.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::RegistryError;
 use super::browse::twice;
@@ -11,10 +14,12 @@ use crate::store::Store;
 
 /// Past this many the memory is emptied: looking up again costs time, never correctness.
 const MOST_REMEMBERED: usize = 100_000;
+/// For how long a location that was there counts as there, though another server may have deleted it.
+const SERVES_FOR: Duration = Duration::from_mins(1);
 
 /// A location that nobody has used nor set before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewLocation {
+pub struct UnknownLocation {
     pub name: LocationName,
     /// The name there is that is close to it.
     pub nearest: Option<String>,
@@ -22,7 +27,8 @@ pub struct NewLocation {
 
 pub struct KnownLocations {
     store: Arc<dyn Store>,
-    seen: Mutex<HashSet<LocationName>>,
+    /// When each was last found to be there.
+    seen: Mutex<HashMap<LocationName, Instant>>,
     /// Who reads the list of all holds this: many new names at once cost one connection.
     reading: tokio::sync::Mutex<()>,
 }
@@ -37,8 +43,8 @@ impl KnownLocations {
     ///
     /// # Errors
     /// If the database did not answer.
-    pub async fn notice(&self, name: &LocationName) -> Result<Option<NewLocation>, RegistryError> {
-        if self.seen().contains(name) {
+    pub async fn notice(&self, name: &LocationName) -> Result<Option<UnknownLocation>, RegistryError> {
+        if self.seen().get(name).is_some_and(|at| at.elapsed() < SERVES_FOR) {
             return Ok(None);
         }
         if twice(|| self.store.location(name)).await?.is_some() {
@@ -46,7 +52,7 @@ impl KnownLocations {
             if seen.len() >= MOST_REMEMBERED {
                 seen.clear();
             }
-            seen.insert(name.clone());
+            seen.insert(name.clone(), Instant::now());
             return Ok(None);
         }
         Ok(Some(self.describe(name).await?))
@@ -56,12 +62,12 @@ impl KnownLocations {
     ///
     /// # Errors
     /// If the database did not answer.
-    pub async fn describe(&self, name: &LocationName) -> Result<NewLocation, RegistryError> {
+    pub async fn describe(&self, name: &LocationName) -> Result<UnknownLocation, RegistryError> {
         let turn = self.reading.lock().await;
         let locations = twice(|| self.store.locations()).await?;
         drop(turn);
         let names = locations.iter().filter_map(|location| location.name.as_ref()).map(LocationName::as_str);
-        Ok(NewLocation { name: name.clone(), nearest: nearest(name.as_str(), names).map(str::to_owned) })
+        Ok(UnknownLocation { name: name.clone(), nearest: nearest(name.as_str(), names).map(str::to_owned) })
     }
 
     /// A location is not there any more.
@@ -69,7 +75,7 @@ impl KnownLocations {
         self.seen().remove(name);
     }
 
-    fn seen(&self) -> MutexGuard<'_, HashSet<LocationName>> {
+    fn seen(&self) -> MutexGuard<'_, HashMap<LocationName, Instant>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

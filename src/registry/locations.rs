@@ -6,12 +6,13 @@ use tokio::time::sleep;
 
 use super::browse::twice;
 use super::register::unexpected;
-use super::{NewLocation, Registry, RegistryError};
+use super::{Registry, RegistryError, UnknownLocation};
 use crate::domain::admission::Command;
 use crate::domain::answer::Answer;
 use crate::domain::factor::Factor;
 use crate::domain::gate::Gate;
 use crate::domain::location::{Location, LocationName};
+use crate::domain::name::clean;
 use crate::store::{Merge, Merged, StoreError};
 
 /// How often a merge is tried while others come between, and the pause before the next time.
@@ -24,7 +25,7 @@ pub enum Deleted {
     Gone,
     /// Tests run or wait there.
     InUse(Location),
-    NotFound(NewLocation),
+    NotFound(UnknownLocation),
 }
 
 /// What came of the wish to make one location of two.
@@ -33,7 +34,7 @@ pub enum Merging {
     /// The second location as it is now, and how many tests were moved to it.
     Merged(Location, usize),
     /// One of them is not there.
-    NotFound(NewLocation),
+    NotFound(UnknownLocation),
 }
 
 impl Registry {
@@ -57,7 +58,7 @@ impl Registry {
     ///
     /// # Errors
     /// If the database did not answer.
-    pub async fn notice_location(&self, name: &LocationName) -> Result<Option<NewLocation>, RegistryError> {
+    pub async fn notice_location(&self, name: &LocationName) -> Result<Option<UnknownLocation>, RegistryError> {
         self.known_locations.notice(name).await
     }
 
@@ -89,34 +90,59 @@ impl Registry {
         into: LocationName,
         by: Option<String>,
     ) -> Result<Merging, RegistryError> {
+        self.open_clean(&from, &into, by.as_ref()).await?;
         let merge = Merge { from, into, by };
-        let Some(merged) = self.merge(&merge).await? else {
-            for name in [&merge.from, &merge.into] {
-                if twice(|| self.store.location(name)).await?.is_none() {
-                    return Ok(Merging::NotFound(self.known_locations.describe(name).await?));
-                }
-            }
-            return Err(RegistryError::Unavailable("the locations have changed meanwhile".to_owned()));
+        let merged = match self.merge(&merge).await? {
+            Ok(merged) => merged,
+            Err(missing) => return Ok(Merging::NotFound(missing)),
         };
         self.known_locations.forget(&merge.from);
         self.watchers.wake(&merged.moved);
         let (from, into) = (merge.from.as_str(), merge.into.as_str());
         tracing::info!(from, into, moved = merged.moved.len(), used = %merged.location.used, "locations merged");
-        // Those who came along may be first, or due.
-        self.lanes.submit(Some(merge.into), Command::Sweep).await?;
+        // Those who came along may be first, due, or too large. The next decision there does the same, but for the last.
+        if let Err(error) = self.lanes.submit(Some(merge.into.clone()), Command::TakeIn).await {
+            tracing::warn!(into, "what has come along by a merge was not looked at: {error}");
+        }
         Ok(Merging::Merged(merged.location, merged.moved.len()))
     }
 
-    /// Tries again while others come between, such as a decision that waits for both locations in another order.
-    async fn merge(&self, merge: &Merge) -> Result<Option<Merged>, RegistryError> {
-        for _ in 1..MOST_MERGE_TRIES {
+    /// Where only the spelling is mended, there may be no location with the clean name yet: it is set as the first is.
+    async fn open_clean(
+        &self,
+        from: &LocationName,
+        into: &LocationName,
+        by: Option<&String>,
+    ) -> Result<(), RegistryError> {
+        let is_mended = clean(from.as_str()).is_ok_and(|clean| clean == into.as_str());
+        if !is_mended || self.location(into).await?.is_some() {
+            return Ok(());
+        }
+        if let Some(Location { capacity, gate, .. }) = self.location(from).await? {
+            self.set_location(into.clone(), Some(capacity), Some(gate), by.cloned()).await?;
+        }
+        Ok(())
+    }
+
+    /// Tries again while others come between, such as a decision that waits for both locations in another order, or one that
+    /// uses a location again which was not there a moment ago. The inner error is a location that is not there.
+    async fn merge(&self, merge: &Merge) -> Result<Result<Merged, UnknownLocation>, RegistryError> {
+        for _ in 0..MOST_MERGE_TRIES {
             match self.store.merge(merge).await {
+                Ok(Some(merged)) => return Ok(Ok(merged)),
+                Ok(None) => {
+                    for name in [&merge.from, &merge.into] {
+                        if self.location(name).await?.is_none() {
+                            return Ok(Err(self.known_locations.describe(name).await?));
+                        }
+                    }
+                }
                 Err(StoreError::Conflict(reason)) => tracing::debug!("a merge is tried again: {reason}"),
-                merged => return Ok(merged?),
+                Err(error) => return Err(error.into()),
             }
             sleep(PAUSE).await;
         }
-        Ok(self.store.merge(merge).await?)
+        Err(RegistryError::Unavailable("others came between a merge again and again".to_owned()))
     }
 
     /// Sets a location's capacity, its gate, or both. What runs there goes on running, even above

@@ -52,7 +52,7 @@ pub use complete::Completed;
 pub use error::RegistryError;
 pub use events::{EventPage, MOST_EVENTS_PER_PAGE};
 pub use heartbeat::Beaten;
-pub use known_locations::NewLocation;
+pub use known_locations::UnknownLocation;
 pub use locations::{Deleted, Merging};
 pub use plan::Plan;
 pub use register::{Idempotency, Registered, Request};

@@ -1,7 +1,7 @@
 //! Says what would come of a registration.
 
 use super::register::unexpected;
-use super::{NewLocation, Registry, RegistryError, Request};
+use super::{Registry, RegistryError, Request, UnknownLocation};
 use crate::domain::admission::Command;
 use crate::domain::answer::{Answer, Planned};
 use crate::domain::factor::Factor;
@@ -13,7 +13,7 @@ pub enum Plan {
         largest: Factor,
     },
     /// The location is new, and only known ones are taken.
-    UnknownLocation(NewLocation),
+    UnknownLocation(UnknownLocation),
 }
 
 impl Registry {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::token::Ingredients;
-use super::{NewLocation, Registry, RegistryError, token};
+use super::{Registry, RegistryError, UnknownLocation, token};
 use crate::domain::admission::Command;
 use crate::domain::answer::{Answer, Refusal, Room};
 use crate::domain::execution::{Details, Execution, Registration};
@@ -67,8 +67,10 @@ pub enum Registered {
     FactorTooLarge {
         largest: Factor,
     },
+    /// What the first request with the same key was answered with.
+    Again(Box<Self>),
     /// The location is new, and only known ones are taken.
-    UnknownLocation(NewLocation),
+    UnknownLocation(UnknownLocation),
     /// The key was used for another request within the last day.
     KeyReused,
 }
@@ -102,7 +104,10 @@ impl Registry {
             self.seen.remember(run);
         }
         match answer {
-            Answer::Again { first, salt } => registered(*first, secret(&ingredients.with_salt(salt))),
+            Answer::Again { first, salt } => {
+                let first = registered(*first, secret(&ingredients.with_salt(salt)))?;
+                Ok(Registered::Again(Box::new(first)))
+            }
             answer => {
                 log(&answer);
                 registered(answer, secret(&ingredients))

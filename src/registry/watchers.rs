@@ -3,7 +3,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -31,6 +31,19 @@ struct Entries {
     places: HashMap<Place, WatchedPlace>,
 }
 
+impl Entries {
+    /// An execution is watched at this place no more.
+    fn leave(&mut self, place: &Place, run_id: RunId) {
+        if let Entry::Occupied(mut there) = self.places.entry(place.clone()) {
+            there.get_mut().versions.remove(&run_id);
+            there.get_mut().fresh.remove(&run_id);
+            if there.get().versions.is_empty() {
+                there.remove();
+            }
+        }
+    }
+}
+
 /// A location at which executions are watched.
 #[derive(Default)]
 struct WatchedPlace {
@@ -45,7 +58,8 @@ struct WatchedPlace {
 /// An execution that somebody watches.
 #[derive(Default)]
 pub struct Watched {
-    place: OnceLock<Place>,
+    /// Where it was read last. It moves where two locations become one.
+    place: Mutex<Option<Place>>,
     woken: Notify,
     /// Grows with everything that makes what was read before too old.
     age: AtomicU64,
@@ -144,8 +158,13 @@ impl Watchers {
         if !entries.runs.contains_key(&execution.run_id) {
             return;
         }
-        let place = watched.place.get_or_init(|| execution.details.location.clone());
-        let there = entries.places.entry(place.clone()).or_default();
+        let place = execution.details.location.clone();
+        let before = watched.place.lock().unwrap_or_else(PoisonError::into_inner).replace(place.clone());
+        if let Some(before) = before.filter(|before| *before != place) {
+            entries.leave(&before, execution.run_id);
+            watched.woken.notify_waiters();
+        }
+        let there = entries.places.entry(place).or_default();
         match there.versions.insert(execution.run_id, execution.version) {
             None => drop(there.fresh.insert(execution.run_id)),
             // Others have not seen this version, and would not be told of it again.
@@ -189,13 +208,9 @@ impl Drop for Watching<'_> {
             return;
         }
         run.remove();
-        let Some(place) = self.watched.place.get() else { return };
-        if let Entry::Occupied(mut there) = entries.places.entry(place.clone()) {
-            there.get_mut().versions.remove(&self.run_id);
-            there.get_mut().fresh.remove(&self.run_id);
-            if there.get().versions.is_empty() {
-                there.remove();
-            }
+        let place = self.watched.place.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(place) = place {
+            entries.leave(&place, self.run_id);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! What both databases do alike when two locations become one.
 
-use std::sync::Arc;
-
 use super::Merge;
-use crate::domain::execution::{Details, Execution};
+use crate::domain::admission::{location_merged, run_moved};
+use crate::domain::event::Event;
+use crate::domain::execution::Execution;
 use crate::domain::location::Location;
 
 /// The rows of the two locations, if both are there.
@@ -13,9 +13,16 @@ pub fn both<'rows>(merge: &Merge, rows: &'rows [Location]) -> Option<(&'rows Loc
     Some((row(&merge.from)?, row(&merge.into)?))
 }
 
-/// The execution, once it is at the second location.
+/// The events of the merge, each with the location at which it happened.
 #[must_use]
-pub fn moved(run: Execution, merge: &Merge) -> Execution {
-    let details = Details { location: Some(merge.into.clone()), ..Details::clone(&run.details) };
-    Execution { details: Arc::new(details), version: run.version + 1, ..run }
+pub fn events<'merge>(
+    merge: &'merge Merge,
+    from: &Location,
+    merged: &Location,
+    moved: &[Execution],
+) -> Vec<(Event, &'merge str)> {
+    let (first, second) = (merge.from.as_str(), merge.into.as_str());
+    let event = location_merged(from, merged, merge.by.as_deref());
+    let moved = moved.iter().map(|run| (run_moved(run.run_id, from, merged, merge.by.as_deref()), second));
+    [(event.clone(), first), (event, second)].into_iter().chain(moved).collect()
 }

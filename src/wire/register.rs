@@ -114,7 +114,7 @@ pub struct RegisterResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,
     /// What a person should know of its names, a sentence each: a location that is new, and close to which one that is known.
-    /// They say how things stand now, also where an answer is given again.
+    /// An answer that is given again has none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
     /// Where people look at it, if the server was told its public URL.
@@ -142,7 +142,7 @@ pub struct QueuedResponse {
     pub estimated_start: Option<Timestamp>,
     pub waits_for: Room,
     /// What a person should know of its names, a sentence each: a location that is new, and close to which one that is known.
-    /// They say how things stand now, also where an answer is given again.
+    /// An answer that is given again has none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
     /// Where people look at it, if the server was told its public URL.
@@ -166,7 +166,7 @@ pub struct RegisterRefusal {
     #[schema(example = "Cannot register test: 1 test waits for azure-k8s already and goes first.")]
     pub reason: String,
     /// What a person should know of its names, a sentence each: a location that is new, and close to which one that is known.
-    /// They say how things stand now, also where an answer is given again.
+    /// An answer that is given again has none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
     #[serde(flatten)]

@@ -27,15 +27,16 @@ impl Batch {
             }
             Command::Beat { run_id, token, hold_seconds } => self.beat(*run_id, token, *hold_seconds),
             Command::Tell { run_id, token } => self.beat(*run_id, token, 0),
-            Command::BreakOff { run_id, heard_at } => {
-                self.call_broke_off(*run_id, *heard_at);
-                settled(Answer::Swept)
-            }
+            Command::BreakOff { run_id, heard_at } => settled(self.call_broke_off(*run_id, *heard_at)),
             Command::TakeBack { receipt, token } => settled(self.take_back(receipt, token)),
             Command::SetLocation { capacity, gate, by } => {
                 settled(self.set_location(*capacity, gate.as_ref(), by.as_ref()))
             }
             Command::DeleteLocation { by } => settled(self.delete_location(by.clone())),
+            Command::TakeIn => {
+                self.drop_those_who_cannot_fit();
+                settled(Answer::Swept)
+            }
             Command::Sweep => settled(Answer::Swept),
         }
     }

@@ -9,7 +9,7 @@ use crate::domain::event::{Event, EventKind, Fact, Facts};
 use crate::domain::execution::{EndReason, Execution, Registration, RunId, Stop};
 use crate::domain::factor::Factor;
 use crate::domain::gate::Gate;
-use crate::domain::location::{Location, LocationName, NOWHERE};
+use crate::domain::location::{Location, row_name};
 
 /// How many of those who go first an event names.
 const MOST_AHEAD_NAMED: usize = 10;
@@ -163,10 +163,9 @@ pub fn registry_opened() -> Event {
 /// The event of two locations that became one, to be noted at both. `merged` is the second as it is after that.
 #[must_use]
 pub fn location_merged(from: &Location, merged: &Location, by: Option<&str>) -> Event {
-    let name = |location: &Location| location.name.as_ref().map_or(NOWHERE, LocationName::as_str).to_owned();
     let facts = vec![
-        ("from", Fact::Text(name(from))),
-        ("into", Fact::Text(name(merged))),
+        ("from", name(from)),
+        ("into", name(merged)),
         ("moved_factor", Fact::Factor(from.used)),
         ("moved_running", Fact::Number(from.running)),
         ("moved_waiting", Fact::Number(from.waiting)),
@@ -176,6 +175,17 @@ pub fn location_merged(from: &Location, merged: &Location, by: Option<&str>) -> 
     ];
     let kind = EventKind::LocationMerged;
     Event { kind, run_id: None, by: by.map(str::to_owned), facts, blocking: Arc::new([]) }
+}
+
+/// The event of a run that came from one of two such locations to the other.
+#[must_use]
+pub fn run_moved(run_id: RunId, from: &Location, merged: &Location, by: Option<&str>) -> Event {
+    let facts = vec![("from", name(from)), ("into", name(merged))];
+    Event { kind: EventKind::Moved, run_id: Some(run_id), by: by.map(str::to_owned), facts, blocking: Arc::new([]) }
+}
+
+fn name(location: &Location) -> Fact {
+    text(row_name(location.name.as_ref()))
 }
 
 /// What is known of a gate that was set or was in the way.

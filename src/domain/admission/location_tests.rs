@@ -2,9 +2,10 @@
 
 use super::super::answer::Answer;
 use super::super::event::EventKind;
-use super::super::execution::Outcome;
+use super::super::execution::{EndReason, Outcome};
 use super::super::location::LocationName;
-use super::tests::{Rows, register, registration};
+use super::tests::{Rows, now, register, registration};
+use super::waiting_tests::waiting;
 use super::*;
 
 fn delete() -> Command {
@@ -54,6 +55,37 @@ fn a_location_in_use_is_not_deleted_and_one_that_is_deleted_is_new_but_for_its_f
     assert_eq!(rows.apply(&[delete(), only_where_known()])[0], Answer::NotFound);
     rows.apply(&[register(500_000)]);
     assert_eq!((rows.location.fence, rows.location.is_new), (2, false));
+}
+
+#[test]
+fn a_waiter_that_came_from_a_larger_location_and_can_never_fit_holds_up_nobody() {
+    for looks in [Some(Command::TakeIn), None] {
+        let mut rows = Rows::new(Some("here"));
+        rows.apply(&[Command::SetLocation {
+            capacity: Some(Factor::from_millionths(3_000_000)),
+            gate: None,
+            by: None,
+        }]);
+        rows.apply(&[
+            register(2_500_000),
+            Command::Register(waiting(1_500_000, 5)),
+            Command::Register(waiting(200_000, 5)),
+        ]);
+        // As after a merge into a location with the capacity 1.
+        rows.location.capacity = Factor::ONE;
+        rows.apply(&looks.into_iter().collect::<Vec<_>>());
+        rows.apply(&[Command::Complete { run_id: RunId(1), outcome: Outcome::Success, token: None }]);
+        let statuses: Vec<&str> = rows.executions.iter().map(|run| run.status.as_str()).collect();
+        assert_eq!(statuses, ["success", "cancelled", "running"]);
+        assert_eq!(rows.executions[1].end_reason, Some(EndReason::CannotFit));
+        rows.check_sums();
+    }
+}
+
+#[test]
+fn a_call_that_broke_off_elsewhere_is_not_said_to_be_noted_here() {
+    let mut rows = Rows::new(Some("here"));
+    assert_eq!(rows.apply(&[Command::BreakOff { run_id: RunId(7), heard_at: now() }]), [Answer::NotFound]);
 }
 
 #[test]

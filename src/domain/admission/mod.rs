@@ -46,7 +46,7 @@ mod waiters;
 mod waiting_tests;
 
 use batch::Batch;
-pub use events::{location_merged, registry_opened, registry_set};
+pub use events::{location_merged, registry_opened, registry_set, run_moved};
 
 /// How many running executions a refusal names, largest factor first.
 pub const MOST_HOLDERS_NAMED: usize = 100;
@@ -110,6 +110,8 @@ pub enum Command {
     DeleteLocation {
         by: Option<String>,
     },
+    /// Others have come here from another location: those of them who can never fit do not wait.
+    TakeIn,
     /// Does what is due, and nothing else.
     Sweep,
 }
@@ -130,6 +132,7 @@ impl Command {
             | Self::Plan(_)
             | Self::SetLocation { .. }
             | Self::DeleteLocation { .. }
+            | Self::TakeIn
             | Self::Sweep => None,
         }
     }

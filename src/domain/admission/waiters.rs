@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::batch::Batch;
+use crate::domain::answer::Answer;
 use crate::domain::event::{EventKind, Fact};
 use crate::domain::execution::{EndReason, Execution, Outcome, RunId};
 use crate::domain::lease::Lease;
@@ -66,16 +67,24 @@ impl Batch {
         self.drop_waiter(run.run_id);
     }
 
-    /// Starts those who are first, as long as the first fits. Nobody overtakes.
+    /// Starts those who are first, as long as the first fits. Nobody overtakes. One that can never fit would hold up all
+    /// others; it may have come from a larger location.
     pub fn start_waiters(&mut self) {
         while self.gate().is_open()
             && let Some(first) = self.roster.queue().first(self.now)
-            && self.location.fits(first.factor)
-            && let Some(first) = self.roster.get(first.run_id)
         {
-            self.location.fence = self.next_fence();
-            let started = first.start_untold(self.now, self.location.fence);
-            self.run(started);
+            let (run_id, factor) = (first.run_id, first.factor);
+            if !self.location.could_ever_fit(factor) {
+                self.end(run_id, Outcome::Cancelled, Some(EndReason::CannotFit), None);
+            } else if self.location.fits(factor)
+                && let Some(first) = self.roster.get(run_id)
+            {
+                self.location.fence = self.next_fence();
+                let started = first.start_untold(self.now, self.location.fence);
+                self.run(started);
+            } else {
+                return;
+            }
         }
     }
 
@@ -90,12 +99,13 @@ impl Batch {
     }
 
     /// A waiter's call has broken off, unless it was heard of since.
-    pub fn call_broke_off(&mut self, run_id: RunId, heard_at: Timestamp) {
-        let Some(run) = self.roster.get(run_id) else { return };
+    pub fn call_broke_off(&mut self, run_id: RunId, heard_at: Timestamp) -> Answer {
+        let Some(run) = self.roster.get(run_id) else { return Answer::NotFound };
         let is_last = run.place.as_ref().is_some_and(|place| place.heard_at == heard_at);
         if is_last && (run.is_queued() || run.is_untold()) {
             let broken_off = run.broken_off(self.now);
             self.put(broken_off);
         }
+        Answer::Swept
     }
 }

@@ -16,7 +16,7 @@ use crate::domain::factor::Factor;
 use crate::domain::location::{Location, LocationName};
 use crate::domain::name::{clean, is_clean};
 use crate::http::error::ApiError;
-use crate::http::history_query::{check_once, query_value};
+use crate::http::history_query::{check_known, query_value};
 use crate::registry::{Deleted, Merging, Registry};
 use crate::wire;
 use crate::wire::decimal::Decimal;
@@ -137,7 +137,7 @@ pub async fn delete_location(
     path: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<DeleteLocationResponse>, ApiError> {
-    check_once(query.as_deref()).map_err(ApiError::Invalid)?;
+    check_known(query.as_deref(), &["by"]).map_err(ApiError::Invalid)?;
     let by = query_value(query.as_deref(), "by").map(|by| clean(&by).map(Cow::into_owned)).transpose();
     let by = by.map_err(|error| ApiError::invalid("by", error.to_string()))?;
     let name = named(&registry, &text(path)?).await?.map_err(|message| ApiError::invalid("name", message))?;

@@ -35,7 +35,7 @@ pub async fn plan(
     let planned = match registry.plan(request).await? {
         Plan::Known(planned) => planned,
         Plan::FactorTooLarge { largest } => {
-            return Err(factor_too_large(largest));
+            return Err(factor_too_large(largest, &remarks));
         }
         Plan::UnknownLocation(new) => return Err(remarks::unknown_location(&new)),
     };

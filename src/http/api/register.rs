@@ -20,7 +20,7 @@ use crate::domain::factor::Factor;
 use crate::domain::lease::Lease;
 use crate::domain::queue::Priority;
 use crate::http::error::{ApiError, problem, problem_response};
-use crate::registry::{Idempotency, Registered, Registry, Request};
+use crate::registry::{Idempotency, Registered, Registry, RegistryError, Request};
 use crate::wire;
 use crate::wire::decimal::Decimal;
 use crate::wire::problem::Problem;
@@ -55,7 +55,12 @@ pub async fn register(
     let idempotency = key.map(|key| Idempotency { key, request: sent.into() });
     let request = read_request(fields)?;
     let remarks = remarks::on_registration(&registry, &request.details).await;
-    Ok(match registry.register(Request { idempotency, ..request }).await? {
+    let (registered, remarks) = match registry.register(Request { idempotency, ..request }).await? {
+        // It was remarked on once.
+        Registered::Again(first) => (*first, Vec::new()),
+        registered => (registered, remarks),
+    };
+    Ok(match registered {
         Registered::Started(execution, lease_token) => Json(RegisterResponse {
             message: "Test registered".to_owned(),
             test_id: execution.id,
@@ -81,9 +86,12 @@ pub async fn register(
             (StatusCode::ACCEPTED, Json(body)).into_response()
         }
         Registered::Refused(refusal) => problem_response(StatusCode::CONFLICT, &refused(&refusal, remarks)),
-        Registered::FactorTooLarge { largest } => factor_too_large(largest).into_response(),
+        Registered::FactorTooLarge { largest } => factor_too_large(largest, &remarks).into_response(),
         Registered::UnknownLocation(new) => remarks::unknown_location(&new).into_response(),
         Registered::KeyReused => ApiError::KeyReused.into_response(),
+        Registered::Again(_) => {
+            return Err(RegistryError::Broken("what was answered first repeats another answer".to_owned()).into());
+        }
     })
 }
 
@@ -98,8 +106,10 @@ fn as_it_starts(execution: Execution) -> wire::execution::Execution {
     into_wire(execution, start_time)
 }
 
-pub fn factor_too_large(largest: Factor) -> ApiError {
-    ApiError::invalid("factor", format!("must be at most {largest} here"))
+/// With what is remarked on: the location may be another than was meant.
+pub fn factor_too_large(largest: Factor, remarks: &[String]) -> ApiError {
+    let sentences = [&[format!("must be at most {largest} here")], remarks].concat().join(". ");
+    ApiError::invalid("factor", sentences.trim_end_matches('.'))
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {

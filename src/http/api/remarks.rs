@@ -9,7 +9,7 @@ use crate::domain::factor::Factor;
 use crate::domain::location::{Location, LocationName};
 use crate::domain::name::{NameError, clean, is_clean, is_quoted};
 use crate::http::error::ApiError;
-use crate::registry::{NewLocation, Registry};
+use crate::registry::{Registry, UnknownLocation};
 
 /// A test is not kept waiting for longer by a database that does not answer.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -35,19 +35,19 @@ pub async fn on_registration(registry: &Registry, details: &Details) -> Vec<Stri
 }
 
 /// What there is to say of the location if it is new.
-pub async fn notice(registry: &Registry, location: &LocationName) -> Option<NewLocation> {
+pub async fn notice(registry: &Registry, location: &LocationName) -> Option<UnknownLocation> {
     timeout(PATIENCE, registry.notice_location(location)).await.ok()?.ok()?
 }
 
 /// On a location that was set, which may have been new before.
-pub fn on_location(new: Option<&NewLocation>, location: &Location) -> Vec<String> {
+pub fn on_location(new: Option<&UnknownLocation>, location: &Location) -> Vec<String> {
     let name = location.name.as_ref().map(LocationName::as_str).unwrap_or_default();
     let new = new.map(|new| newness(new, location.capacity));
     new.into_iter().chain(quotes("location", name)).collect()
 }
 
-fn newness(new: &NewLocation, capacity: Factor) -> String {
-    let NewLocation { name, nearest } = new;
+fn newness(new: &UnknownLocation, capacity: Factor) -> String {
+    let UnknownLocation { name, nearest } = new;
     match nearest {
         Some(nearest) => format!(
             "The location {name} is new here, with a capacity of {capacity}; the one that is known and closest to it is \
@@ -81,13 +81,13 @@ pub fn flaw(name: &str) -> Option<String> {
 }
 
 /// That there is no such location, and which is close to it.
-pub fn not_there(new: &NewLocation) -> String {
+pub fn not_there(new: &UnknownLocation) -> String {
     let nearest = new.nearest.as_ref().map(|nearest| format!(" The closest to it is {nearest}.")).unwrap_or_default();
     format!("No test has used the location {}, and no capacity was set.{nearest}", new.name)
 }
 
 /// Where only known locations are taken, this one is not.
-pub fn unknown_location(new: &NewLocation) -> ApiError {
+pub fn unknown_location(new: &UnknownLocation) -> ApiError {
     let nearest = new.nearest.as_ref().map(|nearest| format!("; the closest to it is {nearest}")).unwrap_or_default();
     ApiError::invalid(
         "location",

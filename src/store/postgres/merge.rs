@@ -13,10 +13,9 @@ use super::session::{Execute, Session};
 use super::standby::IS_SET;
 use super::transaction::{LONGEST_LOCK_WAIT, begin, commit};
 use super::write;
-use crate::domain::admission::location_merged;
 use crate::domain::execution::Execution;
 use crate::domain::location::Location;
-use crate::store::merging::{both, moved};
+use crate::store::merging::{self, both};
 use crate::store::{Merge, Merged, StoreError};
 
 /// A connection on which this fails is in the middle of a transaction and must be closed.
@@ -38,12 +37,11 @@ async fn save(client: &Session, merge: &Merge, context: &Context<'_>) -> Result<
     let Some((from, into)) = both(merge, &locked) else { return Ok(None) };
     let (deleted, merged) = from.merged(into);
     let runs: Vec<Execution> =
-        reading::unended_at(client, &merge.from).await?.into_iter().map(|run| moved(run, merge)).collect();
+        reading::unended_at(client, &merge.from).await?.iter().map(|run| run.moved_to(&merge.into)).collect();
     write_moved(client, &runs, context).await?;
     write::save_rows(client, &[&deleted, &merged]).await?;
-    let event = location_merged(from, &merged, merge.by.as_deref());
-    let places = [merge.from.as_str(), merge.into.as_str()];
-    events::insert(client, &places.map(|place| (&event, Some(place))), now).await?;
+    let noted = merging::events(merge, from, &merged, &runs);
+    events::insert(client, &noted.iter().map(|(event, place)| (event, Some(*place))).collect::<Vec<_>>(), now).await?;
     Ok(Some(Merged { location: merged, moved: runs.iter().map(|run| run.run_id).collect() }))
 }
 

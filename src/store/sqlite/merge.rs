@@ -7,10 +7,9 @@ use super::admission::{insert_profiles, save_location};
 use super::connection::{classify, classify_commit};
 use super::events;
 use super::rows;
-use crate::domain::admission::location_merged;
 use crate::domain::execution::Execution;
 use crate::domain::location::{Location, LocationName};
-use crate::store::merging::{both, moved};
+use crate::store::merging::{self, both};
 use crate::store::{Known, Merge, Merged, StoreError};
 
 pub fn merge(
@@ -39,17 +38,18 @@ fn save(
     }
     let Some((from, into)) = both(merge, &locations) else { return Ok(None) };
     let (deleted, merged) = from.merged(into);
-    let runs: Vec<Execution> = unended_at(transaction, &merge.from)?.into_iter().map(|run| moved(run, merge)).collect();
+    let runs: Vec<Execution> =
+        unended_at(transaction, &merge.from)?.iter().map(|run| run.moved_to(&merge.into)).collect();
     write_moved(transaction, &runs, known)?;
     save_location(transaction, &deleted)?;
     save_location(transaction, &merged)?;
-    let event = location_merged(from, &merged, merge.by.as_deref());
-    for place in [&merge.from, &merge.into] {
-        events::insert(transaction, std::slice::from_ref(&event), Some(place.as_str()), now)?;
+    for (event, place) in merging::events(merge, from, &merged, &runs) {
+        events::insert(transaction, &[event], Some(place), now)?;
     }
     Ok(Some(Merged { location: merged, moved: runs.iter().map(|run| run.run_id).collect() }))
 }
 
+/// As it is in the transaction, also if it is deleted.
 fn location(transaction: &Transaction<'_>, name: &LocationName) -> rusqlite::Result<Option<Location>> {
     let sql = format!("SELECT {} FROM perfreg_locations WHERE name = ?1", rows::LOCATION_COLUMNS);
     transaction.prepare_cached(&sql)?.query_row([name.as_str()], rows::location).optional()

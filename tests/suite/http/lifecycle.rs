@@ -68,7 +68,10 @@ async fn a_factor_that_can_never_fit_is_refused_for_good() {
     assert_eq!(refused.json()["permanent"], true);
     let too_large = http.post("/register", &example(json!({"factor": 1.000_001}))).await;
     assert_eq!(too_large.status, 422);
-    assert_eq!(too_large.json()["errors"], json!([{"field": "factor", "message": "must be at most 0.999999 here"}]));
+    assert_eq!(
+        too_large.json()["errors"],
+        json!([{"field": "factor", "message": "must be at most 0.999999 here. The location azure-k8s is new here, with a capacity of 1"}])
+    );
 }
 
 #[tokio::test]

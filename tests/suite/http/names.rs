@@ -1,9 +1,12 @@
 //! One name is one location: how names are kept, refused, remarked on and brought together.
 
+use std::time::Duration;
+
 use perfreg::clock::Clock;
 use perfreg::domain::location::LocationName;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
 
 use super::pages::serve;
 use crate::on_both_databases;
@@ -91,6 +94,52 @@ on_both_databases! {
         }
         assert_eq!(http.get("/locations/azure-k8s").await.json()["used"], 0);
         assert_eq!(http.get(&format!("/executions/{odd}")).await.json()["location"], "azure-k8s");
+    }
+
+    async fn what_is_held_at_another_server_hears_of_its_start_after_a_merge(database: &TestDatabase) {
+        let (one, two) = TestServer::start_two(database);
+        let (http, other) = (one.http(), two.http());
+        let holder = http.admit(json!({"location": "here", "factor": 0.9})).await;
+        let there = http.admit(json!({"location": "there", "factor": 0.1})).await;
+        let waiter = other.post("/register", &example(json!({"location": "here", "factor": 0.5, "wait_seconds": 600}))).await.json();
+        let beat = json!({"run_id": waiter["run_id"], "lease_token": waiter["lease_token"], "wait_seconds": 30});
+        let held_http = other.clone();
+        let held = tokio::spawn(async move { held_http.post("/heartbeat", &beat).await.json() });
+        sleep(Duration::from_millis(300)).await;
+        assert_eq!(http.post("/locations/here/merge", &json!({"into": "there"})).await.status, 200);
+        // The server that holds the call has seen the merge.
+        sleep(Duration::from_millis(300)).await;
+        for run in [holder, there] {
+            let done = http.post("/complete", &json!({"run_id": run["run_id"], "status": "success"})).await;
+            assert_eq!(done.status, 200, "{}", done.text);
+        }
+        let heard = timeout(Duration::from_secs(10), held).await.expect("it hears at once").expect("no panic");
+        assert_eq!((&heard["status"], &heard["location"]), (&json!("running"), &json!("there")), "{heard}");
+    }
+
+    async fn a_spelling_is_mended_by_a_merge_into_the_clean_name(database: &TestDatabase) {
+        with_old_name(database, " azure-vm").await;
+        let server = TestServer::start(&database.url);
+        let http = server.http();
+        http.send(Method::PUT, "/locations/%20azure-vm", &json!({"capacity": 3})).await;
+        let merged = http.post("/locations/%20azure-vm/merge", &json!({"into": "azure-vm"})).await;
+        assert_eq!(merged.status, 200, "{}", merged.text);
+        let locations = http.get("/locations").await.json()["locations"].clone();
+        assert_eq!(locations.as_array().map(Vec::len), Some(1), "{locations}");
+        let one = &locations[0];
+        assert_eq!((&one["name"], &one["capacity"], &one["used"]), (&json!("azure-vm"), &json!(3), &json!(0.6)));
+    }
+
+    async fn an_answer_that_is_given_again_remarks_on_nothing(database: &TestDatabase) {
+        let server = TestServer::start(&database.url);
+        let http = server.http();
+        let keyed = [("content-type", "application/json"), ("idempotency-key", "one")];
+        let body = example(json!({"location": "azure-k8s", "factor": 0.1})).to_string();
+        let send = async || http.try_send_with(Method::POST, "/register", &keyed, body.clone()).await.expect("an answer").json();
+        assert!(remarks(&send().await).contains("is new here"));
+        assert_eq!(remarks(&send().await), "");
+        let large = http.post("/register", &example(json!({"location": "azure-k8z", "factor": 2.5}))).await;
+        assert!(large.text.contains("must be at most 0.999999 here. The location azure-k8z is new here"), "{}", large.text);
     }
 
     async fn a_registry_of_known_locations_refuses_others_and_tells_the_nearest(database: &TestDatabase) {

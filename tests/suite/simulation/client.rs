@@ -225,6 +225,7 @@ impl Client {
 
     fn take_answer(&self, test: &Test, answer: Result<Registered, RegistryError>, heard: Instant) -> Option<Held> {
         let (run, secret) = match answer {
+            Ok(Registered::Again(first)) => return self.take_answer(test, Ok(*first), heard),
             Ok(Registered::Started(run, secret) | Registered::Queued(run, _, secret)) => (run, secret),
             Ok(Registered::Refused(_) | Registered::FactorTooLarge { .. }) => {
                 self.note("is refused", 0);

@@ -98,6 +98,9 @@ on_both_databases! {
         let events = store.events(&filter, None, Order::OldestFirst, 10).await.expect("events");
         let places: Vec<_> = events.iter().filter_map(|event| event.location.as_ref()).map(LocationName::as_str).collect();
         assert_eq!(places, ["here", "there"]);
+        let of_run = EventFilter { run_id: Some(moved.run_id), kinds: vec![EventKind::Moved], ..EventFilter::default() };
+        let told = store.events(&of_run, None, Order::OldestFirst, 10).await.expect("events");
+        assert_eq!(told.len(), 1, "what changes of a run leaves an event that names it");
     }
 
     async fn a_location_that_is_not_there_is_not_merged(database: &TestDatabase) {
