@@ -34,9 +34,15 @@ use crate::store::decision::{Decision, conclude};
 use crate::store::known_profiles::Profiles;
 use crate::store::{Batch, Decided, Known, Lane, StoreError};
 
-/// A connection on which this fails is in the middle of a transaction and must be closed.
-pub async fn decide(client: &mut Session, batch: &Batch, context: &Context<'_>) -> Result<Decided, StoreError> {
-    let Context { known, standby, dashboard_columns, .. } = *context;
+/// New rows fill the dashboards' columns. A connection on which this fails is in the middle of a transaction and must be
+/// closed.
+pub async fn decide(
+    client: &mut Session,
+    batch: &Batch,
+    context: &Context<'_>,
+    dashboard_columns: &DashboardColumns,
+) -> Result<Decided, StoreError> {
+    let Context { known, standby, .. } = *context;
     let silent = |_| StoreError::Unavailable(format!("no answer within {ANSWER_TIMEOUT:?}"));
     let deciding = decide_where_it_is(client, batch, context);
     let Undecided { decisions, unused, now } = timeout(ANSWER_TIMEOUT, deciding).await.map_err(silent)??;

@@ -1,6 +1,5 @@
 //! What a decision needs besides its connection.
 
-use super::dashboard_columns::DashboardColumns;
 use super::standby::Standby;
 use super::timeline::Timelines;
 use crate::clock::Clock;
@@ -12,5 +11,4 @@ pub struct Context<'store> {
     pub known: &'store Known,
     pub timelines: &'store Timelines,
     pub standby: &'store Standby,
-    pub dashboard_columns: &'store DashboardColumns,
 }

@@ -47,6 +47,13 @@ pub fn classify(error: Error) -> StoreError {
     }
 }
 
+/// What the server says of a statement, with what it adds to that; the error itself only says "db error".
+pub fn reason(error: &Error) -> String {
+    let Some(database_error) = error.as_db_error() else { return error.to_string() };
+    let message = database_error.message();
+    database_error.detail().map_or_else(|| message.to_owned(), |detail| format!("{message} ({detail})"))
+}
+
 /// Sorts an error of making a connection. What the server or the driver refuses then, a person has to mend.
 pub fn classify_connect(error: Error) -> StoreError {
     let advice = error.code().and_then(advice);

@@ -52,7 +52,7 @@ use crate::domain::history::{Cursor, Filter, Page};
 use crate::domain::location::{Location, LocationName};
 use connection::Connections;
 use context::Context;
-use dashboard_columns::DashboardColumns;
+use dashboard_columns::{DashboardColumns, Filling};
 use passwords::Passwords;
 use session::Session;
 use standby::Standby;
@@ -64,7 +64,8 @@ pub struct PostgresStore {
     clock: Clock,
     known: Arc<Known>,
     timelines: Timelines,
-    prepared: OnceLock<DashboardColumns>,
+    /// Nothing before the database is prepared.
+    prepared: OnceLock<Filling>,
 }
 
 impl PostgresStore {
@@ -80,7 +81,7 @@ impl PostgresStore {
         Ok(Self { connections, standby, clock, known, timelines: Timelines::default(), prepared: OnceLock::new() })
     }
 
-    fn prepared(&self) -> Result<&DashboardColumns, StoreError> {
+    fn prepared(&self) -> Result<&Filling, StoreError> {
         let not_yet =
             || StoreError::Unavailable("the database has not answered yet since this server started".to_owned());
         self.prepared.get().ok_or_else(not_yet)
@@ -90,20 +91,22 @@ impl PostgresStore {
         self.prepared().map(|_| &*self.connections)
     }
 
-    fn context(&self) -> Result<Context<'_>, StoreError> {
-        Ok(Context {
-            clock: &self.clock,
-            known: &self.known,
-            timelines: &self.timelines,
-            standby: &self.standby,
-            dashboard_columns: self.prepared()?,
-        })
+    fn context(&self) -> Context<'_> {
+        Context { clock: &self.clock, known: &self.known, timelines: &self.timelines, standby: &self.standby }
     }
 
     /// As [`Self::ready`], for what is not even begun without the standby that it would have to wait for.
     fn ready_to_write(&self) -> Result<&Connections, StoreError> {
         let connections = self.ready()?;
         self.standby.check().map(|()| connections)
+    }
+
+    async fn decide_with(&self, batch: &Batch, columns: &DashboardColumns) -> Result<Decided, StoreError> {
+        let context = self.context();
+        self.ready_to_write()?
+            .run_without_limit(async |client| admission::decide(client, batch, &context, columns).await)
+            .await
+            .inspect_err(|_| self.known.forget())
     }
 }
 
@@ -120,18 +123,26 @@ impl Store for PostgresStore {
         if self.standby.is_required() {
             self.connections.run(async |client| self.standby.look(client).await).await?;
         }
-        if self.prepared.set(dashboard_columns).is_ok() && self.standby.is_required() {
+        if self.prepared.set(Filling::new(dashboard_columns)).is_ok() && self.standby.is_required() {
             tokio::spawn(standby::watch(Arc::downgrade(&self.connections), Arc::downgrade(&self.standby)));
         }
         Ok(())
     }
 
+    /// Decided once more without the dashboards' columns where the database may have refused them.
     async fn decide(&self, batch: &Batch) -> Result<Decided, StoreError> {
-        let context = self.context()?;
-        self.ready_to_write()?
-            .run_without_limit(async |client| admission::decide(client, batch, &context).await)
-            .await
-            .inspect_err(|_| self.known.forget())
+        let filling = self.prepared()?;
+        let columns = filling.columns();
+        match self.decide_with(batch, &columns).await {
+            Err(StoreError::Broken(reason) | StoreError::Unsuitable(reason)) if columns.may_be_filled_by(batch) => {
+                let again = Batch { is_retry: true, ..batch.clone() };
+                let decided = self.decide_with(&again, &DashboardColumns::default()).await?;
+                let now = self.connections.run(async |client| dashboard_columns::read(client).await).await;
+                filling.note_refusal(&columns, &reason, now);
+                Ok(decided)
+            }
+            result => result,
+        }
     }
 
     /// So that of two callers neither waits for the other's disk.
@@ -180,7 +191,7 @@ impl Store for PostgresStore {
     }
 
     async fn merge(&self, merge: &Merge) -> Result<Option<Merged>, StoreError> {
-        let context = self.context()?;
+        let context = self.context();
         self.ready_to_write()?.run_without_limit(async |client| merge::merge(client, merge, &context).await).await
     }
 
@@ -189,7 +200,7 @@ impl Store for PostgresStore {
     }
 
     async fn pulse(&self) -> Result<Pulse, StoreError> {
-        let context = self.context()?;
+        let context = self.context();
         // While no beat could be saved, nobody is to be given up for it.
         self.ready_to_write()?.run(async |client| pulse::pulse(client, &context).await).await
     }

@@ -206,6 +206,82 @@ async fn columns_with_rules_of_their_own_stop_no_registration() {
     for name in ["tool", "container_name", "workers", "execution_type"] {
         assert!(server.log().contains(&format!("leave the column {name} empty")), "{name}: {}", server.log());
     }
+    let narrow =
+        "script_version stays as narrow as it is, and longer texts are cut there: cannot alter type of a column used";
+    assert!(server.log().contains(narrow), "{}", server.log());
+}
+
+/// What the successor's clients send, with more workers than an index takes.
+fn sent_by_many_workers() -> Value {
+    let workers: Vec<String> =
+        (0..700_u64).map(|number| format!("gen-{number}-{:x}", number * 7_919_317 % 104_729_431)).collect();
+    json!({"execution_type": "distributed", "script_version": "1.2.0", "tool": "k6", "workers": workers,
+           "container_name": "brave_turing_1"})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_on_which_indexes_triggers_or_other_columns_depend_stop_no_registration() {
+    let database = successors_database().await;
+    let sql = "CREATE UNIQUE INDEX ON test_executions (lower(container_name));
+               CREATE INDEX ON test_executions (test) WHERE tool::int > 0;
+               CREATE INDEX ON test_executions (workers);
+               ALTER TABLE test_executions ADD COLUMN version_number INTEGER
+                   GENERATED ALWAYS AS (CASE WHEN length(script_version) < 6 THEN script_version::int END) STORED;";
+    let client = database.connect().await;
+    client
+        .batch_execute("UPDATE test_executions SET tool = '1', script_version = '1', container_name = run_id")
+        .await
+        .expect("valid SQL");
+    client.batch_execute(sql).await.expect("valid SQL");
+    let server = TestServer::start(&database.url);
+    for test in ["first", "second"] {
+        admit(&server, test, sent_by_many_workers()).await;
+    }
+    let few = json!({"execution_type": "distributed", "workers": ["gen-1"]});
+    admit(&server, "few", few).await;
+    assert_eq!(columns(&client, "second").await, texts([Some("distributed"), None, None, None, None]));
+    assert_eq!(columns(&client, "few").await[3].as_deref(), Some(r#"["gen-1"]"#), "an index takes what is short");
+    assert!(!server.log().contains("PostgreSQL refuses"), "the table shows it: {}", server.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_that_a_table_is_given_while_it_serves_stop_no_registration() {
+    let database = TestDatabase::new(Engine::Postgres).await;
+    let client = database.connect().await;
+    let server = TestServer::start(&database.url);
+    admit(&server, "before", sent_by_many_workers()).await;
+    assert!(columns(&client, "before").await.iter().all(Option::is_some));
+    let distributed = Some("distributed");
+    let raise = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                     IF NEW.execution_type IS NOT NULL THEN RAISE EXCEPTION 'no type today'; END IF; RETURN NEW; END $$;
+                 CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON test_executions DEFERRABLE INITIALLY DEFERRED
+                     FOR EACH ROW EXECUTE FUNCTION refuse();";
+    for (index, (rule, left)) in [
+        ("ALTER TABLE test_executions DROP COLUMN tool", "execution_type, script_version, workers, container_name"),
+        (
+            "UPDATE test_executions SET workers = NULL; CREATE INDEX ON test_executions (workers)",
+            "execution_type, script_version, workers, container_name",
+        ),
+        ("UPDATE test_executions SET container_name = run_id; CREATE UNIQUE INDEX ON test_executions (lower(container_name))", "execution_type, script_version, workers"),
+        ("ALTER TABLE test_executions ALTER COLUMN script_version TYPE INTEGER USING 1", "execution_type, workers"),
+        (raise, "none of these columns"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        client.batch_execute(rule).await.expect("valid SQL");
+        for time in ["first", "again"] {
+            admit(&server, &format!("{index} {time}"), sent_by_many_workers()).await;
+        }
+        let warnings = server.log().matches("PostgreSQL refuses new rows").count();
+        assert_eq!(warnings, index + 1, "one for each rule: {}", server.log());
+        assert!(server.log().contains(&format!("new rows fill {left}, and")), "{rule}: {}", server.log());
+    }
+    let sql = "SELECT execution_type FROM test_executions WHERE test = ANY($1) ORDER BY run_id";
+    let rows = client.query(sql, &[&["3 again", "4 again"].as_slice()]).await.expect("an answer");
+    let types: Vec<Option<&str>> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(types, [distributed, None]);
+    assert_eq!(server.http().get("/status").await.json()["running"].as_array().map(Vec::len), Some(11));
 }
 
 #[tokio::test(flavor = "multi_thread")]
