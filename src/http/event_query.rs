@@ -1,6 +1,6 @@
 //! Reads the query of a list or a stream of events.
 
-use super::history_query::{check_once, limit, query_pairs, time};
+use super::history_query::{check_once, limit, query_pairs, time_in_query};
 use crate::domain::event::{EventFilter, EventId, EventKind};
 use crate::domain::execution::RunId;
 use crate::domain::location::LocationName;
@@ -54,8 +54,8 @@ impl EventQuery {
                 let kinds: Result<Vec<EventKind>, _> = value.split(',').map(str::parse).collect();
                 self.filter.kinds = kinds.map_err(|error| error.to_string())?;
             }
-            "from" => self.filter.from = Some(time(value)?),
-            "to" => self.filter.to = Some(time(value)?),
+            "from" => self.filter.from = Some(time_in_query(value)?),
+            "to" => self.filter.to = Some(time_in_query(value)?),
             "limit" => self.limit = limit(value)?,
             "cursor" => self.after = Some(value.parse().map_err(|error| format!("{error}"))?),
             _ => return Err("is not a parameter of this list; see /docs".to_owned()),

@@ -73,8 +73,8 @@ impl ListQuery {
         }
         match name {
             "status" => self.filter.status = Some(value.parse().map_err(|error| format!("{error}"))?),
-            "from" => self.filter.from = Some(time(value)?),
-            "to" => self.filter.to = Some(time(value)?),
+            "from" => self.filter.from = Some(time_in_query(value)?),
+            "to" => self.filter.to = Some(time_in_query(value)?),
             "limit" => self.limit = Some(limit(value)?),
             "cursor" => self.after = Some(value.parse().map_err(|error| format!("{error}"))?),
             _ => return Err("is not a parameter of this list; see /docs".to_owned()),
@@ -96,17 +96,20 @@ fn pattern(text: &str) -> Result<Pattern, String> {
     Ok(Pattern::new(text))
 }
 
-pub fn time(text: &str) -> Result<Timestamp, String> {
+/// A time in a query, in which a zone such as +01:00 is easily written wrong.
+pub fn time_in_query(text: &str) -> Result<Timestamp, String> {
+    time(text).map_err(|message| format!("{message} (in a URL, + is written %2B)"))
+}
+
+pub fn time(text: &str) -> Result<Timestamp, &'static str> {
     let midnight = |date: Date| date.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()).ok();
     // A date is also read from a time without a zone, whose hours would be lost.
     let is_date = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     let (earliest, latest) = readable_times();
     let date = || text.parse().ok().filter(|_| is_date).and_then(midnight);
     let time = text.parse::<Timestamp>().ok().or_else(date);
-    time.filter(|time| (earliest..=latest).contains(time)).ok_or_else(|| {
-        "must be a time such as 2026-11-22T14:03:00Z or a date such as 2026-11-22 (in a URL, + is written %2B)"
-            .to_owned()
-    })
+    time.filter(|time| (earliest..=latest).contains(time))
+        .ok_or("must be a time such as 2026-11-22T14:03:00Z or a date such as 2026-11-22")
 }
 
 pub fn limit(text: &str) -> Result<usize, String> {

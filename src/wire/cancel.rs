@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::complete::CompleteResponse;
 use super::decimal::Decimal;
 
-/// The run_id may stand in the query instead.
+/// The run_id may stand in the query instead. None of location, without_location, started_before and dry_run stands beside it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct CancelRequest {
     /// A number, or its text.

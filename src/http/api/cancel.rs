@@ -6,11 +6,11 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 
 use super::body::OptionalJsonObject;
-use super::cancel_before::{cancel_before, is_asked_for, is_in_query};
+use super::cancel_before::{BESIDE_RUN_ID, cancel_before, first_in_query, is_asked_for, reject_beside_run_id};
 use super::complete::completed;
 use super::fields::{NOT_A_RUN_ID, parse_run_id};
 use crate::http::error::ApiError;
-use crate::http::history_query::{check_once, query_pairs, query_value};
+use crate::http::history_query::{check_once, query_value};
 use crate::registry::{Cancellation, Registry};
 use crate::wire::cancel::{CancelAnswer, CancelBody};
 use crate::wire::complete::{CompleteConflict, CompleteResponse};
@@ -43,6 +43,10 @@ pub async fn cancel(
     let in_query = query_value(query.as_deref(), "run_id")
         .map(|text| parse_run_id(&text).ok_or_else(|| ApiError::invalid("run_id", NOT_A_RUN_ID)))
         .transpose()?;
+    let names_run = in_query.is_some() || body.as_ref().is_some_and(|fields| fields.has("run_id"));
+    if let Some(name) = first_in_query(query.as_deref()).filter(|_| names_run) {
+        return Err(ApiError::invalid(name, BESIDE_RUN_ID));
+    }
     let mut cancellation = Cancellation::default();
     let run_id = match (in_query, body) {
         (Some(run_id), None) => run_id,
@@ -59,6 +63,7 @@ pub async fn cancel(
             if in_query.is_some() && in_query != run_id {
                 fields.reject("run_id", "must be the same in the query and in the body");
             }
+            reject_beside_run_id(&mut fields);
             cancellation.reason = fields.optional_text("reason");
             cancellation.by = fields.optional_text("by");
             cancellation.force = fields.optional_bool("force").unwrap_or_default();
@@ -70,8 +75,8 @@ pub async fn cancel(
 }
 
 fn nothing_to_cancel(query: Option<&str>) -> ApiError {
-    match query_pairs(query).find(|(name, _)| is_in_query(name)) {
-        Some((name, _)) => ApiError::invalid(&name, "must stand in a JSON body, not in the query"),
+    match first_in_query(query) {
+        Some(name) => ApiError::invalid(name, "must stand in a JSON body, not in the query"),
         None => ApiError::invalid("run_id", "is required, in the query or in a JSON body"),
     }
 }

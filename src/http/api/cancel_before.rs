@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use url::form_urlencoded;
 
 use super::fields::Fields;
 use super::locations::named;
@@ -15,15 +16,28 @@ use crate::wire::decimal::Decimal;
 
 /// What only this form has.
 const FIELDS: [&str; 4] = ["location", "without_location", "started_before", "dry_run"];
+/// Somebody who sends a `dry_run` or a time does not mean to cancel a run whatever they say.
+pub const BESIDE_RUN_ID: &str =
+    "must not stand beside a run_id, which cancels that run alone; leave one of the two out";
 
 /// Whether the body asks for this form; one that names a run asks for that alone.
 pub fn is_asked_for(fields: &Fields) -> bool {
     !fields.has("run_id") && FIELDS.iter().any(|name| fields.has(name))
 }
 
-/// A query that looks like this form, which is too much to be asked for by a link.
-pub fn is_in_query(name: &str) -> bool {
-    FIELDS.contains(&name)
+/// Notes each field of this form that stands beside a `run_id`.
+pub fn reject_beside_run_id(fields: &mut Fields) {
+    for name in FIELDS {
+        if fields.has(name) {
+            fields.reject(name, BESIDE_RUN_ID);
+        }
+    }
+}
+
+/// What of this form is in a query, also without a value, as in `&dry_run`. It is too much to be asked for by a link.
+pub fn first_in_query(query: Option<&str>) -> Option<&'static str> {
+    let mut names = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).map(|(name, _)| name);
+    names.find_map(|name| FIELDS.into_iter().find(|field| *field == name))
 }
 
 pub async fn cancel_before(registry: &Registry, fields: Fields) -> Result<Response, ApiError> {
@@ -46,8 +60,7 @@ async fn read(registry: &Registry, mut fields: Fields) -> Result<CancelBefore, A
     if location.is_some() == without_location {
         fields.reject("location", "is required, or without_location, and not both");
     }
-    let started_before =
-        fields.string("started_before").map_or_else(|| Err("is required".to_owned()), |text| time(&text));
+    let started_before = fields.string("started_before").map_or(Err("is required"), |text| time(&text));
     let started_before = started_before.map_err(|message| fields.reject("started_before", message)).ok();
     let dry_run = fields.optional_bool("dry_run").unwrap_or_default();
     let (reason, by) = (fields.optional_text("reason"), fields.optional_text("by"));

@@ -106,9 +106,37 @@ on_both_databases! {
         assert!(in_query.status == 422 && in_query.text.contains("location must stand in a JSON body"), "{}", in_query.text);
         assert_eq!(http.get("/status").await.json()["running"].as_array().map(Vec::len), Some(2));
         // A client of the original may say more than the run_id.
-        let one = http.post("/cancel", &json!({"run_id": 1, "location": "here", "started_before": FAR})).await;
+        let one = http.post("/cancel", &json!({"run_id": 1, "repo": "myrepo", "status": "cancelled", "location": null})).await;
         assert_eq!((one.status.as_u16(), one.json()["run_id"].clone()), (200, json!(1)));
-        assert_eq!(http.post_text("/cancel?run_id=2&location=here", "").await.status, 200);
+        assert_eq!(http.post_text("/cancel?run_id=2&repo=myrepo", "").await.status, 200);
+    }
+
+    async fn beside_a_run_id_nothing_of_the_other_form_is_taken(database: &TestDatabase) {
+        let server = TestServer::start(&database.url);
+        let http = server.http();
+        http.admit(json!({"location": "here", "factor": 0.2})).await;
+        let whole = json!({"location": "here", "started_before": FAR, "dry_run": true});
+        for (path, body, field) in [
+            ("/cancel", json!({"run_id": 1, "dry_run": true}), "dry_run"),
+            ("/cancel", json!({"run_id": "1", "dry_run": false}), "dry_run"),
+            ("/cancel", json!({"run_id": 1, "location": "there"}), "location"),
+            ("/cancel", json!({"run_id": 1, "without_location": true}), "without_location"),
+            ("/cancel", json!({"run_id": 1, "started_before": "2020-01-01"}), "started_before"),
+            ("/cancel?run_id=1", whole, "started_before"),
+            ("/cancel?run_id=1", json!({"run_id": 1, "dry_run": true}), "dry_run"),
+            ("/cancel?run_id=1&dry_run=true", json!({"by": "ana"}), "dry_run"),
+            ("/cancel?dry_run&run_id=1", json!({}), "dry_run"),
+            ("/cancel?dry_run=true", json!({"run_id": 1}), "dry_run"),
+        ] {
+            let reply = http.post(path, &body).await;
+            let said = format!("{field} must not stand beside a run_id");
+            assert!(reply.status == 422 && reply.text.contains(&said), "{path} {body}: {}", reply.text);
+        }
+        let without_body = http.post_text("/cancel?run_id=1&dry_run=true", "").await;
+        assert_eq!(without_body.status, 422, "{}", without_body.text);
+        let yesterday = http.post("/cancel", &json!({"location": "here", "started_before": "yesterday"})).await;
+        assert!(!yesterday.text.contains("URL"), "{}", yesterday.text);
+        assert_eq!(status(&http, 1).await, "running");
     }
 }
 
