@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 
 use super::location::{Location, LocationName};
+use super::name::{is_clean, is_invisible};
 
 /// So many locations are named in a sentence.
 const MOST_NAMED: usize = 5;
@@ -67,7 +68,11 @@ impl Adopted {
         let worst = self.at.iter().find(|at| name.is_none_or(|name| at.location == *name))?;
         let place = worst.location.as_ref().map_or_else(
             || "--without-location".to_owned(),
-            |name| format!("--location {}", shell_word(name.as_str())),
+            |name| match name.as_str() {
+                // Else it would be taken for a flag.
+                dashed if dashed.starts_with('-') => format!("--location={}", shell_word(dashed)),
+                name => format!("--location {}", shell_word(name)),
+            },
         );
         // Times have fractions; all of them started before the next whole second.
         let before = worst.newest + SignedDuration::from_secs(1);
@@ -85,23 +90,39 @@ impl fmt::Display for Adopted {
 }
 
 fn usage(location: &Location) -> String {
-    let name = location.name.as_ref().map_or_else(String::new, |name| name.as_str().replace(char::is_control, " "));
-    format!("{name} uses {} of {}", location.used, location.capacity)
+    let name = location.name.as_ref().map_or("", LocationName::as_str);
+    let shown = if is_clean(name) { name.to_owned() } else { quoted(name) };
+    format!("{shown} uses {} of {}", location.used, location.capacity)
+}
+
+/// Where it begins and ends, and what in it does not show.
+fn quoted(name: &str) -> String {
+    let escaped = |one: char| match one {
+        '\'' => one.to_string(),
+        one if is_hidden(one) => one.escape_unicode().to_string(),
+        one => one.escape_debug().to_string(),
+    };
+    format!("\"{}\"", name.chars().map(escaped).collect::<String>())
+}
+
+/// Whether it does not show, or shows as a plain space.
+fn is_hidden(one: char) -> bool {
+    one.is_control() || is_invisible(one) || (one != ' ' && one.is_whitespace())
 }
 
 /// As one word of a command line.
 fn shell_word(name: &str) -> String {
     let is_plain = |one: char| one.is_alphanumeric() || "-_./:@%+,".contains(one);
-    if !name.starts_with('-') && name.chars().all(is_plain) {
+    if !name.is_empty() && name.chars().all(is_plain) {
         return name.to_owned();
     }
-    if !name.contains(char::is_control) {
+    if !name.contains(is_hidden) {
         return format!("'{}'", name.replace('\'', r"'\''"));
     }
     // Nobody could type what does not show; bash reads it so.
     let escaped = |one: char| match one {
         '\'' | '\\' => format!("\\{one}"),
-        one if one.is_control() => format!("\\u{:04x}", u32::from(one)),
+        one if is_hidden(one) => format!("\\U{:08x}", u32::from(one)),
         one => one.to_string(),
     };
     format!("$'{}'", name.chars().map(escaped).collect::<String>())
@@ -156,13 +177,41 @@ mod tests {
     }
 
     #[test]
+    fn names_that_do_not_show_as_they_are_stand_in_quotes() {
+        for (name, shown) in [
+            ("azure-vm", "azure-vm uses 1 of 1"),
+            ("Élan's lab", "Élan's lab uses 1 of 1"),
+            ("", "\"\" uses 1 of 1"),
+            (" azure-vm ", "\" azure-vm \" uses 1 of 1"),
+            ("\"a\"\n", r#""\"a\"\u{a}" uses 1 of 1"#),
+            ("azure\u{200b}-vm's", r#""azure\u{200b}-vm's" uses 1 of 1"#),
+            ("azure\u{a0}vm", r#""azure\u{a0}vm" uses 1 of 1"#),
+            ("e\u{301}", r#""e\u{301}" uses 1 of 1"#),
+            ("\u{3164}", r#""\u{3164}" uses 1 of 1"#),
+        ] {
+            assert_eq!(usage(&location(name, 1_000_000)), shown);
+        }
+    }
+
+    #[test]
+    fn a_name_that_begins_with_a_dash_is_no_flag_of_the_command() {
+        let runs = vec![at(Some("-dash"), 1, "2026-11-22T13:20:00Z")];
+        let command = Adopted::new(runs, &[location("-dash", 1_000_000)]).and_then(|adopted| adopted.command());
+        let expected = "perfreg cancel --location=-dash --started-before 2026-11-22T13:20:01Z --dry-run";
+        assert_eq!(command.as_deref(), Some(expected));
+    }
+
+    #[test]
     fn a_name_is_one_word_of_the_command() {
         for (name, word) in [
             ("azure-k8s", "azure-k8s"),
             ("on prem", "'on prem'"),
             ("it's", r"'it'\''s'"),
-            ("-x", "'-x'"),
-            ("a\u{7}'b", r"$'a\u0007\'b'"),
+            ("", "''"),
+            ("-x", "-x"),
+            ("- x", "'- x'"),
+            ("a\u{7}'b", r"$'a\U00000007\'b'"),
+            ("a\u{200b}b\u{a0}", r"$'a\U0000200bb\U000000a0'"),
         ] {
             assert_eq!(shell_word(name), word);
         }

@@ -99,7 +99,8 @@ fn joins(one: char) -> bool {
 /// Characters without a shape that everybody knows: those of format and direction, those that are not assigned or private,
 /// and fillers that are letters, marks or symbols by their category (Unicode's `Default_Ignorable_Code_Point`, the blank
 /// pattern of Braille and the null note).
-fn is_invisible(one: char) -> bool {
+#[must_use]
+pub fn is_invisible(one: char) -> bool {
     use GeneralCategory::{Format, PrivateUse, Unassigned};
     matches!(one.general_category(), Format | PrivateUse | Unassigned)
         || matches!(one, '\u{34F}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}' | '\u{2800}'
