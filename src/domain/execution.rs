@@ -293,6 +293,12 @@ impl Execution {
         Self { details: Arc::new(details), version: self.version + 1, ..self.clone() }
     }
 
+    /// Whether its load has to stop before it can end: it has a lease, and somebody may know that it runs.
+    #[must_use]
+    pub fn has_to_stop_first(&self) -> bool {
+        self.status == Status::Running && self.lease.is_some() && !self.is_untold()
+    }
+
     #[must_use]
     pub fn is_queued(&self) -> bool {
         self.status == Status::Queued

@@ -77,7 +77,7 @@ impl Registry {
                 return Ok((foreseen, run_ids));
             }
             for run in &running {
-                foreseen.foresee(run);
+                foreseen.add(run);
                 run_ids.push(run.run_id);
             }
         }
@@ -94,13 +94,13 @@ fn command(cancel: &CancelBefore, run_id: RunId) -> Command {
 }
 
 impl CancelledBefore {
-    /// What would become of it.
-    fn foresee(&mut self, run: &Execution) {
-        let stops = run.lease.is_some() && !run.is_untold();
-        if stops { &mut self.stopping } else { &mut self.ended }.push(Holder::of(run));
+    /// As what would become of it.
+    fn add(&mut self, run: &Execution) {
+        if run.has_to_stop_first() { &mut self.stopping } else { &mut self.ended }.push(Holder::of(run));
     }
 
-    /// One that has ended meanwhile is not ours.
+    /// As what has become of it. One that has succeeded or failed meanwhile is in neither list; one that somebody else
+    /// has cancelled meanwhile is as it was asked for, and is listed.
     fn note(&mut self, answer: &Answer) {
         match answer {
             Answer::Ended(run) => self.ended.push(Holder::of(run)),

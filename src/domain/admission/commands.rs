@@ -221,7 +221,7 @@ impl Batch {
             Status::Ended(Outcome::Cancelled) => Answer::Ended(run),
             Status::Ended(_) => Answer::EndedOtherwise(run),
             // Nothing of an untold start runs yet, so that nobody has to stop anything.
-            Status::Running if run.lease.is_some() && !force && !run.is_untold() => {
+            Status::Running if run.has_to_stop_first() && !force => {
                 self.ask_one_to_stop(run_id, stop);
                 Answer::Stopping(self.roster.get(run_id).cloned().unwrap_or(run))
             }
