@@ -139,8 +139,11 @@ impl Client {
         target.set_fragment(None);
         let _ = target.set_password(None);
         let _ = target.set_username("");
-        let base = base_of(&target, path).filter(|base| !is_same(base, &self.server));
-        ClientError::Setup(match base {
+        ClientError::Setup(match base_of(&target, path) {
+            Some(base) if is_same(&base, &self.server) => format!(
+                "what answers at {server} redirects the call to {target}, which is the same call again; correct that \
+                 redirect, or set PERFREG_URL to the registry's own URL"
+            ),
             Some(base) => {
                 let base = base.as_str().trim_end_matches('/');
                 format!("the registry at {server} is at {base} now; set PERFREG_URL={base}")
@@ -216,11 +219,27 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_to_a_login_or_in_a_circle_is_shown_without_what_is_secret() {
+    fn a_redirect_in_a_circle_is_no_move_and_no_login() {
+        for (server, target, shown) in [
+            ("http://a", "/status", "http://a/status"),
+            ("http://a", "//me:s3cret@a:80/status?s3cret", "http://a/status"),
+            ("http://a", "/status/", "http://a/status/"),
+            ("http://a/b/", "http://a/b/status", "http://a/b/status"),
+        ] {
+            let server_shown = server.trim_end_matches('/');
+            let expected = format!(
+                "what answers at {server_shown} redirects the call to {shown}, which is the same call again; correct that \
+                 redirect, or set PERFREG_URL to the registry's own URL"
+            );
+            assert_eq!(moved(server, &["status"], target), expected);
+        }
+    }
+
+    #[test]
+    fn a_redirect_to_a_login_is_shown_without_what_is_secret() {
         for (target, shown) in [
             ("https://me:s3cret@login.b/sign-in?s3cret=http://a/status#s3cret", "https://login.b/sign-in"),
             ("/", "http://a/"),
-            ("/status/", "http://a/status/"),
             ("/xstatus", "http://a/xstatus"),
         ] {
             let message = moved("http://a", &["status"], target);

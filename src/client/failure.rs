@@ -58,7 +58,12 @@ impl Client {
                 )
             }
             None => {
-                format!("a proxy before {} asks for a user and a password; name it in HTTPS_PROXY", self.server())
+                let variable = if self.server.scheme() == "https" { "HTTPS_PROXY" } else { "HTTP_PROXY" };
+                format!(
+                    "a proxy before {} asks for a user and a password; name it with both, as \
+                     {variable}=http://USER:PASSWORD@HOST:PORT",
+                    self.server()
+                )
             }
         })
     }

@@ -71,7 +71,7 @@ async fn a_refusal_of_what_stands_before_the_registry_is_no_outage() {
     let nginx = Nginx::start(
         "",
         &format!(
-            "location /401/ {{ return 401; }} location /403/ {{ return 403; }}
+            "location /401/ {{ return 401; }} location /403/ {{ return 403; }} location /407/ {{ return 407; }}
              location /json/ {{ default_type application/problem+json; return 403 '{gateway}'; }}
              location /user/ {{ auth_basic shop; auth_basic_user_file FOLDER/users; proxy_pass {}/; }}",
             server.url
@@ -85,6 +85,7 @@ async fn a_refusal_of_what_stands_before_the_registry_is_no_outage() {
         (url("user"), "says 401 Authorization Required: give a user in the URL"),
         (wrong_user, "it does not take the user or the header that was given"),
         (url("403"), "says 403 Forbidden: it does not let you through; ask who runs it"),
+        (url("407"), "asks for a user and a password; name it with both, as HTTP_PROXY=http://USER:PASSWORD@HOST:PORT"),
         (url("json"), "says 403 Forbidden: it does not let you through"),
     ] {
         let (code, printed, said) = run_in_any_case(&url, &[]);

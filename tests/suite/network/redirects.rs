@@ -38,6 +38,16 @@ async fn a_redirect_to_a_login_says_that_a_header_may_be_asked_for() {
     assert!(said.contains("--header") && said.contains("PERFREG_URL") && !said.contains("s3cret"), "{said}");
 }
 
+#[test]
+fn a_redirect_to_itself_is_told_from_a_move_and_a_login() {
+    let nginx = Nginx::start("", "location / { return 308 $scheme://$http_host$request_uri; }");
+    let url = nginx.url("http");
+    let (code, printed, said) = run_in_any_case(&url, &[]);
+    assert_eq!((code, printed.as_str()), (78, ""), "{said}");
+    let circle = format!("redirects the call to {url}/register, which is the same call again; correct that redirect");
+    assert!(said.contains(&circle) && !said.contains("--header"), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_the_url_of_the_registry_is_named_with_the_variable_to_set() {
     let (server, _database) = serve().await;
