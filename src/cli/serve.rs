@@ -37,7 +37,7 @@ pub struct Serve {
     /// Where people find the server, if it is behind a proxy, such as https://ci.example.com/perfreg: for the links
     /// that clients print.
     #[arg(long, env = "PERFREG_PUBLIC_URL", value_name = "URL")]
-    public_url: Option<PublicUrl>,
+    public_url: Option<String>,
     #[command(flatten)]
     database: Database,
     /// File with PostgreSQL's password, read again for each connection; it counts where the URL has none, before
@@ -104,7 +104,10 @@ impl Serve {
         start_log(&self.log)?;
         let listen = resolve(&self.listen).await?;
         let stop_grace = Duration::from_secs(self.stop_grace_seconds);
-        let config = ServerConfig { listen, stop_grace, public_url: self.public_url };
+        // Read by hand: clap would repeat a wrong URL, and with it its password.
+        let public_url = self.public_url.as_deref().map(str::parse::<PublicUrl>).transpose();
+        let public_url = public_url.context("--public-url is wrong")?;
+        let config = ServerConfig { listen, stop_grace, public_url };
         let database = DatabaseConfig {
             url: self.database.url()?,
             connections: self.database_connections.into(),

@@ -57,6 +57,10 @@ pub enum DatabaseUrlError {
         "the name of the database has a slash; leave it out, or percent-encode it as %2F if it belongs to the name"
     )]
     DatabaseName,
+    #[error("it names no host; it looks like postgresql://USER@HOST/DATABASE")]
+    NoHost,
+    #[error("it names no user; it looks like postgresql://USER@HOST/DATABASE")]
+    NoUser,
     #[error("an IPv6 address stands in brackets, as in [::1]:5432")]
     Brackets,
     #[error("{name}= is no parameter that is known here; {instead}")]

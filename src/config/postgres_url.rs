@@ -54,7 +54,14 @@ pub fn check(rest: &str) -> Result<(), DatabaseUrlError> {
     if database.contains('/') {
         return Err(DatabaseUrlError::DatabaseName);
     }
-    query.split('&').filter(|pair| !pair.is_empty()).try_for_each(check_parameter)
+    query.split('&').filter(|pair| !pair.is_empty()).try_for_each(check_parameter)?;
+    let has =
+        |names: &[&str]| query.split('&').any(|pair| pair.split('=').next().is_some_and(|name| names.contains(&name)));
+    if hosts.is_empty() && !has(&["host", "hostaddr"]) {
+        return Err(DatabaseUrlError::NoHost);
+    }
+    let name = user.split(':').next().unwrap_or_default();
+    if name.is_empty() && !has(&["user"]) { Err(DatabaseUrlError::NoUser) } else { Ok(()) }
 }
 
 /// An IPv6 address, which has colons of its own, stands in brackets.
@@ -105,7 +112,9 @@ mod tests {
 
     #[test]
     fn the_part_that_is_wrong_is_named() {
-        use DatabaseUrlError::{AtSign, Brackets, DatabaseName, NoParameter, NoValue, Port, WhiteSpace};
+        use DatabaseUrlError::{
+            AtSign, Brackets, DatabaseName, NoHost, NoParameter, NoUser, NoValue, Port, WhiteSpace,
+        };
         let parameter = |name: &str| DatabaseUrlError::Parameter { name: name.to_owned(), instead: instead_of(name) };
         for (rest, wrong) in [
             ("me:p@ss@db/registry", AtSign),
@@ -127,6 +136,13 @@ mod tests {
             ("me@db/registry?sslmode=require&schema=public", parameter("schema")),
             ("me@db/registry?sslmode", NoValue("sslmode".to_owned())),
             ("me@db/registry?s3cret!=x", NoParameter),
+            ("", NoHost),
+            ("/registry", NoHost),
+            ("me@/registry", NoHost),
+            ("me:s3cret@/registry?port=5433", NoHost),
+            ("db/registry", NoUser),
+            ("@db/registry", NoUser),
+            (":s3cret@db/registry?dbname=user", NoUser),
         ] {
             assert_eq!(check(rest), Err(wrong), "{rest}");
         }

@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 
+use rustls::CertificateError;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
@@ -96,9 +97,21 @@ fn refused_tls(error: &Error) -> Option<String> {
         });
     };
     let tls = broken.get_ref()?.downcast_ref()?;
-    matches!(tls, rustls::Error::InvalidCertificate(_)).then(|| {
-        format!("its certificate is not trusted: {tls}; name the file of its authority with sslrootcert= in the URL")
-    })
+    let rustls::Error::InvalidCertificate(fault) = tls else { return None };
+    let (what, advice) = match fault {
+        CertificateError::UnknownIssuer => {
+            ("is not trusted", "name the file of its authority with sslrootcert= in the URL")
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            ("is for another host", "write a host that it names in the URL")
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => ("has expired", "renew it"),
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            ("is not valid yet", "look at the clock of this machine, and of the one that made it")
+        }
+        _ => ("is not valid", "give the server another one"),
+    };
+    Some(format!("its certificate {what}: {tls}; {advice}"))
 }
 
 /// Sorts an error of COMMIT. What the database itself says of it is final; a connection that

@@ -248,7 +248,9 @@ fn a_server_that_cannot_start_says_why_and_what_to_do() {
     for ((code, _, error), expected_code, words) in [
         (serve(&address, &database), 1, "stop what listens there or give another address with --listen"),
         (serve("127.0.0.1:0", "sqlite:/nowhere/x.db"), 1, "create the folder or name another file"),
-        (serve("127.0.0.1:0", "postgresql://h/d?sslmode=x"), 1, "sslmode=x is none of"),
+        (serve("127.0.0.1:0", "postgresql://me@h/d?sslmode=x"), 1, "sslmode=x is none of"),
+        (serve("127.0.0.1:0", "postgresql://"), 1, "--database is wrong: it names no host; it looks like"),
+        (serve("127.0.0.1:0", "postgresql://h/d"), 1, "--database is wrong: it names no user; it looks like"),
         (
             serve("127.0.0.1:0", "mysql://me:s3cret@db"),
             1,
@@ -256,6 +258,16 @@ fn a_server_that_cannot_start_says_why_and_what_to_do() {
         ),
         (serve("localhost", &database), 1, "give one such as 127.0.0.1:8000"),
         (run(&["serve", "--log", "!!"]), 1, "give a level such as info"),
+        (
+            run(&["serve", "--public-url", "https://me:s3cret@ci.example.com"]),
+            1,
+            "--public-url is wrong: it has a user or a password, which everybody would see; leave them out",
+        ),
+        (
+            run(&["serve", "--public-url", "ftp://me:s3cret@ci.example.com"]),
+            1,
+            "--public-url is wrong: give a URL that",
+        ),
     ] {
         assert_eq!(code, expected_code, "{error}");
         assert!(error.contains(words) && !error.contains("s3cret"), "{words:?} in {error:?}");

@@ -214,6 +214,7 @@ async fn a_server_that_a_person_has_to_help_stops_and_says_how() {
     let guarded = Guarded::new().await;
     let (no_tls, web) = (answers(b"N"), answers(b"HTTP/1.1 400 Bad Request\r\n\r\n"));
     let direct = &guarded.database.direct_url;
+    let authority = std::env::var("PERFREG_TEST_POSTGRES_CA").expect("./test sets it");
     let (server, _) = direct.rsplit_once('/').expect("a database");
     let role = &guarded.role;
     let without_schema = format!("ALTER ROLE {role} SET search_path = ''");
@@ -228,6 +229,10 @@ async fn a_server_that_a_person_has_to_help_stops_and_says_how() {
             "switch TLS on there, or write sslmode",
         ),
         (format!("{direct}?sslmode=verify-full"), "name the file of its authority with sslrootcert= in the URL"),
+        (
+            format!("{}?sslmode=verify-full&sslrootcert={authority}", direct.replace("localhost", "127.0.0.1")),
+            "its certificate is for another host: invalid peer certificate: certificate not valid for name \"127.0.0.1\"",
+        ),
         (format!("{direct}?sslnegotiation=direct"), "weak sslmode"),
         (format!("{direct}?application_name=%FF"), "what is percent-encoded in it is not UTF-8"),
         (format!("{direct}?options=-c%20nonsense%3D1"), "unrecognized configuration parameter \"nonsense\""),

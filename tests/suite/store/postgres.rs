@@ -66,8 +66,6 @@ async fn a_database_that_will_not_do_is_told_in_a_sentence() {
         (database.direct_url.replace("postgres@", "nobody@"), "role \"nobody\" does not exist"),
         (format!("{}?sslmode=verify-full&sslrootcert=/nowhere.pem", database.direct_url), "sslrootcert=/nowhere.pem"),
         (format!("{}?connect_timeout=soon", database.direct_url), "invalid value for option `connect_timeout`"),
-        (database.direct_url.replace("postgres@", ""), "it names no user"),
-        ("postgresql://postgres@/registry".to_owned(), "it names no host"),
     ] {
         let error = open(&url).await.expect_err("unusable");
         assert!(matches!(&error, StoreError::Unsuitable(text) if text.contains(reason)), "{url}: {error}");
