@@ -28,3 +28,28 @@ fn what_waits_or_started_later_is_left_alone() {
     let unknown = rows.apply_at(&[cancel_started_before(9, after(9))], after(2));
     assert!(matches!(unknown[0], Answer::NotFound));
 }
+
+#[test]
+fn what_is_foreseen_of_a_run_is_what_cancelling_does() {
+    let mut rows = Rows::new(Some("here"));
+    rows.apply(&[register(100_000), wait(100_000), register(700_000), wait(600_000)]);
+    // The last one starts in its room, and is not told yet.
+    rows.apply_at(&[cancel_started_before(3, after(1))], after(1));
+    for (run_id, stops) in [(1, false), (2, true), (4, false)] {
+        let run = rows.executions.iter().find(|run| run.run_id == RunId(run_id)).cloned().expect("it is there");
+        assert_eq!((run.status, run.has_to_stop_first()), (Status::Running, stops), "run {run_id}");
+        let answers = rows.apply_at(&[cancel_started_before(run_id, after(9))], after(2));
+        assert_eq!(matches!(answers[0], Answer::Stopping(_)), stops, "{answers:?}");
+    }
+}
+
+#[test]
+fn one_that_somebody_else_has_cancelled_meanwhile_counts_and_one_that_has_succeeded_does_not() {
+    let mut rows = Rows::new(Some("here"));
+    rows.apply(&[register(200_000), register(200_000)]);
+    let by_somebody_else = Command::Cancel { run_id: RunId(1), reason: None, by: Some("ana".to_owned()), force: false };
+    let succeeded = Command::Complete { run_id: RunId(2), outcome: Outcome::Success, token: None };
+    rows.apply_at(&[by_somebody_else, succeeded], after(1));
+    let answers = rows.apply_at(&[cancel_started_before(1, after(9)), cancel_started_before(2, after(9))], after(2));
+    assert!(matches!(answers[0], Answer::Ended(_)) && matches!(answers[1], Answer::EndedOtherwise(_)), "{answers:?}");
+}
