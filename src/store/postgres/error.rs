@@ -98,7 +98,13 @@ fn refused_tls(error: &Error) -> Option<String> {
     };
     let tls = broken.get_ref()?.downcast_ref()?;
     let rustls::Error::InvalidCertificate(fault) = tls else { return None };
-    let (what, advice) = match fault {
+    let (what, advice) = certificate_fault(fault);
+    Some(format!("its certificate {what}: {tls}; {advice}"))
+}
+
+/// What is wrong with the server's certificate, and what to do about it.
+const fn certificate_fault(fault: &CertificateError) -> (&'static str, &'static str) {
+    match fault {
         CertificateError::UnknownIssuer => {
             ("is not trusted", "name the file of its authority with sslrootcert= in the URL")
         }
@@ -110,8 +116,7 @@ fn refused_tls(error: &Error) -> Option<String> {
             ("is not valid yet", "look at the clock of this machine, and of the one that made it")
         }
         _ => ("is not valid", "give the server another one"),
-    };
-    Some(format!("its certificate {what}: {tls}; {advice}"))
+    }
 }
 
 /// Sorts an error of COMMIT. What the database itself says of it is final; a connection that
@@ -135,4 +140,23 @@ fn classify_local(error: &Error) -> StoreError {
         || reason.contains("timed out")
         || reason.contains("TLS");
     if is_transport { StoreError::Unavailable(reason) } else { StoreError::Broken(reason) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_unknown_authority_is_cured_by_naming_its_file() {
+        for (fault, what) in [
+            (CertificateError::UnknownIssuer, "is not trusted"),
+            (CertificateError::NotValidForName, "is for another host"),
+            (CertificateError::Expired, "has expired"),
+            (CertificateError::NotValidYet, "is not valid yet"),
+            (CertificateError::Revoked, "is not valid"),
+        ] {
+            let (said, advice) = certificate_fault(&fault);
+            assert_eq!((said, advice.contains("sslrootcert")), (what, fault == CertificateError::UnknownIssuer));
+        }
+    }
 }
