@@ -96,9 +96,10 @@ fn joins(one: char) -> bool {
     is_of_script || is_symbol(one) || one == '\u{FE0F}'
 }
 
-/// Characters without a shape that everybody knows: those of format and direction, those that are not assigned or private,
-/// and fillers that are letters, marks or symbols by their category (Unicode's `Default_Ignorable_Code_Point`, the blank
-/// pattern of Braille and the null note).
+/// Whether a character has no shape that everybody knows.
+///
+/// Those are the ones of format and direction, the private ones and those that are not assigned, and fillers that are letters,
+/// marks or symbols by their category: Unicode's `Default_Ignorable_Code_Point`, the blank pattern of Braille and the null note.
 #[must_use]
 pub fn is_invisible(one: char) -> bool {
     use GeneralCategory::{Format, PrivateUse, Unassigned};
