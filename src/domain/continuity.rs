@@ -4,8 +4,6 @@
 //! pulse. If it stops for long, nobody could be heard, and nobody is given up for it: everybody's
 //! silence counts from when the registry was back.
 
-use std::sync::Arc;
-
 use jiff::{SignedDuration, Timestamp};
 
 use super::event::{Event, EventKind, Fact};
@@ -133,7 +131,7 @@ pub fn numbers_left_out(known_until: Option<Timestamp>, now: Timestamp) -> i64 {
 #[must_use]
 fn resumed(silent_since: Option<Timestamp>, more: Vec<(&'static str, Fact)>) -> Event {
     let facts = silent_since.map(|since| ("silent_since", Fact::Time(since))).into_iter().chain(more).collect();
-    Event { kind: EventKind::Resumed, run_id: None, by: None, facts, blocking: Arc::new([]) }
+    Event::new(EventKind::Resumed, None, None, facts)
 }
 
 #[cfg(test)]

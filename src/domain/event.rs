@@ -145,6 +145,12 @@ pub struct Event {
 }
 
 impl Event {
+    /// One in whose way nobody was.
+    #[must_use]
+    pub fn new(kind: EventKind, run_id: Option<RunId>, by: Option<String>, facts: Facts) -> Self {
+        Self { kind, run_id, by, facts, blocking: Arc::new([]) }
+    }
+
     /// Gives every run its real run_id.
     pub fn number(&mut self, real: impl Fn(RunId) -> RunId) {
         self.run_id = self.run_id.map(&real);

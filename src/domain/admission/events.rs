@@ -1,7 +1,5 @@
 //! What each decision leaves behind for those who ask later.
 
-use std::sync::Arc;
-
 use super::Noted;
 use super::batch::Batch;
 use crate::domain::answer::{Cause, Room};
@@ -16,7 +14,7 @@ const MOST_AHEAD_NAMED: usize = 10;
 
 impl Batch {
     pub fn note(&mut self, kind: EventKind, run_id: Option<RunId>, by: Option<String>, facts: Facts) {
-        let event = Event { kind, run_id, by, facts, blocking: Arc::new([]) };
+        let event = Event::new(kind, run_id, by, facts);
         self.events.push(Noted { event, sighting: None });
     }
 
@@ -150,14 +148,13 @@ impl Batch {
 /// The event of a gate that was set for the whole registry.
 #[must_use]
 pub fn registry_set(gate: &Gate) -> Event {
-    let blocking = Arc::new([]);
-    Event { kind: EventKind::RegistrySet, run_id: None, by: gate.by.clone(), facts: gate_facts(gate), blocking }
+    Event::new(EventKind::RegistrySet, None, gate.by.clone(), gate_facts(gate))
 }
 
 /// The event of the registry's gate that opened by itself.
 #[must_use]
 pub fn registry_opened() -> Event {
-    Event { kind: EventKind::RegistryOpened, run_id: None, by: None, facts: Vec::new(), blocking: Arc::new([]) }
+    Event::new(EventKind::RegistryOpened, None, None, Vec::new())
 }
 
 /// The event of two locations that became one, to be noted at both. `merged` is the second as it is after that.
@@ -173,15 +170,14 @@ pub fn location_merged(from: &Location, merged: &Location, by: Option<&str>) -> 
         ("running_factor", Fact::Factor(merged.used)),
         ("running", Fact::Number(merged.running)),
     ];
-    let kind = EventKind::LocationMerged;
-    Event { kind, run_id: None, by: by.map(str::to_owned), facts, blocking: Arc::new([]) }
+    Event::new(EventKind::LocationMerged, None, by.map(str::to_owned), facts)
 }
 
 /// The event of a run that came from one of two such locations to the other.
 #[must_use]
 pub fn run_moved(run_id: RunId, from: &Location, merged: &Location, by: Option<&str>) -> Event {
     let facts = vec![("from", name(from)), ("into", name(merged))];
-    Event { kind: EventKind::Moved, run_id: Some(run_id), by: by.map(str::to_owned), facts, blocking: Arc::new([]) }
+    Event::new(EventKind::Moved, Some(run_id), by.map(str::to_owned), facts)
 }
 
 fn name(location: &Location) -> Fact {

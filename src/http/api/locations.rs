@@ -50,7 +50,7 @@ pub async fn get_location(
     State(registry): State<Arc<Registry>>,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Json<wire::location::Location>, ApiError> {
-    one(&registry, &text(path)?).await
+    one(&registry, &decoded(path)?).await
 }
 
 /// As [`get_location`], behind a proxy that decodes the `%2F` of a name.
@@ -58,7 +58,8 @@ pub async fn get_location_with_slash(
     State(registry): State<Arc<Registry>>,
     path: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Json<wire::location::Location>, ApiError> {
-    one(&registry, &text_with_slash(path)?).await
+    let (name, rest) = decoded(path)?;
+    one(&registry, &format!("{name}/{rest}")).await
 }
 
 async fn one(registry: &Registry, text: &str) -> Result<Json<wire::location::Location>, ApiError> {
@@ -84,7 +85,7 @@ pub async fn set_location(
     path: Result<Path<String>, PathRejection>,
     JsonObject(fields): JsonObject,
 ) -> Result<Json<wire::location::Location>, ApiError> {
-    set(&registry, &text(path)?, fields).await
+    set(&registry, &decoded(path)?, fields).await
 }
 
 /// As [`set_location`], behind a proxy that decodes the `%2F` of a name.
@@ -93,7 +94,8 @@ pub async fn set_location_with_slash(
     path: Result<Path<(String, String)>, PathRejection>,
     JsonObject(fields): JsonObject,
 ) -> Result<Json<wire::location::Location>, ApiError> {
-    set(&registry, &text_with_slash(path)?, fields).await
+    let (name, rest) = decoded(path)?;
+    set(&registry, &format!("{name}/{rest}"), fields).await
 }
 
 async fn set(registry: &Registry, text: &str, mut fields: Fields) -> Result<Json<wire::location::Location>, ApiError> {
@@ -140,7 +142,7 @@ pub async fn delete_location(
     check_known(query.as_deref(), &["by"]).map_err(ApiError::Invalid)?;
     let by = query_value(query.as_deref(), "by").map(|by| clean(&by).map(Cow::into_owned)).transpose();
     let by = by.map_err(|error| ApiError::invalid("by", error.to_string()))?;
-    let name = named(&registry, &text(path)?).await?.map_err(|message| ApiError::invalid("name", message))?;
+    let name = named(&registry, &decoded(path)?).await?.map_err(|message| ApiError::invalid("name", message))?;
     match registry.delete_location(name, by).await? {
         Deleted::Gone => Ok(Json(DeleteLocationResponse { message: "Location deleted".to_owned() })),
         Deleted::InUse(location) => Err(ApiError::LocationInUse(format!(
@@ -170,7 +172,7 @@ pub async fn merge_location(
     path: Result<Path<String>, PathRejection>,
     JsonObject(mut fields): JsonObject,
 ) -> Result<Json<MergeLocationResponse>, ApiError> {
-    let from = fields.take_result("name", named(&registry, &text(path)?).await?);
+    let from = fields.take_result("name", named(&registry, &decoded(path)?).await?);
     let into = match fields.string("into") {
         Some(into) => named(&registry, &into).await?,
         None => Err("is required".to_owned()),
@@ -195,12 +197,8 @@ fn never_used() -> ApiError {
     ApiError::NotFound("No test has used this location, and no capacity was set.".to_owned())
 }
 
-fn text(path: Result<Path<String>, PathRejection>) -> Result<String, ApiError> {
-    path.map(|Path(text)| text).map_err(|_| ApiError::invalid("name", "is not UTF-8"))
-}
-
-fn text_with_slash(path: Result<Path<(String, String)>, PathRejection>) -> Result<String, ApiError> {
-    path.map(|Path((name, rest))| format!("{name}/{rest}")).map_err(|_| ApiError::invalid("name", "is not UTF-8"))
+fn decoded<T>(path: Result<Path<T>, PathRejection>) -> Result<T, ApiError> {
+    path.map(|Path(decoded)| decoded).map_err(|_| ApiError::invalid("name", "is not UTF-8"))
 }
 
 /// The location that a text names, or what is wrong with it. One whose spelling is from before there was a rule for names

@@ -9,8 +9,8 @@ use super::error::classify;
 use super::events;
 use super::rows;
 use super::session::Session;
-use super::standby::{IS_SET, Standby};
-use super::transaction::{LONGEST_LOCK_WAIT, begin, commit};
+use super::standby::Standby;
+use super::transaction::{self, LONGEST_LOCK_WAIT, begin, commit};
 use crate::domain::admission::{registry_opened, registry_set};
 use crate::domain::gate::Gate;
 use crate::domain::location::{Location, LocationName, NOWHERE, of_row, row_name};
@@ -88,10 +88,7 @@ async fn save_registry(
     // Waits for every decision under way, which may have read the old gate, and holds up those
     // that follow until they can read the new one. A decision locks its location first.
     client.batch_execute("LOCK TABLE perfreg_locations IN EXCLUSIVE MODE").await.map_err(classify)?;
-    let sql = format!("SELECT clock_timestamp(), {IS_SET}");
-    let row = client.query_typed_one(&sql, &[]).await.map_err(classify)?;
-    standby.note(rows::get(&row, 1)?)?;
-    let now = now.map_or_else(|| rows::get(&row, 0), Ok)?;
+    let now = transaction::now(client, now, standby).await?;
     client
         .execute_typed(
             "UPDATE perfreg_registry SET state = $1, state_reason = $2, state_by = $3, state_until = $4 WHERE id = 1",

@@ -190,7 +190,7 @@ async fn row(client: &Session, name: &str) -> Result<Option<Location>, Obstacle>
 }
 
 /// Those that are free, or, if it has to be all, all in one order on all servers.
-async fn rows(client: &Session, names: &[&str], all: bool) -> Result<HashMap<String, Location>, StoreError> {
+pub async fn rows(client: &Session, names: &[&str], all: bool) -> Result<HashMap<String, Location>, StoreError> {
     if names.is_empty() {
         return Ok(HashMap::new());
     }

@@ -1,17 +1,15 @@
 //! Makes one location of two.
 
-use jiff::Timestamp;
 use tokio_postgres::types::Type;
 
 use super::context::Context;
 use super::error::classify;
 use super::events;
 use super::locations::in_time;
+use super::locking;
 use super::reading;
-use super::rows;
 use super::session::{Execute, Session};
-use super::standby::IS_SET;
-use super::transaction::{LONGEST_LOCK_WAIT, begin, commit};
+use super::transaction::{LONGEST_LOCK_WAIT, begin, commit, now};
 use super::write;
 use crate::domain::execution::Execution;
 use crate::domain::location::Location;
@@ -32,8 +30,9 @@ pub async fn merge(client: &mut Session, merge: &Merge, context: &Context<'_>) -
 
 async fn save(client: &Session, merge: &Merge, context: &Context<'_>) -> Result<Option<Merged>, StoreError> {
     begin(client, LONGEST_LOCK_WAIT, context.standby).await?;
-    let locked = lock(client, merge).await?;
-    let now = now(client, context).await?;
+    let names = [merge.from.as_str(), merge.into.as_str()];
+    let locked: Vec<Location> = locking::rows(client, &names, true).await?.into_values().collect();
+    let now = now(client, context.clock.simulated_now(), context.standby).await?;
     let Some((from, into)) = both(merge, &locked) else { return Ok(None) };
     let (deleted, merged) = from.merged(into);
     let runs: Vec<Execution> =
@@ -43,24 +42,6 @@ async fn save(client: &Session, merge: &Merge, context: &Context<'_>) -> Result<
     let noted = merging::events(merge, from, &merged, &runs);
     events::insert(client, &noted.iter().map(|(event, place)| (event, Some(*place))).collect::<Vec<_>>(), now).await?;
     Ok(Some(Merged { location: merged, moved: runs.iter().map(|run| run.run_id).collect() }))
-}
-
-/// In the order in which a decision that waits for several locations locks them.
-async fn lock(client: &Session, merge: &Merge) -> Result<Vec<Location>, StoreError> {
-    let sql = format!(
-        "SELECT {} FROM perfreg_locations WHERE name = ANY($1) ORDER BY name FOR UPDATE",
-        rows::LOCATION_COLUMNS
-    );
-    let names = [merge.from.as_str(), merge.into.as_str()].to_vec();
-    let found = client.query(&sql, &[(&names, Type::TEXT_ARRAY)]).await.map_err(classify)?;
-    found.iter().map(rows::location).collect()
-}
-
-async fn now(client: &Session, context: &Context<'_>) -> Result<Timestamp, StoreError> {
-    let sql = format!("SELECT clock_timestamp(), {IS_SET}");
-    let row = client.query_typed_one(&sql, &[]).await.map_err(classify)?;
-    context.standby.note(rows::get(&row, 1)?)?;
-    context.clock.simulated_now().map_or_else(|| rows::get(&row, 0), Ok)
 }
 
 async fn write_moved(client: &Session, runs: &[Execution], context: &Context<'_>) -> Result<(), StoreError> {

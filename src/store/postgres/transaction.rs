@@ -1,13 +1,15 @@
 //! How a transaction that somebody is answered for begins and ends.
 
 use futures_util::FutureExt;
+use jiff::Timestamp;
 use tokio::time::timeout;
 use tokio_postgres::Client;
 
 use super::connection::ANSWER_TIMEOUT;
 use super::error::{classify, classify_commit};
+use super::rows::get;
 use super::session::Session;
-use super::standby::Standby;
+use super::standby::{IS_SET, Standby};
 use crate::seeded_bug::{self, Bug};
 use crate::store::StoreError;
 
@@ -37,6 +39,14 @@ pub async fn begin(client: &Session, lock_timeout: &str, standby: &Standby) -> R
          SET LOCAL idle_in_transaction_session_timeout = '{LONGEST_SILENCE}'; SET LOCAL client_min_messages = warning{plans}{wait}"
     );
     client.batch_execute(&sql).await.map_err(classify)
+}
+
+/// The time after the locks are taken: a simulated one, or the database's. Notes as well whether a standby is there.
+pub async fn now(client: &Session, simulated: Option<Timestamp>, standby: &Standby) -> Result<Timestamp, StoreError> {
+    let sql = format!("SELECT clock_timestamp(), {IS_SET}");
+    let row = client.query_typed_one(&sql, &[]).await.map_err(classify)?;
+    standby.note(get(&row, 1)?)?;
+    simulated.map_or_else(|| get(&row, 0), Ok)
 }
 
 /// From here on no answer means that nobody knows whether it was saved.

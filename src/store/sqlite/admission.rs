@@ -106,9 +106,13 @@ fn registry(transaction: &Transaction<'_>) -> rusqlite::Result<(Continuity, Gate
 }
 
 fn location(transaction: &Transaction<'_>, lane: &Lane) -> rusqlite::Result<Location> {
+    Ok(row(transaction, name(lane))?.unwrap_or_else(|| Location::unused(lane.location.clone())))
+}
+
+/// A location's row, also if the location is deleted.
+pub fn row(transaction: &Transaction<'_>, name: &str) -> rusqlite::Result<Option<Location>> {
     let sql = format!("SELECT {} FROM perfreg_locations WHERE name = ?1", rows::LOCATION_COLUMNS);
-    let found = transaction.prepare_cached(&sql)?.query_row([name(lane)], rows::location).optional()?;
-    Ok(found.unwrap_or_else(|| Location::unused(lane.location.clone())))
+    transaction.prepare_cached(&sql)?.query_row([name], rows::location).optional()
 }
 
 /// Everybody who waits there or runs there with a lease.

@@ -1,14 +1,14 @@
 //! Makes one location of two.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use super::admission::{insert_profiles, save_location};
+use super::admission::{insert_profiles, row, save_location};
 use super::connection::{classify, classify_commit};
 use super::events;
 use super::rows;
 use crate::domain::execution::Execution;
-use crate::domain::location::{Location, LocationName};
+use crate::domain::location::LocationName;
 use crate::store::merging::{self, both};
 use crate::store::{Known, Merge, Merged, StoreError};
 
@@ -34,7 +34,7 @@ fn save(
 ) -> rusqlite::Result<Option<Merged>> {
     let mut locations = Vec::new();
     for name in [&merge.from, &merge.into] {
-        locations.extend(location(transaction, name)?);
+        locations.extend(row(transaction, name.as_str())?);
     }
     let Some((from, into)) = both(merge, &locations) else { return Ok(None) };
     let (deleted, merged) = from.merged(into);
@@ -47,12 +47,6 @@ fn save(
         events::insert(transaction, &[event], Some(place), now)?;
     }
     Ok(Some(Merged { location: merged, moved: runs.iter().map(|run| run.run_id).collect() }))
-}
-
-/// As it is in the transaction, also if it is deleted.
-fn location(transaction: &Transaction<'_>, name: &LocationName) -> rusqlite::Result<Option<Location>> {
-    let sql = format!("SELECT {} FROM perfreg_locations WHERE name = ?1", rows::LOCATION_COLUMNS);
-    transaction.prepare_cached(&sql)?.query_row([name.as_str()], rows::location).optional()
 }
 
 /// Everything that waits or runs at a location.
