@@ -10,7 +10,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use perfreg::clock::Clock;
 use perfreg::config::database::{DatabaseConfig, Durability};
 use perfreg::config::passwords::PasswordSources;
-use perfreg::domain::factor::Factor;
+use perfreg::domain::capacity::factor::Factor;
 use perfreg::domain::history::fold_case;
 use perfreg::registry::Registry;
 use tempfile::TempDir;

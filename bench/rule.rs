@@ -5,16 +5,17 @@ use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;
-use perfreg::domain::admission::{Command, MOST_WAITING, Snapshot, decide};
+use perfreg::domain::admission::{Command, Snapshot, decide};
+use perfreg::domain::capacity::factor::Factor;
+use perfreg::domain::capacity::location::{Location, LocationName};
 use perfreg::domain::continuity::Continuity;
+use perfreg::domain::execution::lease::TokenHash;
+use perfreg::domain::execution::priority::Priority;
 use perfreg::domain::execution::{Details, Outcome, Registration, RunId};
-use perfreg::domain::factor::Factor;
 use perfreg::domain::gate::Gate;
-use perfreg::domain::holders::Holders;
-use perfreg::domain::lease::TokenHash;
-use perfreg::domain::location::{Location, LocationName};
-use perfreg::domain::queue::Priority;
-use perfreg::domain::roster::Roster;
+use perfreg::domain::schedule::holders::Holders;
+use perfreg::domain::schedule::queue::MOST_WAITING;
+use perfreg::domain::schedule::roster::Roster;
 use uuid::Uuid;
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);

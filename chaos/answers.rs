@@ -2,7 +2,7 @@
 
 use hyper::body::Bytes;
 use jiff::Timestamp;
-use perfreg::domain::factor::Factor;
+use perfreg::domain::capacity::factor::Factor;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use perfreg::domain::factor::Factor;
+use perfreg::domain::capacity::factor::Factor;
 
 fuzz_target!(|text: &str| {
     let Ok(factor) = Factor::parse(text) else { return };

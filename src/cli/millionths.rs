@@ -26,7 +26,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::factor::Factor;
+    use crate::domain::capacity::factor::Factor;
 
     #[test]
     fn what_is_no_factor_has_no_millionths() {

@@ -4,8 +4,8 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::location::{Location, LocationName};
-use super::name::{is_clean, is_invisible};
+use crate::domain::capacity::location::{Location, LocationName};
+use crate::domain::name::{is_clean, is_invisible};
 
 /// So many locations are named in a sentence.
 const MOST_NAMED: usize = 5;
@@ -131,7 +131,7 @@ fn shell_word(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::factor::Factor;
+    use crate::domain::capacity::factor::Factor;
 
     fn at(location: Option<&str>, running: i64, newest: &str) -> AdoptedAt {
         let oldest = "2026-11-22T13:14:54.5Z".parse().expect("a time");

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::execution::{Execution, RunId};
-use super::factor::Factor;
-use super::gate::Gate;
-use super::location::{Location, LocationName};
+use crate::domain::capacity::factor::Factor;
+use crate::domain::capacity::location::{Location, LocationName};
+use crate::domain::execution::idempotency::IdempotencyKey;
+use crate::domain::execution::{Execution, RunId};
+use crate::domain::gate::Gate;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -90,6 +91,13 @@ impl Answer {
             _ => None,
         }
     }
+}
+
+/// What the first request with a key was answered with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstAnswer {
+    pub key: IdempotencyKey,
+    pub answer: Answer,
 }
 
 /// What would come of a registration now.

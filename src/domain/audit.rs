@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::factor::Factor;
-use super::location::LocationName;
+use crate::domain::capacity::factor::Factor;
+use crate::domain::capacity::location::LocationName;
 
 /// What is counted at a location.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::event::{Event, EventKind, Fact};
+use crate::domain::event::{Event, EventKind, Fact};
 
 /// What the registry's one row says of its own life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

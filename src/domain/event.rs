@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::answer::Holder;
-use super::execution::RunId;
-use super::factor::Factor;
-use super::location::LocationName;
+use crate::domain::answer::Holder;
+use crate::domain::capacity::factor::Factor;
+use crate::domain::capacity::location::LocationName;
+use crate::domain::execution::RunId;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EventKind {

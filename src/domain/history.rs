@@ -6,7 +6,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use unicase::UniCase;
 
-use super::execution::{Details, Execution, RunId, Status};
+use crate::domain::execution::{Details, Execution, RunId, Status};
 
 /// The texts of an execution that a list can be searched by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,9 +1,9 @@
 //! Reads the query of a list or a stream of events.
 
 use super::history_query::{check_once, limit, query_pairs, time_in_query};
+use crate::domain::capacity::location::LocationName;
 use crate::domain::event::{EventFilter, EventId, EventKind};
 use crate::domain::execution::RunId;
-use crate::domain::location::LocationName;
 use crate::wire::problem::FieldError;
 
 const USUAL_LIMIT: usize = 100;

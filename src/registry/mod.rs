@@ -1,31 +1,12 @@
 //! One file per thing that a user can ask for.
 
-mod adopted;
-mod audit;
-mod browse;
-mod cancel;
-mod cancel_before;
-mod complete;
+mod dispatch;
 mod error;
-mod events;
-mod expectations;
-mod gate;
-mod heartbeat;
-mod known_locations;
-mod lanes;
-mod line;
-mod locations;
-mod plan;
-mod pulse;
-mod receipt;
-mod register;
-mod rest;
-mod seen;
-mod tail;
-mod token;
-mod watch;
-mod watchers;
-mod worker;
+mod follow;
+mod places;
+mod read;
+mod runs;
+mod upkeep;
 
 use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
@@ -34,30 +15,30 @@ use std::sync::{Arc, Mutex};
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
-use crate::domain::location::LocationName;
+use crate::domain::capacity::location::LocationName;
 use crate::store::Store;
-use audit::AuditLog;
-use expectations::Expectations;
-use known_locations::KnownLocations;
-use lanes::Lanes;
-use seen::Seen;
-use tail::Tail;
-use watchers::Watchers;
+use dispatch::lanes::Lanes;
+use dispatch::seen::Seen;
+use follow::tail::Tail;
+use follow::watchers::Watchers;
+use places::known_locations::KnownLocations;
+use runs::expectations::Expectations;
+use upkeep::audit::AuditLog;
 
-pub use audit::{Audit, Audits};
-pub use browse::{ExecutionPages, MOST_PER_PAGE};
-pub use cancel::Cancellation;
-pub use cancel_before::{CancelBefore, CancelledBefore, MOST_CANCELLED};
-pub use complete::Completed;
 pub use error::RegistryError;
-pub use events::{EventPage, MOST_EVENTS_PER_PAGE};
-pub use heartbeat::Beaten;
-pub use known_locations::UnknownLocation;
-pub use locations::{Deleted, Merging};
-pub use plan::Plan;
-pub use register::{Idempotency, Registered, Request};
-pub use tail::{EventStream, ToldEvent};
-pub use watch::Until;
+pub use follow::tail::{EventStream, ToldEvent};
+pub use follow::watch::Until;
+pub use places::known_locations::UnknownLocation;
+pub use places::locations::{Deleted, Merging};
+pub use read::browse::{ExecutionPages, MOST_PER_PAGE};
+pub use read::events::{EventPage, MOST_EVENTS_PER_PAGE};
+pub use runs::cancel::Cancellation;
+pub use runs::cancel_before::{CancelBefore, CancelledBefore, MOST_CANCELLED};
+pub use runs::complete::Completed;
+pub use runs::heartbeat::Beaten;
+pub use runs::plan::Plan;
+pub use runs::register::{Idempotency, Registered, Request};
+pub use upkeep::audit::{Audit, Audits};
 
 pub struct Registry {
     store: Arc<dyn Store>,

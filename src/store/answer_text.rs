@@ -9,10 +9,10 @@ use uuid::Uuid;
 
 use super::StoreError;
 use crate::domain::answer::{Answer, Cause, Holder, Refusal, Room};
+use crate::domain::capacity::factor::Factor;
+use crate::domain::capacity::location::LocationName;
 use crate::domain::execution::{Execution, RunId};
-use crate::domain::factor::Factor;
 use crate::domain::gate::Gate;
-use crate::domain::location::LocationName;
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]

@@ -4,8 +4,8 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
 use crate::domain::answer::Holder;
+use crate::domain::capacity::factor::Factor;
 use crate::domain::event::{Event, Fact};
-use crate::domain::factor::Factor;
 
 /// The text of the event's facts, decimals to the last digit.
 pub fn facts_text(event: &Event) -> String {

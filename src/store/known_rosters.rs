@@ -8,10 +8,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Lane;
 use crate::domain::admission::Command;
+use crate::domain::capacity::location::{Location, LocationName};
 use crate::domain::execution::RunId;
-use crate::domain::holders::Holders;
-use crate::domain::location::{Location, LocationName};
-use crate::domain::roster::Roster;
+use crate::domain::schedule::holders::Holders;
+use crate::domain::schedule::roster::Roster;
 
 /// Past this many executions and locations the memory is emptied: reading them again costs time, never
 /// correctness.

@@ -2,9 +2,9 @@
 
 use super::Merge;
 use crate::domain::admission::{location_merged, run_moved};
+use crate::domain::capacity::location::Location;
 use crate::domain::event::Event;
 use crate::domain::execution::Execution;
-use crate::domain::location::Location;
 
 /// The rows of the two locations, if both are there.
 #[must_use]

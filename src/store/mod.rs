@@ -23,13 +23,13 @@ use crate::domain::admission::Command;
 use crate::domain::adopted::AdoptedAt;
 use crate::domain::answer::Answer;
 use crate::domain::audit::Difference;
+use crate::domain::capacity::location::{Location, LocationName};
 use crate::domain::continuity::Pulse;
-use crate::domain::estimate::Alike;
 use crate::domain::event::{EventFilter, EventId, Order, SavedEvent};
 use crate::domain::execution::{Execution, RunId};
 use crate::domain::gate::Gate;
 use crate::domain::history::{Cursor, Filter, Page};
-use crate::domain::location::{Location, LocationName};
+use crate::domain::schedule::estimate::Alike;
 
 use known_profiles::KnownProfiles;
 use known_rosters::KnownRosters;
@@ -215,7 +215,7 @@ pub trait Store: Send + Sync {
     /// Deletes up to `limit` of the first answers that were kept before that time, and says how many.
     async fn forget_first_answers(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
 
-    /// How long the last successes took, up to [`SUCCESSES_COUNTED`](crate::domain::estimate::SUCCESSES_COUNTED) of them.
+    /// How long the last successes took, up to [`SUCCESSES_COUNTED`](crate::domain::schedule::estimate::SUCCESSES_COUNTED) of them.
     async fn durations(&self, alike: &Alike) -> Result<Vec<SignedDuration>, StoreError>;
 
     /// One location, if it was ever used or set.

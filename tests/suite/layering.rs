@@ -60,11 +60,11 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
 const OPEN_A_DATABASE: [&str; 4] = ["serve.rs", "backup.rs", "restore.rs", "copying.rs"];
 const ONLY_THERE: &[&str] = &["crate::store", "crate::registry", "crate::http"];
 
-fn source() -> PathBuf {
+pub fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
@@ -74,7 +74,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The code before the tests, which may use what they like.
-fn code(file: &Path) -> String {
+pub fn code(file: &Path) -> String {
     let text = fs::read_to_string(file).expect("a source file");
     text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned()
 }

@@ -8,6 +8,7 @@ mod layering;
 mod moving;
 mod network;
 mod registry;
+mod rings;
 mod run;
 mod seeded_bugs;
 mod simulation;

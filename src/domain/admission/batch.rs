@@ -6,17 +6,19 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{MOST_HOLDERS_NAMED, Noted, Plan, Snapshot, Verdict, provisional_index};
+use super::plan::{MOST_HOLDERS_NAMED, Noted, Plan, Verdict, provisional_index};
+use super::snapshot::Snapshot;
+use crate::domain::answer::FirstAnswer;
 use crate::domain::answer::{Answer, Holder, Room};
+use crate::domain::capacity::factor::Factor;
+use crate::domain::capacity::location::Location;
 use crate::domain::continuity::Continuity;
 use crate::domain::event::{EventKind, Fact};
+use crate::domain::execution::idempotency::IdempotencyKey;
+use crate::domain::execution::lease::{Condition, Lease};
 use crate::domain::execution::{EndReason, Execution, Outcome, RunId, Status, Stop};
-use crate::domain::factor::Factor;
 use crate::domain::gate::{Gate, GateState};
-use crate::domain::idempotency::{FirstAnswer, IdempotencyKey};
-use crate::domain::lease::{Condition, Lease};
-use crate::domain::location::Location;
-use crate::domain::roster::Roster;
+use crate::domain::schedule::roster::Roster;
 
 pub struct Batch {
     pub now: Timestamp,

@@ -1,7 +1,11 @@
-use super::super::execution::Status;
 use super::tests::{Rows, now, register};
 use super::waiting_tests::{after, wait};
 use super::*;
+use crate::domain::answer::Answer;
+use crate::domain::capacity::factor::Factor;
+use crate::domain::execution::Outcome;
+use crate::domain::execution::RunId;
+use crate::domain::execution::Status;
 
 fn cancel_started_before(run_id: i64, before: Timestamp) -> Command {
     Command::CancelStartedBefore { run_id: RunId(run_id), before, reason: Some("it is dead".to_owned()), by: None }

@@ -1,9 +1,11 @@
+use crate::domain::execution::Outcome;
+use crate::domain::execution::Registration;
 use proptest::prelude::*;
 
-use super::super::execution::{EndReason, Status};
 use super::tests::{Rows, now, register};
 use super::waiting_tests::{after, beat, complete, wait, waiting};
 use super::*;
+use crate::domain::execution::{EndReason, Status};
 
 const SUSPECT: Option<Status> = None;
 
@@ -143,7 +145,7 @@ proptest! {
     ) {
         let lost_at = live_through(trouble, beats_every, dies_at);
         let settled = dies_at.max(trouble.away.1).max(trouble.set_at);
-        let latest = settled + 2 * i64::from(super::super::lease::Lease::DEFAULT_SECONDS) + 10;
+        let latest = settled + 2 * i64::from(crate::domain::execution::lease::Lease::DEFAULT_SECONDS) + 10;
         prop_assert!(lost_at.is_some_and(|at| at <= latest), "lost at {lost_at:?}, not by {latest}");
     }
 }

@@ -1,13 +1,13 @@
 //! What each decision leaves behind for those who ask later.
 
-use super::Noted;
 use super::batch::Batch;
+use super::plan::Noted;
 use crate::domain::answer::{Cause, Room};
+use crate::domain::capacity::factor::Factor;
+use crate::domain::capacity::location::{Location, row_name};
 use crate::domain::event::{Event, EventKind, Fact, Facts};
 use crate::domain::execution::{EndReason, Execution, Registration, RunId, Stop};
-use crate::domain::factor::Factor;
 use crate::domain::gate::Gate;
-use crate::domain::location::{Location, row_name};
 
 /// How many of those who go first an event names.
 const MOST_AHEAD_NAMED: usize = 10;

@@ -1,9 +1,13 @@
-use super::super::event::{EventKind, Fact};
-use super::super::execution::Status;
-use super::super::gate::GateState;
 use super::tests::{Rows, now, register};
 use super::waiting_tests::{after, beat, cancel, complete, set_gate, wait, waiting};
 use super::*;
+use crate::domain::capacity::factor::Factor;
+use crate::domain::event::Event;
+use crate::domain::event::{EventKind, Fact};
+use crate::domain::execution::Outcome;
+use crate::domain::execution::RunId;
+use crate::domain::execution::Status;
+use crate::domain::gate::GateState;
 
 fn fact<'event>(event: &'event Event, name: &str) -> Option<&'event Fact> {
     event.facts.iter().find(|(other, _)| *other == name).map(|(_, fact)| fact)

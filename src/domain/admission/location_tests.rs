@@ -1,12 +1,16 @@
 //! Locations that are new, known, deleted and merged.
+use crate::domain::capacity::factor::Factor;
+use crate::domain::capacity::location::Location;
+use crate::domain::execution::Registration;
+use crate::domain::execution::RunId;
 
-use super::super::answer::Answer;
-use super::super::event::EventKind;
-use super::super::execution::{EndReason, Outcome};
-use super::super::location::LocationName;
 use super::tests::{Rows, now, register, registration};
 use super::waiting_tests::waiting;
 use super::*;
+use crate::domain::answer::Answer;
+use crate::domain::capacity::location::LocationName;
+use crate::domain::event::EventKind;
+use crate::domain::execution::{EndReason, Outcome};
 
 fn delete() -> Command {
     Command::DeleteLocation { by: Some("ana".to_owned()) }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::batch::Batch;
-use super::{MOST_WAITING, Verdict, provisional};
+use super::plan::{Verdict, provisional};
 use crate::domain::answer::{Answer, Cause, Planned, Room};
-use crate::domain::estimate::estimate_starts;
+use crate::domain::capacity::factor::Factor;
 use crate::domain::execution::{Details, Execution, Registration};
-use crate::domain::factor::Factor;
-use crate::domain::queue::Queue;
+use crate::domain::schedule::estimate::estimate_starts;
+use crate::domain::schedule::queue::{MOST_WAITING, Queue};
 
 impl Batch {
     pub fn plan(&mut self, registration: &Registration) -> Verdict {

@@ -1,12 +1,19 @@
+use crate::domain::answer::Answer;
+use crate::domain::capacity::factor::Factor;
+use crate::domain::execution::Execution;
+use crate::domain::execution::Outcome;
+use crate::domain::execution::Registration;
+use crate::domain::gate::Gate;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use std::sync::Arc;
 
-use super::super::answer::{Cause, Planned};
-use super::super::execution::{Details, Status};
-use super::super::gate::GateState;
 use super::tests::{Rows, now, registration};
 use super::waiting_tests::{after, any_command, beat, complete, set_gate, waiting};
 use super::*;
+use crate::domain::answer::{Cause, Planned};
+use crate::domain::execution::{Details, Status};
+use crate::domain::gate::GateState;
 
 /// One that is expected to run for so long, and waits.
 fn expecting(millionths: i64, seconds: u32) -> Command {

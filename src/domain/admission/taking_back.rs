@@ -2,8 +2,8 @@
 
 use super::batch::Batch;
 use crate::domain::answer::Answer;
+use crate::domain::execution::lease::{Lease, TokenHash};
 use crate::domain::execution::{Execution, Status};
-use crate::domain::lease::{Lease, TokenHash};
 
 impl Batch {
     /// Counts a run again of which the database has forgotten everything, or that it has started.

@@ -1,9 +1,16 @@
-use super::super::event::{EventKind, Fact};
-use super::super::execution::Status;
-use super::super::gate::GateState;
 use super::tests::{Rows, register, registered};
 use super::waiting_tests::{after, beat, complete, set_gate, wait};
 use super::*;
+use crate::domain::answer::Answer;
+use crate::domain::capacity::factor::Factor;
+use crate::domain::event::{EventKind, Fact};
+use crate::domain::execution::Execution;
+use crate::domain::execution::Outcome;
+use crate::domain::execution::RunId;
+use crate::domain::execution::Status;
+use crate::domain::execution::lease::TokenHash;
+use crate::domain::gate::GateState;
+use std::sync::Arc;
 
 fn secret() -> TokenHash {
     TokenHash("secret".to_owned())

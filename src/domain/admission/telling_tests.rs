@@ -1,16 +1,21 @@
 //! A waiter that is gone holds up nobody for long, and one that is there loses nothing.
+use crate::domain::answer::Answer;
+use crate::domain::execution::Outcome;
+use crate::domain::execution::Registration;
+use crate::domain::execution::RunId;
+use crate::domain::schedule::roster::Roster;
 
 use jiff::SignedDuration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::super::event::EventKind;
-use super::super::execution::{EndReason, Status};
-use super::super::gate::GateState;
 use super::tests::{Rows, now, registered};
 use super::waiting_tests::{after, beat, broken, cancel, complete, held, set_gate, wait, waiting};
 use super::*;
+use crate::domain::event::EventKind;
+use crate::domain::execution::{EndReason, Status};
+use crate::domain::gate::GateState;
 
 fn status(rows: &Rows, run_id: usize) -> Status {
     rows.executions[run_id - 1].status

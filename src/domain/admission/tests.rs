@@ -1,17 +1,31 @@
+use crate::domain::answer::Answer;
+use crate::domain::answer::FirstAnswer;
+use crate::domain::answer::Holder;
+use crate::domain::capacity::factor::Factor;
+use crate::domain::capacity::location::Location;
+use crate::domain::continuity::Continuity;
+use crate::domain::event::Event;
+use crate::domain::execution::Execution;
+use crate::domain::execution::Outcome;
+use crate::domain::execution::Registration;
+use crate::domain::execution::RunId;
+use crate::domain::gate::Gate;
+use crate::domain::schedule::roster::Roster;
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use uuid::Uuid;
 
-use super::super::answer::{Cause, Refusal};
-use super::super::execution::{Details, Status};
-use super::super::holders::Holders;
-use super::super::idempotency::keyed;
-use super::super::location::LocationName;
 use super::*;
+use crate::domain::admission::keyed;
+use crate::domain::answer::{Cause, Refusal};
+use crate::domain::capacity::location::LocationName;
+use crate::domain::execution::{Details, Status};
+use crate::domain::schedule::holders::Holders;
 
 /// The smallest store there can be: what a location's rows hold between two batches.
 #[derive(Clone, Debug, PartialEq)]

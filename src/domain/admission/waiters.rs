@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use super::batch::Batch;
 use crate::domain::answer::Answer;
 use crate::domain::event::{EventKind, Fact};
+use crate::domain::execution::lease::Lease;
 use crate::domain::execution::{EndReason, Execution, Outcome, RunId};
-use crate::domain::lease::Lease;
-use crate::domain::roster::due_end;
+use crate::domain::schedule::roster::due_end;
 use crate::seeded_bug::{self, Bug};
 
 impl Batch {

@@ -1,16 +1,26 @@
+use crate::domain::answer::Answer;
+use crate::domain::capacity::factor::Factor;
+use crate::domain::execution::Execution;
+use crate::domain::execution::Outcome;
+use crate::domain::execution::Registration;
+use crate::domain::execution::RunId;
+use crate::domain::execution::lease::TokenHash;
+use crate::domain::gate::Gate;
 use jiff::SignedDuration;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use std::sync::Arc;
 
-use super::super::answer::{Cause, Refusal};
-use super::super::event::EventKind;
-use super::super::execution::{Details, EndReason, Status};
-use super::super::gate::GateState;
-use super::super::idempotency::IdempotencyKey;
-use super::super::lease::Lease;
-use super::super::queue::{Priority, Queue};
 use super::tests::{Rows, now, register, registered, registration, without_estimate};
 use super::*;
+use crate::domain::answer::{Cause, Refusal};
+use crate::domain::event::EventKind;
+use crate::domain::execution::idempotency::IdempotencyKey;
+use crate::domain::execution::lease::Lease;
+use crate::domain::execution::priority::Priority;
+use crate::domain::execution::{Details, EndReason, Status};
+use crate::domain::gate::GateState;
+use crate::domain::schedule::queue::Queue;
 
 pub fn after(seconds: i64) -> Timestamp {
     now() + SignedDuration::from_secs(seconds)

@@ -9,11 +9,11 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::domain::capacity::factor::{Factor, FactorError};
+use crate::domain::capacity::location::LocationName;
 use crate::domain::execution::RunId;
-use crate::domain::factor::{Factor, FactorError};
 use crate::domain::history::readable_times;
 use crate::domain::link::is_web_link;
-use crate::domain::location::LocationName;
 use crate::domain::name::clean;
 use crate::http::error::{ApiError, given_twice};
 use crate::wire::problem::FieldError;

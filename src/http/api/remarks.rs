@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::domain::capacity::factor::Factor;
+use crate::domain::capacity::location::{Location, LocationName};
 use crate::domain::execution::Details;
-use crate::domain::factor::Factor;
-use crate::domain::location::{Location, LocationName};
 use crate::domain::name::{NameError, clean, is_clean, is_quoted};
 use crate::http::error::ApiError;
 use crate::registry::{Registry, UnknownLocation};

@@ -12,12 +12,12 @@ use super::error::PageError;
 use super::page::{Row, Time, duration_text, render};
 use crate::clock;
 use crate::domain::answer::Holder;
-use crate::domain::estimate::estimate_starts;
+use crate::domain::capacity::location::{Location, LocationName};
 use crate::domain::execution::{Execution, RunId, Status};
 use crate::domain::gate::Gate;
 use crate::domain::history::Filter;
-use crate::domain::location::{Location, LocationName};
-use crate::domain::queue::Queue;
+use crate::domain::schedule::estimate::estimate_starts;
+use crate::domain::schedule::queue::Queue;
 use crate::registry::{MOST_PER_PAGE, Registry};
 
 /// More rows than that nobody reads; the history has them all.

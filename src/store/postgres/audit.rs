@@ -3,10 +3,10 @@
 use tokio_postgres::types::Type;
 
 use super::error::classify;
+use super::link::session::Session;
 use super::rows;
-use super::session::Session;
 use crate::domain::audit::Difference;
-use crate::domain::location::of_row;
+use crate::domain::capacity::location::of_row;
 use crate::store::{AuditPage, StoreError};
 
 /// One statement, so that row and executions are of the same moment. Each status has an index of its own, and so do those

@@ -1,7 +1,7 @@
 //! What a decision needs besides its connection.
 
-use super::standby::Standby;
-use super::timeline::Timelines;
+use super::failover::standby::Standby;
+use super::failover::timeline::Timelines;
 use crate::clock::Clock;
 use crate::store::Known;
 

@@ -14,8 +14,8 @@ use tokio_postgres::{Row, Transaction};
 
 use super::columns::Columns;
 use super::error::{classify, reason};
+use super::link::session::Session;
 use super::rows::get;
-use super::session::Session;
 use crate::domain::admission::Command;
 use crate::domain::execution::Execution;
 use crate::store::{Batch, StoreError};

@@ -5,10 +5,10 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::conditions::Conditions;
 use super::error::classify;
+use super::link::session::{Execute, Session};
 use super::rows::{self, get};
-use super::session::{Execute, Session};
+use crate::domain::capacity::location::row_name;
 use crate::domain::event::{Event, EventFilter, EventId, EventKind, Order, SavedEvent};
-use crate::domain::location::row_name;
 use crate::store::decision::Decision;
 use crate::store::facts::facts_text;
 use crate::store::search::MOST_EVENT_DISORDER;

@@ -4,14 +4,14 @@ use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::types::{ToSql, Type};
 
 use super::error::classify;
+use super::link::session::Session;
 use super::rows;
 use super::search::{Search, found_by_profiles};
-use super::session::Session;
 use crate::domain::adopted::AdoptedAt;
-use crate::domain::estimate::{Alike, SUCCESSES_COUNTED};
+use crate::domain::capacity::location::LocationName;
 use crate::domain::execution::{Execution, Outcome, RunId, Status};
 use crate::domain::history::{Cursor, Filter, Page};
-use crate::domain::location::LocationName;
+use crate::domain::schedule::estimate::{Alike, SUCCESSES_COUNTED};
 use crate::store::StoreError;
 use crate::store::search::LONGEST_TERM_CHARACTERS;
 

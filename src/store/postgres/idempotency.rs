@@ -7,12 +7,14 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::error::classify;
+use super::link::session::{Execute, Session};
 use super::reading;
 use super::rows::get;
-use super::session::{Execute, Session};
 use crate::domain::admission::Command;
+use crate::domain::admission::keyed;
 use crate::domain::answer::Answer;
-use crate::domain::idempotency::{FirstAnswer, IdempotencyKey, KEPT_FOR, keyed};
+use crate::domain::answer::FirstAnswer;
+use crate::domain::execution::idempotency::{IdempotencyKey, KEPT_FOR};
 use crate::store::decision::Decision;
 use crate::store::{StoreError, answer_text};
 

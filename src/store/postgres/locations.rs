@@ -4,16 +4,16 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 use tokio_postgres::types::Type;
 
-use super::connection::ANSWER_TIMEOUT;
 use super::error::classify;
 use super::events;
+use super::failover::standby::Standby;
+use super::link::connection::ANSWER_TIMEOUT;
+use super::link::session::Session;
 use super::rows;
-use super::session::Session;
-use super::standby::Standby;
 use super::transaction::{self, LONGEST_LOCK_WAIT, begin, commit};
 use crate::domain::admission::{registry_opened, registry_set};
+use crate::domain::capacity::location::{Location, LocationName, NOWHERE, of_row, row_name};
 use crate::domain::gate::Gate;
-use crate::domain::location::{Location, LocationName, NOWHERE, of_row, row_name};
 use crate::store::StoreError;
 
 /// A row that is deleted stays for its version and its fence.

@@ -10,17 +10,17 @@ use tokio_postgres::types::Type;
 
 use super::context::Context;
 use super::error::classify;
+use super::failover::standby::IS_SET;
+use super::link::session::{Execute, Session};
 use super::reading;
 use super::rows::{self, get};
-use super::session::{Execute, Session};
-use super::standby::IS_SET;
 use super::transaction::{LONGEST_LOCK_WAIT, begin};
 use super::write;
 use crate::clock::Clock;
+use crate::domain::capacity::location::{Location, row_name};
 use crate::domain::continuity::Continuity;
 use crate::domain::execution::{Execution, RunId};
 use crate::domain::gate::Gate;
-use crate::domain::location::{Location, row_name};
 use crate::seeded_bug::{self, Bug};
 use crate::store::{Batch, Known, Lane, StoreError};
 

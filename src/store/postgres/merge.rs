@@ -5,14 +5,14 @@ use tokio_postgres::types::Type;
 use super::context::Context;
 use super::error::classify;
 use super::events;
+use super::link::session::{Execute, Session};
 use super::locations::in_time;
 use super::locking;
 use super::reading;
-use super::session::{Execute, Session};
 use super::transaction::{LONGEST_LOCK_WAIT, begin, commit, now};
 use super::write;
+use crate::domain::capacity::location::Location;
 use crate::domain::execution::Execution;
-use crate::domain::location::Location;
 use crate::store::merging::{self, both};
 use crate::store::{Merge, Merged, StoreError};
 

@@ -6,9 +6,9 @@ use tokio_postgres::{IsolationLevel, Transaction};
 use super::adopt;
 use super::dashboard_columns;
 use super::error::{classify, classify_commit};
+use super::link::session::Session;
 use super::profiles;
 use super::rows::get;
-use super::session::Session;
 use crate::store::{Migrations, StoreError};
 
 /// Any number that no other program takes for its own locks; this one spells "perfreg".

@@ -7,11 +7,11 @@ use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use super::error::classify;
+use super::link::session::Session;
 use super::rows;
-use super::session::Session;
 use crate::domain::answer::Holder;
+use crate::domain::capacity::location::{Location, LocationName, row_name};
 use crate::domain::execution::{Execution, RunId};
-use crate::domain::location::{Location, LocationName, row_name};
 use crate::store::StoreError;
 
 /// Everybody who waits or runs with a lease at these locations.

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::conditions::Conditions;
 use super::error::classify;
+use super::link::session::Session;
 use super::rows::{self, get};
-use super::session::Session;
 use crate::domain::execution::{Execution, Status};
 use crate::domain::history::{Cursor, Filter, Pattern, SearchField, Span};
 use crate::store::StoreError;

@@ -5,11 +5,11 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 use tokio_postgres::Client;
 
-use super::connection::ANSWER_TIMEOUT;
 use super::error::{classify, classify_commit};
+use super::failover::standby::{IS_SET, Standby};
+use super::link::connection::ANSWER_TIMEOUT;
+use super::link::session::Session;
 use super::rows::get;
-use super::session::Session;
-use super::standby::{IS_SET, Standby};
 use crate::seeded_bug::{self, Bug};
 use crate::store::StoreError;
 

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Result, params};
 use super::connection::classify;
 use super::rows;
 use crate::domain::audit::{Difference, Tally};
-use crate::domain::location::of_row;
+use crate::domain::capacity::location::of_row;
 use crate::store::{AuditPage, StoreError};
 
 /// One statement, so that row and executions are of the same moment. `IS` finds by the index those that name no

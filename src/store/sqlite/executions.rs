@@ -9,10 +9,10 @@ use super::connection::classify;
 use super::rows;
 use super::search::{Condition, Newest, Search, Span};
 use crate::domain::adopted::AdoptedAt;
-use crate::domain::estimate::{Alike, SUCCESSES_COUNTED};
+use crate::domain::capacity::location::LocationName;
 use crate::domain::execution::{Execution, Outcome, RunId, Status};
 use crate::domain::history::{Cursor, Filter, Page};
-use crate::domain::location::LocationName;
+use crate::domain::schedule::estimate::{Alike, SUCCESSES_COUNTED};
 use crate::store::StoreError;
 
 pub fn one(connection: &Connection, run_id: RunId) -> Result<Option<Execution>, StoreError> {

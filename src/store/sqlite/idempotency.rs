@@ -6,8 +6,10 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use super::connection::classify;
 use super::rows::{self, timestamp_text};
 use crate::domain::admission::Command;
+use crate::domain::admission::keyed;
 use crate::domain::answer::Answer;
-use crate::domain::idempotency::{FirstAnswer, IdempotencyKey, KEPT_FOR, keyed};
+use crate::domain::answer::FirstAnswer;
+use crate::domain::execution::idempotency::{IdempotencyKey, KEPT_FOR};
 use crate::store::{StoreError, answer_text};
 
 /// What the keys of these commands were first answered with.

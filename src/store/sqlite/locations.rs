@@ -7,8 +7,8 @@ use super::connection::{classify, classify_commit};
 use super::events;
 use super::rows::{self, timestamp_text};
 use crate::domain::admission::{registry_opened, registry_set};
+use crate::domain::capacity::location::{Location, LocationName, NOWHERE, of_row, row_name};
 use crate::domain::gate::Gate;
-use crate::domain::location::{Location, LocationName, NOWHERE, of_row, row_name};
 use crate::store::StoreError;
 
 /// A row that is deleted stays for its version and its fence.

@@ -7,8 +7,8 @@ use super::admission::{insert_profiles, row, save_location};
 use super::connection::{classify, classify_commit};
 use super::events;
 use super::rows;
+use crate::domain::capacity::location::LocationName;
 use crate::domain::execution::Execution;
-use crate::domain::location::LocationName;
 use crate::store::merging::{self, both};
 use crate::store::{Known, Merge, Merged, StoreError};
 

@@ -29,13 +29,13 @@ use jiff::{SignedDuration, Timestamp};
 use super::{AuditPage, Batch, Decided, Known, Merge, Merged, SettledEvents, Store, StoreError};
 use crate::clock::Clock;
 use crate::domain::adopted::AdoptedAt;
+use crate::domain::capacity::location::{Location, LocationName};
 use crate::domain::continuity::Pulse;
-use crate::domain::estimate::Alike;
 use crate::domain::event::{EventFilter, EventId, Order, SavedEvent};
 use crate::domain::execution::{Execution, RunId};
 use crate::domain::gate::Gate;
 use crate::domain::history::{Cursor, Filter, Page};
-use crate::domain::location::{Location, LocationName};
+use crate::domain::schedule::estimate::Alike;
 use connection::{Readers, Writer};
 
 pub use backup::{Contents, Progress, backup};

@@ -10,15 +10,15 @@ use uuid::Uuid;
 use crate::domain::adopted::AdoptedAt;
 use crate::domain::answer::Holder;
 use crate::domain::audit::Tally;
+use crate::domain::capacity::factor::Factor;
+use crate::domain::capacity::location::{Location, LocationName, of_row};
 use crate::domain::continuity::Continuity;
 use crate::domain::event::{EventId, SavedEvent};
+use crate::domain::execution::lease::{Lease, TokenHash};
+use crate::domain::execution::place::Place;
+use crate::domain::execution::priority::Priority;
 use crate::domain::execution::{Details, Execution, RunId, Stop};
-use crate::domain::factor::Factor;
 use crate::domain::gate::Gate;
-use crate::domain::lease::{Lease, TokenHash};
-use crate::domain::location::{Location, LocationName, of_row};
-use crate::domain::place::Place;
-use crate::domain::queue::Priority;
 
 /// The columns of a row, read one after the other in the order of the statement.
 struct Columns<'row> {

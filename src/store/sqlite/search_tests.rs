@@ -9,10 +9,10 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::search::{Condition, by_narrowest};
 use super::{executions, migrate};
-use crate::domain::estimate::Alike;
 use crate::domain::execution::{Outcome, RunId, Status};
 use crate::domain::history::SearchField::{Location, Repo, Stream, Test, TriggeredBy, Type};
 use crate::domain::history::{Cursor, Filter, Pattern, SearchField};
+use crate::domain::schedule::estimate::Alike;
 
 /// The first start time, in seconds.
 const FIRST: i64 = 1_767_225_600;

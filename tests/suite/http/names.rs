@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use perfreg::clock::Clock;
-use perfreg::domain::location::LocationName;
+use perfreg::domain::capacity::location::LocationName;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};

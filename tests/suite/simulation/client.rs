@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
+use perfreg::domain::capacity::factor::Factor;
+use perfreg::domain::capacity::location::LocationName;
+use perfreg::domain::execution::priority::Priority;
 use perfreg::domain::execution::{Execution, Outcome, RunId, Status};
-use perfreg::domain::factor::Factor;
 use perfreg::domain::gate::{Gate, GateState};
-use perfreg::domain::location::LocationName;
-use perfreg::domain::queue::Priority;
 use perfreg::registry::{
     Beaten, Cancellation, Completed, Idempotency, Registered, Registry, RegistryError, Request, Until,
 };

@@ -6,13 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use perfreg::domain::adopted::AdoptedAt;
+use perfreg::domain::capacity::location::{Location, LocationName, of_row, row_name};
 use perfreg::domain::continuity::Pulse;
-use perfreg::domain::estimate::Alike;
 use perfreg::domain::event::{EventFilter, EventId, Order, SavedEvent};
 use perfreg::domain::execution::{Execution, RunId};
 use perfreg::domain::gate::Gate;
 use perfreg::domain::history::{Cursor, Filter, Page};
-use perfreg::domain::location::{Location, LocationName, of_row, row_name};
+use perfreg::domain::schedule::estimate::Alike;
 use perfreg::store::{AuditPage, Batch, Decided, Merge, Merged, SettledEvents, Store, StoreError};
 use tokio::time::sleep;
 

@@ -5,17 +5,18 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use perfreg::domain::admission::keyed;
 use perfreg::domain::admission::{Command, Outcomes, Snapshot, decide};
+use perfreg::domain::answer::FirstAnswer;
 use perfreg::domain::answer::{Answer, Holder};
+use perfreg::domain::capacity::factor::Factor;
+use perfreg::domain::capacity::location::{Location, LocationName, row_name};
 use perfreg::domain::continuity::{Continuity, Pulse};
 use perfreg::domain::execution::{Execution, RunId, Status};
-use perfreg::domain::factor::Factor;
 use perfreg::domain::gate::Gate;
-use perfreg::domain::holders::Holders;
-use perfreg::domain::idempotency::{FirstAnswer, keyed};
-use perfreg::domain::location::{Location, LocationName, row_name};
-use perfreg::domain::queue::Queue;
-use perfreg::domain::roster::Roster;
+use perfreg::domain::schedule::holders::Holders;
+use perfreg::domain::schedule::queue::Queue;
+use perfreg::domain::schedule::roster::Roster;
 use perfreg::store::{Batch, Decided, Lane};
 use uuid::Uuid;
 

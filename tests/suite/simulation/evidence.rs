@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use perfreg::domain::capacity::factor::Factor;
+use perfreg::domain::execution::place::Place;
 use perfreg::domain::execution::{EndReason, Execution, Outcome, RunId, Status};
-use perfreg::domain::factor::Factor;
-use perfreg::domain::place::Place;
 
 use super::database::Database;
 use super::trace::Trace;

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use perfreg::domain::capacity::location::LocationName;
 use perfreg::domain::execution::{Execution, Status};
 use perfreg::domain::gate::Gate;
-use perfreg::domain::location::LocationName;
 use perfreg::registry::{Cancellation, Registry, RegistryError};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};

@@ -2,8 +2,8 @@
 
 use perfreg::clock::Clock;
 use perfreg::domain::adopted::AdoptedAt;
+use perfreg::domain::capacity::location::LocationName;
 use perfreg::domain::execution::RunId;
-use perfreg::domain::location::LocationName;
 use perfreg::store::Store;
 
 use super::contract::start;

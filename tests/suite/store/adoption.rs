@@ -3,10 +3,10 @@
 use perfreg::clock::Clock;
 use perfreg::domain::admission::Command;
 use perfreg::domain::answer::Answer;
+use perfreg::domain::capacity::factor::Factor;
+use perfreg::domain::capacity::location::LocationName;
 use perfreg::domain::execution::{Execution, Outcome, RunId, Status};
-use perfreg::domain::factor::Factor;
 use perfreg::domain::history::{Filter, Pattern, SearchField};
-use perfreg::domain::location::LocationName;
 use perfreg::store::{self, Batch, Store, StoreError};
 
 use super::contract::start;

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use perfreg::clock::Clock;
 use perfreg::domain::admission::Command;
 use perfreg::domain::audit::Difference;
+use perfreg::domain::execution::lease::TokenHash;
 use perfreg::domain::execution::{Outcome, Registration};
-use perfreg::domain::lease::TokenHash;
 use perfreg::store::Store;
 
 use super::contract::{decide, start};

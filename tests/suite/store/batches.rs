@@ -5,10 +5,10 @@ use std::sync::Arc;
 use perfreg::clock::Clock;
 use perfreg::domain::admission::Command;
 use perfreg::domain::answer::Answer;
+use perfreg::domain::capacity::factor::Factor;
+use perfreg::domain::capacity::location::LocationName;
 use perfreg::domain::event::{EventFilter, Order};
 use perfreg::domain::execution::Outcome;
-use perfreg::domain::factor::Factor;
-use perfreg::domain::location::LocationName;
 use perfreg::store::{Batch, Lane, Store, StoreError};
 
 use super::contract::{decide, start};

@@ -10,10 +10,10 @@ use perfreg::config::database::{DatabaseConfig, Durability};
 use perfreg::config::passwords::PasswordSources;
 use perfreg::domain::admission::Command;
 use perfreg::domain::answer::Answer;
+use perfreg::domain::capacity::location::LocationName;
 use perfreg::domain::event::{EventFilter, EventKind, Order, SavedEvent};
+use perfreg::domain::execution::lease::TokenHash;
 use perfreg::domain::execution::{EndReason, Execution, Registration, RunId, Status};
-use perfreg::domain::lease::TokenHash;
-use perfreg::domain::location::LocationName;
 use perfreg::store::{self, Batch, Store};
 
 use super::contract::{clock, decide, let_pass, start, started};

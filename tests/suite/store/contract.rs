@@ -4,11 +4,11 @@ use jiff::SignedDuration;
 use perfreg::clock::{Clock, SimulatedClock};
 use perfreg::domain::admission::{Command, MOST_HOLDERS_NAMED};
 use perfreg::domain::answer::{Answer, Refusal};
+use perfreg::domain::capacity::factor::Factor;
+use perfreg::domain::capacity::location::{Location, LocationName};
+use perfreg::domain::execution::lease::TokenHash;
 use perfreg::domain::execution::{Details, Execution, Outcome, Registration, RunId, Status};
-use perfreg::domain::factor::Factor;
 use perfreg::domain::history::{Cursor, Filter};
-use perfreg::domain::lease::TokenHash;
-use perfreg::domain::location::{Location, LocationName};
 use perfreg::store::{Batch, Store};
 
 use crate::on_both_databases;

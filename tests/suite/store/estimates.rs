@@ -3,8 +3,8 @@
 use jiff::SignedDuration;
 use perfreg::clock::{Clock, SimulatedClock};
 use perfreg::domain::admission::Command;
-use perfreg::domain::estimate::{Alike, SUCCESSES_COUNTED, median_seconds};
 use perfreg::domain::execution::{Details, Outcome, Registration};
+use perfreg::domain::schedule::estimate::{Alike, SUCCESSES_COUNTED, median_seconds};
 use perfreg::store::Store;
 
 use super::contract::{clock, decide, start, started};

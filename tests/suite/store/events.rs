@@ -5,10 +5,10 @@ use std::time::Instant;
 use jiff::SignedDuration;
 use perfreg::clock::Clock;
 use perfreg::domain::admission::Command;
+use perfreg::domain::capacity::location::LocationName;
 use perfreg::domain::event::{EventFilter, EventId, EventKind, Order, SavedEvent};
 use perfreg::domain::execution::{Outcome, RunId};
 use perfreg::domain::gate::{Gate, GateState};
-use perfreg::domain::location::LocationName;
 use perfreg::store::{Batch, Store};
 use serde_json::{Value, json};
 

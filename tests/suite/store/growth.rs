@@ -5,10 +5,10 @@ use std::time::Instant;
 use perfreg::clock::Clock;
 use perfreg::domain::admission::Command;
 use perfreg::domain::answer::Answer;
-use perfreg::domain::estimate::Alike;
 use perfreg::domain::execution::{Outcome, Status};
 use perfreg::domain::history::SearchField::{Location, Stream, Test, TriggeredBy};
 use perfreg::domain::history::{Cursor, Filter, Pattern, SearchField};
+use perfreg::domain::schedule::estimate::Alike;
 
 use super::contract::{decide, start};
 use crate::support::database::{Engine, TestDatabase, execute};

@@ -4,11 +4,11 @@ use jiff::SignedDuration;
 use perfreg::clock::Clock;
 use perfreg::domain::admission::Command;
 use perfreg::domain::answer::Answer;
+use perfreg::domain::capacity::location::LocationName;
+use perfreg::domain::execution::idempotency::IdempotencyKey;
+use perfreg::domain::execution::lease::TokenHash;
 use perfreg::domain::execution::{Outcome, Registration, RunId};
 use perfreg::domain::history::Filter;
-use perfreg::domain::idempotency::IdempotencyKey;
-use perfreg::domain::lease::TokenHash;
-use perfreg::domain::location::LocationName;
 use perfreg::store::{Batch, Store};
 use tokio::task::JoinSet;
 

@@ -3,12 +3,12 @@
 use perfreg::clock::Clock;
 use perfreg::domain::admission::Command;
 use perfreg::domain::answer::Answer;
+use perfreg::domain::capacity::factor::Factor;
+use perfreg::domain::capacity::location::{Location, LocationName};
 use perfreg::domain::event::{EventFilter, EventKind, Order};
+use perfreg::domain::execution::lease::TokenHash;
 use perfreg::domain::execution::{Outcome, Registration, Status};
-use perfreg::domain::factor::Factor;
 use perfreg::domain::history::{Filter, Pattern, SearchField};
-use perfreg::domain::lease::TokenHash;
-use perfreg::domain::location::{Location, LocationName};
 use perfreg::store::{Merge, Store};
 
 use super::contract::{decide, start, started};

@@ -4,8 +4,8 @@ use jiff::SignedDuration;
 use perfreg::clock::Clock;
 use perfreg::domain::admission::Command;
 use perfreg::domain::answer::Answer;
+use perfreg::domain::execution::lease::TokenHash;
 use perfreg::domain::execution::{Outcome, Registration, RunId, Status};
-use perfreg::domain::lease::TokenHash;
 use perfreg::store::Store;
 
 use super::contract::{clock, decide, let_pass, started};

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use perfreg::domain::adopted::AdoptedAt;
+use perfreg::domain::capacity::location::{Location, LocationName};
 use perfreg::domain::continuity::Pulse;
-use perfreg::domain::estimate::Alike;
 use perfreg::domain::event::{EventFilter, EventId, Order, SavedEvent};
 use perfreg::domain::execution::{Execution, RunId};
 use perfreg::domain::gate::Gate;
 use perfreg::domain::history::{Cursor, Filter, Page};
-use perfreg::domain::location::{Location, LocationName};
+use perfreg::domain::schedule::estimate::Alike;
 use perfreg::store::{AuditPage, Batch, Decided, Merge, Merged, SettledEvents, Store, StoreError};
 use tokio::sync::Semaphore;
 

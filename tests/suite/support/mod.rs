@@ -10,10 +10,10 @@ pub mod server;
 
 use std::sync::Arc;
 
+use perfreg::domain::capacity::factor::Factor;
+use perfreg::domain::capacity::location::LocationName;
+use perfreg::domain::execution::priority::Priority;
 use perfreg::domain::execution::{Details, Registration};
-use perfreg::domain::factor::Factor;
-use perfreg::domain::location::LocationName;
-use perfreg::domain::queue::Priority;
 use uuid::Uuid;
 
 /// A test that asks for `factor` of `location`; everything else is the original's example.

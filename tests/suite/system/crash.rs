@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use perfreg::domain::factor::Factor;
+use perfreg::domain::capacity::factor::Factor;
 use reqwest::Method;
 use serde_json::json;
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use perfreg::domain::factor::Factor;
+use perfreg::domain::capacity::factor::Factor;
 use reqwest::StatusCode;
 use serde_json::json;
 use tempfile::TempDir;

@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use perfreg::clock::Clock;
+use perfreg::domain::capacity::factor::Factor;
+use perfreg::domain::capacity::location::Location;
 use perfreg::domain::execution::{Execution, Status};
-use perfreg::domain::factor::Factor;
 use perfreg::domain::history::Filter;
-use perfreg::domain::location::Location;
 
 use crate::support::database::TestDatabase;
 

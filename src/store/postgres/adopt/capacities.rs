@@ -11,8 +11,8 @@ use tokio_postgres::types::Type;
 use super::super::error::classify;
 use super::super::rows::get;
 use super::execute;
-use crate::domain::factor::Factor;
-use crate::domain::location::Location;
+use crate::domain::capacity::factor::Factor;
+use crate::domain::capacity::location::Location;
 use crate::domain::name::clean;
 use crate::store::StoreError;
 

@@ -1,0 +1,87 @@
+//! Tells what happened.
+
+use jiff::SignedDuration;
+
+use crate::clock;
+use crate::domain::event::{EventFilter, EventId, Order, SavedEvent};
+use crate::domain::execution::idempotency::KEPT_FOR;
+use crate::registry::read::browse::twice;
+use crate::registry::{EventStream, Registry, RegistryError};
+
+/// The most events on one page.
+pub const MOST_EVENTS_PER_PAGE: usize = 1_000;
+/// So many are deleted in one transaction, which nobody has to wait for.
+const FORGOTTEN_AT_ONCE: usize = 1_000;
+
+#[derive(Clone, Debug)]
+pub struct EventPage {
+    pub events: Vec<SavedEvent>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<EventId>,
+}
+
+impl Registry {
+    /// One page of events; `limit` counts up to [`MOST_EVENTS_PER_PAGE`].
+    ///
+    /// # Errors
+    /// If the database did not answer.
+    pub async fn events(
+        &self,
+        filter: &EventFilter,
+        after: Option<EventId>,
+        order: Order,
+        limit: usize,
+    ) -> Result<EventPage, RegistryError> {
+        let limit = limit.clamp(1, MOST_EVENTS_PER_PAGE);
+        let mut events = twice(|| self.store.events(filter, after, order, limit + 1)).await?;
+        let has_more = events.len() > limit;
+        events.truncate(limit);
+        let next = events.last().filter(|_| has_more).map(|last| last.id);
+        Ok(EventPage { events, next })
+    }
+
+    /// The events after that one as they happen; without one, those from now on. Also says after
+    /// which event they begin.
+    ///
+    /// # Errors
+    /// If the database did not answer.
+    pub async fn follow_events(
+        &self,
+        filter: EventFilter,
+        after: Option<EventId>,
+    ) -> Result<(EventId, EventStream), RegistryError> {
+        let after = match after {
+            Some(after) => after,
+            None => twice(|| self.store.settled_events(&filter, None, 1)).await?.until,
+        };
+        Ok((after, self.tail.follow(filter, after)))
+    }
+
+    /// Tells those who follow what happened since the last time, on any replica.
+    ///
+    /// # Errors
+    /// If the database did not answer.
+    pub async fn find_events(&self) -> Result<(), RegistryError> {
+        Ok(self.tail.read_on().await?)
+    }
+
+    /// Deletes the events that are older than that.
+    ///
+    /// # Errors
+    /// If the database did not answer.
+    pub async fn forget_events(&self, keep_for: SignedDuration) -> Result<(), RegistryError> {
+        let Ok(before) = clock::now().checked_sub(keep_for) else { return Ok(()) };
+        while self.store.forget_events(before, FORGOTTEN_AT_ONCE).await? > 0 {}
+        Ok(())
+    }
+
+    /// Deletes the first answers that are no longer given again.
+    ///
+    /// # Errors
+    /// If the database did not answer.
+    pub async fn forget_first_answers(&self) -> Result<(), RegistryError> {
+        let before = clock::now() - KEPT_FOR;
+        while self.store.forget_first_answers(before, FORGOTTEN_AT_ONCE).await? > 0 {}
+        Ok(())
+    }
+}
