@@ -21,7 +21,8 @@ use crate::clock::Clock;
 use crate::config::database::{DatabaseConfig, DatabaseUrl, Durability};
 use crate::config::server::{PublicUrl, ServerConfig};
 use crate::http::{Server, router};
-use crate::registry::Registry;
+use crate::present::adopted;
+use crate::registry::{Registry, RegistryError};
 use crate::store::{self, Claim, Store, StoreError};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -142,7 +143,7 @@ impl Serve {
             prepared = prepare(&database, store.as_ref()) => prepared?,
             () = &mut serving => return Ok(()),
         };
-        if let Err(error) = registry.warn_of_adopted().await {
+        if let Err(error) = warn_of_adopted(&registry).await {
             tracing::warn!("cannot tell what still runs from before: {error}");
         }
         background::start(&registry, SignedDuration::from_hours(i64::from(self.keep_events_days) * 24));
@@ -150,6 +151,14 @@ impl Serve {
         serving.await;
         Ok(())
     }
+}
+
+/// Says in the log what still runs from before, since nobody else may ever end it.
+async fn warn_of_adopted(registry: &Registry) -> Result<(), RegistryError> {
+    if let Some(adopted) = registry.adopted(&registry.locations().await?).await? {
+        tracing::warn!("{}", adopted::line(&adopted));
+    }
+    Ok(())
 }
 
 fn start_log(filter: &str) -> anyhow::Result<()> {

@@ -28,7 +28,6 @@ use upkeep::audit::AuditLog;
 pub use error::RegistryError;
 pub use follow::tail::{EventStream, ToldEvent};
 pub use follow::watch::Until;
-pub use places::known_locations::UnknownLocation;
 pub use places::locations::{Deleted, Merging};
 pub use read::browse::{ExecutionPages, MOST_PER_PAGE};
 pub use read::events::{EventPage, MOST_EVENTS_PER_PAGE};

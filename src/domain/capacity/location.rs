@@ -165,3 +165,11 @@ impl Location {
         self.name.is_none() || factor < self.capacity
     }
 }
+
+/// A location that nobody has used nor set before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownLocation {
+    pub name: LocationName,
+    /// The name there is that is close to it.
+    pub nearest: Option<String>,
+}

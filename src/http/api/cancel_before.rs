@@ -6,13 +6,13 @@ use url::form_urlencoded;
 
 use super::fields::Fields;
 use super::locations::named;
-use super::remarks;
 use crate::domain::answer::Holder;
 use crate::http::error::ApiError;
 use crate::http::history_query::time;
+use crate::present::decimal;
+use crate::present::location::not_there;
 use crate::registry::{CancelBefore, CancelledBefore, Registry};
 use crate::wire::cancel::{CancelBeforeResponse, CancelledRun};
-use crate::wire::decimal::Decimal;
 
 /// What only this form has.
 const FIELDS: [&str; 4] = ["location", "without_location", "started_before", "dry_run"];
@@ -45,7 +45,7 @@ pub async fn cancel_before(registry: &Registry, fields: Fields) -> Result<Respon
     if let Some(name) = &cancel.location
         && let Some(new) = registry.notice_location(name).await?
     {
-        return Err(ApiError::NotFound(remarks::not_there(&new)));
+        return Err(ApiError::NotFound(not_there(&new)));
     }
     let cancelled = registry.cancel_before(&cancel).await?;
     Ok(Json(to_wire(&cancel, &cancelled)).into_response())
@@ -89,7 +89,7 @@ fn run(holder: &Holder) -> CancelledRun {
         run_id: holder.run_id.0,
         test: holder.test.clone(),
         triggered_by: holder.triggered_by.clone(),
-        factor: Decimal::new(holder.factor.to_string()),
+        factor: decimal(holder.factor),
         start_time: holder.start_time,
     }
 }

@@ -8,10 +8,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::body::JsonObject;
-use super::executions::{status_to_wire, to_wire};
 use super::fields::Fields;
-use crate::domain::execution::{EndReason, Execution, Outcome, Status};
+use crate::clock;
+use crate::domain::execution::{Execution, Outcome};
 use crate::http::error::{ApiError, problem, problem_response};
+use crate::present::execution::{status_to_wire, to_wire, why_not};
 use crate::registry::{Completed, Registry};
 use crate::wire::complete::{CompleteConflict, CompleteRequest, CompleteResponse, CompleteStatus};
 use crate::wire::problem::Problem;
@@ -63,14 +64,14 @@ pub fn completed(completed: Completed, message: &str) -> Result<Response, ApiErr
         Completed::Ended(execution) => Json(CompleteResponse {
             message: message.to_owned(),
             test_id: execution.id,
-            execution: to_wire(&execution),
+            execution: to_wire(&execution, clock::now()),
         })
         .into_response(),
         Completed::Stopping(execution) => {
             let body = CompleteResponse {
                 message: "Test asked to stop".to_owned(),
                 test_id: execution.id,
-                execution: to_wire(&execution),
+                execution: to_wire(&execution, clock::now()),
             };
             (StatusCode::ACCEPTED, Json(body)).into_response()
         }
@@ -86,29 +87,11 @@ pub fn completed(completed: Completed, message: &str) -> Result<Response, ApiErr
 
 /// What is said of an execution to which a command comes too late, or too early.
 pub fn conflict(execution: &Execution) -> CompleteConflict {
-    let (run_id, status) = (execution.run_id, execution.status);
-    let when = execution.end_time.map(|time| format!(" at {time:.0}")).unwrap_or_default();
-    let (kind, detail) = match (status, execution.end_reason) {
-        (Status::Queued, _) => ("not-started", format!("Test {run_id} still waits; it can only be cancelled.")),
-        (_, Some(EndReason::Lost)) => (
-            "lost",
-            format!("Test {run_id} was given up{when}, since no heartbeat came; others may use its share now."),
-        ),
-        (_, Some(EndReason::WaitTimeout)) => {
-            ("already-ended", format!("Test {run_id} waited as long as it wanted to, and gave up{when}."))
-        }
-        (_, Some(EndReason::NotHeard)) => {
-            ("already-ended", format!("Test {run_id} lost its place in the queue{when}, since no heartbeat came."))
-        }
-        (_, Some(EndReason::CannotFit)) => {
-            ("already-ended", format!("Test {run_id} no longer waits, since it cannot fit the capacity set{when}."))
-        }
-        (_, None) => ("already-ended", format!("Test {run_id} already ended as {status}{when}; that stays.")),
-    };
+    let (kind, detail) = why_not(execution);
     CompleteConflict {
         problem: problem(kind, StatusCode::CONFLICT, detail),
-        run_id: run_id.0,
-        outcome: status_to_wire(status),
+        run_id: execution.run_id.0,
+        outcome: status_to_wire(execution.status),
         end_reason: execution.end_reason.map(|reason| reason.as_str().to_owned()),
     }
 }

@@ -12,7 +12,6 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
-use serde_json::value::RawValue;
 use tokio::time::timeout;
 
 use super::executions::find;
@@ -20,8 +19,8 @@ use crate::domain::event::{EventId, Order, SavedEvent};
 use crate::domain::execution::RunId;
 use crate::http::error::ApiError;
 use crate::http::event_query::{EventQuery, read_event_query};
+use crate::present::event::to_wire;
 use crate::registry::{EventStream, Registry};
-use crate::wire;
 use crate::wire::event::{EventsQuery, EventsResponse};
 use crate::wire::problem::Problem;
 
@@ -143,16 +142,4 @@ fn to_message(event: &SavedEvent) -> Bytes {
     let body = serde_json::to_string(&to_wire(event)).expect("an event can be written to memory");
     // Outside of its strings, where it stands for nothing, a line's end would end the message.
     format!("id: {}\ndata: {}\n\n", event.id, body.replace(['\r', '\n'], " ")).into()
-}
-
-fn to_wire(event: &SavedEvent) -> wire::event::Event {
-    wire::event::Event {
-        id: event.id.to_string(),
-        at: event.at,
-        kind: event.kind.clone(),
-        run_id: event.run_id.map(|run_id| run_id.0),
-        location: event.location.as_ref().map(ToString::to_string),
-        by: event.by.clone(),
-        details: RawValue::from_string(event.facts.clone()).unwrap_or_default(),
-    }
 }

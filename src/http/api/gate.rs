@@ -10,6 +10,7 @@ use super::fields::Fields;
 use crate::clock;
 use crate::domain::gate::{Gate, GateState};
 use crate::http::error::ApiError;
+use crate::present::gate;
 use crate::registry::Registry;
 use crate::wire;
 use crate::wire::gate::SetGateRequest;
@@ -21,7 +22,7 @@ use crate::wire::problem::Problem;
     responses((status = 200, body = wire::gate::Gate)),
 )]
 pub async fn get_registry(State(registry): State<Arc<Registry>>) -> Result<Json<wire::gate::Gate>, ApiError> {
-    Ok(Json(to_wire(&registry.gate().await?)))
+    Ok(Json(gate::to_wire(&registry.gate().await?)))
 }
 
 /// Opens or closes every location at once.
@@ -45,7 +46,7 @@ pub async fn set_registry(
     }
     fields.reject_rest();
     let gate = fields.finish(gate)?;
-    Ok(Json(to_wire(&registry.set_gate(gate).await?)))
+    Ok(Json(gate::to_wire(&registry.set_gate(gate).await?)))
 }
 
 /// The gate that the fields `state`, `reason` and `until` describe, if there is a state.
@@ -75,13 +76,4 @@ pub fn read_gate(fields: &mut Fields, by: Option<String>) -> Option<Gate> {
         fields.reject("reason", "is required, so that everybody who waits can be told");
     }
     Some(Gate { state, reason, by, until })
-}
-
-pub fn to_wire(gate: &Gate) -> wire::gate::Gate {
-    let state = match gate.state {
-        GateState::Open => wire::gate::GateState::Open,
-        GateState::Draining => wire::gate::GateState::Draining,
-        GateState::Stopped => wire::gate::GateState::Stopped,
-    };
-    wire::gate::Gate { state, reason: gate.reason.clone(), by: gate.by.clone(), until: gate.until }
 }

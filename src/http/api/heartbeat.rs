@@ -12,12 +12,15 @@ use tokio::runtime::Handle;
 
 use super::body::JsonObject;
 use super::complete::conflict;
-use super::executions::{LONGEST_WAIT_SECONDS, to_wire};
-use super::register::{page_url, room_to_wire};
+use super::executions::LONGEST_WAIT_SECONDS;
+use super::register::page_url;
+use crate::clock;
 use crate::config::server::PublicUrl;
 use crate::domain::answer::Room;
 use crate::domain::execution::{Execution, RunId, Status};
 use crate::http::error::{ApiError, problem_response};
+use crate::present::execution::to_wire;
+use crate::present::room;
 use crate::registry::{Beaten, Registry, RegistryError, Until};
 use crate::wire::complete::CompleteConflict;
 use crate::wire::heartbeat::{HeartbeatRequest, HeartbeatResponse};
@@ -153,10 +156,10 @@ fn heard(execution: &Execution, room: Option<&Room>, receipt: Option<String>, pa
         message: "Heard".to_owned(),
         position: room.map(|room| room.ahead + 1),
         estimated_start: room.and_then(|room| room.estimated_start),
-        waits_for: room.map(room_to_wire),
+        waits_for: room.map(room::to_wire),
         receipt,
         page_url,
-        execution: to_wire(execution),
+        execution: to_wire(execution, clock::now()),
     })
     .into_response()
 }

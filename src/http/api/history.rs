@@ -6,10 +6,11 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 
-use super::executions::to_wire;
 use super::stream::stream_list;
+use crate::clock;
 use crate::http::error::ApiError;
 use crate::http::history_query::read_history_query;
+use crate::present::execution::to_wire;
 use crate::registry::Registry;
 use crate::wire::history::{HistoryQuery, HistoryResponse};
 use crate::wire::problem::Problem;
@@ -30,8 +31,9 @@ pub async fn history(State(registry): State<Arc<Registry>>, RawQuery(query): Raw
         return stream_list("executions", registry.all_executions(query.filter, query.after), "],\"next\":null}").await;
     };
     let page = registry.executions(&query.filter, query.after, limit).await?;
+    let now = clock::now();
     Ok(Json(HistoryResponse {
-        executions: page.executions.iter().map(to_wire).collect(),
+        executions: page.executions.iter().map(|execution| to_wire(execution, now)).collect(),
         next: page.next.map(|next| next.to_string()),
     })
     .into_response())

@@ -9,17 +9,16 @@ use axum::extract::{Path, RawQuery, State};
 
 use super::body::JsonObject;
 use super::fields::{Fields, location_name};
-use super::gate::{self, read_gate};
+use super::gate::read_gate;
 use super::remarks;
-use crate::domain::adopted::Adopted;
 use crate::domain::capacity::factor::Factor;
 use crate::domain::capacity::location::{Location, LocationName};
 use crate::domain::name::{clean, is_clean};
 use crate::http::error::ApiError;
 use crate::http::history_query::{check_known, query_value};
+use crate::present::{adopted, location as present};
 use crate::registry::{Deleted, Merging, Registry};
 use crate::wire;
-use crate::wire::decimal::Decimal;
 use crate::wire::location::{
     DeleteLocationResponse, LocationsResponse, MergeLocationRequest, MergeLocationResponse, SetLocationRequest,
 };
@@ -32,8 +31,8 @@ use crate::wire::problem::Problem;
 )]
 pub async fn list_locations(State(registry): State<Arc<Registry>>) -> Result<Json<LocationsResponse>, ApiError> {
     let locations = registry.locations().await?;
-    let adopted = registry.adopted(&locations).await?.as_ref().map(adopted_to_wire);
-    Ok(Json(LocationsResponse { locations: locations.iter().map(to_wire).collect(), adopted }))
+    let adopted = registry.adopted(&locations).await?.as_ref().map(adopted::to_wire);
+    Ok(Json(LocationsResponse { locations: locations.iter().map(present::to_wire).collect(), adopted }))
 }
 
 /// One location.
@@ -65,7 +64,7 @@ pub async fn get_location_with_slash(
 async fn one(registry: &Registry, text: &str) -> Result<Json<wire::location::Location>, ApiError> {
     let name = named(registry, text).await?.map_err(|_| never_used())?;
     let location = registry.location(&name).await?.filter(|location| location.name.is_some());
-    Ok(Json(to_wire(&location.ok_or_else(never_used)?)))
+    Ok(Json(present::to_wire(&location.ok_or_else(never_used)?)))
 }
 
 /// Sets a location's capacity, its state, or both. Tests that run there go on, even above the new
@@ -116,7 +115,7 @@ async fn set(registry: &Registry, text: &str, mut fields: Fields) -> Result<Json
     let new = remarks::notice(registry, &name).await;
     let location = registry.set_location(name.clone(), capacity, gate, by).await?;
     let remarks = remarks::on_location(new.as_ref(), &location);
-    Ok(Json(wire::location::Location { remarks, ..to_wire(&location) }))
+    Ok(Json(wire::location::Location { remarks, ..present::to_wire(&location) }))
 }
 
 /// Deletes a location at which nothing runs or waits: it is as if it had never been used. Its executions and events stay.
@@ -149,7 +148,7 @@ pub async fn delete_location(
             "The location is in use: {} run there and {} wait. Wait until they have ended, or merge it into another.",
             location.running, location.waiting
         ))),
-        Deleted::NotFound(new) => Err(ApiError::NotFound(remarks::not_there(&new))),
+        Deleted::NotFound(new) => Err(ApiError::NotFound(present::not_there(&new))),
     }
 }
 
@@ -186,10 +185,10 @@ pub async fn merge_location(
     let (from, into) = fields.finish(from.zip(into))?;
     match registry.merge_locations(from, into, by).await? {
         Merging::Merged(location, moved) => {
-            let location = to_wire(&location);
+            let location = present::to_wire(&location);
             Ok(Json(MergeLocationResponse { message: "Locations merged".to_owned(), moved, location }))
         }
-        Merging::NotFound(new) => Err(ApiError::NotFound(remarks::not_there(&new))),
+        Merging::NotFound(new) => Err(ApiError::NotFound(present::not_there(&new))),
     }
 }
 
@@ -210,29 +209,4 @@ pub(super) async fn named(registry: &Registry, text: &str) -> Result<Result<Loca
         return Ok(Ok(as_sent));
     }
     Ok(location_name(text))
-}
-
-fn adopted_to_wire(adopted: &Adopted) -> wire::location::Adopted {
-    let name = |location: &Location| location.name.as_ref().map(ToString::to_string);
-    wire::location::Adopted {
-        running: adopted.running,
-        oldest: adopted.oldest,
-        full: adopted.full.iter().filter_map(name).collect(),
-        message: adopted.sentences(),
-        command: adopted.command(),
-    }
-}
-
-fn to_wire(location: &Location) -> wire::location::Location {
-    wire::location::Location {
-        name: location.name.as_ref().map(ToString::to_string).unwrap_or_default(),
-        capacity: Decimal::new(location.capacity.to_string()),
-        used: Decimal::new(location.used.to_string()),
-        available: Decimal::new(location.available().to_string()),
-        running: location.running,
-        waiting: location.waiting,
-        gate: gate::to_wire(&location.gate),
-        flaw: location.name.as_ref().and_then(|name| remarks::flaw(name.as_str())),
-        remarks: Vec::new(),
-    }
 }

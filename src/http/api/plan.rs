@@ -6,13 +6,12 @@ use axum::Json;
 use axum::extract::State;
 
 use super::body::JsonObject;
-use super::register::{explain_cause, factor_too_large, read_request, room_to_wire};
+use super::register::{factor_too_large, read_request};
 use super::remarks;
-use crate::domain::answer::{Cause, Planned, Refusal};
 use crate::http::error::ApiError;
+use crate::present::{decimal, room};
 use crate::registry::{Plan, Registry};
-use crate::wire::decimal::Decimal;
-use crate::wire::plan::{Obstacle, PlanResponse};
+use crate::wire::plan::PlanResponse;
 use crate::wire::problem::Problem;
 use crate::wire::register::RegisterRequest;
 
@@ -40,33 +39,12 @@ pub async fn plan(
         Plan::UnknownLocation(new) => return Err(remarks::unknown_location(&new)),
     };
     Ok(Json(PlanResponse {
-        message: message(&planned),
+        message: room::plan_message(&planned),
         starts_now: planned.cause.is_none(),
-        obstacle: planned.cause.map(obstacle),
+        obstacle: planned.cause.map(room::obstacle),
         estimated_start: planned.room.estimated_start,
-        largest_factor: planned.largest_factor.map(|factor| Decimal::new(factor.to_string())),
+        largest_factor: planned.largest_factor.map(decimal),
         remarks,
-        room: room_to_wire(&planned.room),
+        room: room::to_wire(&planned.room),
     }))
-}
-
-fn message(planned: &Planned) -> String {
-    let Some(cause) = planned.cause else {
-        return "It would start now.".to_owned();
-    };
-    let why = explain_cause(&Refusal { cause, room: planned.room.clone() });
-    match planned.room.estimated_start {
-        Some(start) => format!("It would not start now: {why} If it waited, it would probably start at {start:.0}."),
-        None => format!("It would not start now: {why}"),
-    }
-}
-
-pub const fn obstacle(cause: Cause) -> Obstacle {
-    match cause {
-        Cause::NeverFits => Obstacle::NeverFits,
-        Cause::NoRoom => Obstacle::NoRoom,
-        Cause::Queue => Obstacle::Queue,
-        Cause::QueueFull => Obstacle::QueueFull,
-        Cause::Gate => Obstacle::Gate,
-    }
 }

@@ -8,23 +8,21 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 
 use super::body::SentJsonObject;
-use super::executions::into_wire;
 use super::fields::Fields;
-use super::gate::to_wire as gate_to_wire;
-use super::plan::obstacle;
 use super::remarks;
 use crate::config::server::PublicUrl;
-use crate::domain::answer::{Cause, Holder, Refusal, Room};
+use crate::domain::answer::{Cause, Refusal};
 use crate::domain::capacity::factor::Factor;
 use crate::domain::execution::lease::Lease;
 use crate::domain::execution::priority::Priority;
 use crate::domain::execution::{Details, Execution, Registration};
 use crate::http::error::{ApiError, problem, problem_response};
+use crate::present::execution::into_wire;
+use crate::present::room;
 use crate::registry::{Idempotency, Registered, Registry, RegistryError, Request};
 use crate::wire;
-use crate::wire::decimal::Decimal;
 use crate::wire::problem::Problem;
-use crate::wire::register::{Blocking, QueuedResponse, RegisterRefusal, RegisterRequest, RegisterResponse};
+use crate::wire::register::{QueuedResponse, RegisterRefusal, RegisterRequest, RegisterResponse};
 
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 const LONGEST_KEY_BYTES: usize = 255;
@@ -78,7 +76,7 @@ pub async fn register(
                 lease_token,
                 position: room.ahead + 1,
                 estimated_start: room.estimated_start,
-                waits_for: room_to_wire(&room),
+                waits_for: room::to_wire(&room),
                 remarks,
                 page_url: page_url(public_url, &execution),
                 execution: as_it_starts(execution),
@@ -164,95 +162,14 @@ fn lease_seconds(fields: &mut Fields) -> Option<u32> {
 }
 
 fn refused(refusal: &Refusal, remarks: Vec<String>) -> RegisterRefusal {
-    let reason = format!("Cannot register test: {}", explain_cause(refusal));
-    let detail = advice(refusal.cause).map_or_else(|| reason.clone(), |advice| format!("{reason} {advice}"));
+    let reason = format!("Cannot register test: {}", room::explain_cause(refusal));
+    let detail = room::advice(refusal.cause).map_or_else(|| reason.clone(), |advice| format!("{reason} {advice}"));
     RegisterRefusal {
         problem: problem("refused", StatusCode::CONFLICT, detail),
         permanent: refusal.cause == Cause::NeverFits,
-        obstacle: obstacle(refusal.cause),
+        obstacle: room::obstacle(refusal.cause),
         reason,
         remarks,
-        room: room_to_wire(&refusal.room),
-    }
-}
-
-/// What a client of the API does about it, for the log of its pipeline.
-const fn advice(cause: Cause) -> Option<&'static str> {
-    match cause {
-        Cause::NeverFits => None,
-        Cause::NoRoom => Some("Give wait_seconds to wait for room."),
-        Cause::Queue => Some("Give wait_seconds to wait as well."),
-        Cause::QueueFull => Some("Try again later."),
-        Cause::Gate => Some("Give wait_seconds to wait for it."),
-    }
-}
-
-/// What is in the way, in a sentence.
-pub fn explain_cause(refusal: &Refusal) -> String {
-    let room = &refusal.room;
-    let Room { capacity, running_factor: used, requested_factor: asked, gate, .. } = room;
-    let location = room.location.as_ref().map_or_else(|| "the registry".to_owned(), ToString::to_string);
-    match refusal.cause {
-        Cause::NeverFits => {
-            let largest = capacity.left_after(Factor::SMALLEST);
-            format!(
-                "factor {asked} can never run at {location}, where the sum must stay below {capacity}. The largest \
-                 factor that fits is {largest}."
-            )
-        }
-        Cause::NoRoom => format!(
-            "{used} runs at {location} and {asked} more would not stay below {capacity}. Running there: {}.",
-            describe_holders(room)
-        ),
-        Cause::Queue => match room.ahead {
-            1 => format!("1 test waits for {location} already and goes first."),
-            ahead => format!("{ahead} tests wait for {location} already and go first."),
-        },
-        Cause::QueueFull => format!("{} tests wait for {location} already, and no more are taken on.", room.ahead),
-        Cause::Gate => {
-            let closed = if room.closed_by_registry { "the registry".to_owned() } else { location };
-            let until = gate.until.map(|until| format!(" until {until:.0}")).unwrap_or_default();
-            let reason = gate.reason.as_deref().unwrap_or("no reason was given");
-            format!("{closed} is {}{until}: {}.", gate.state.as_str(), reason.trim_end_matches('.'))
-        }
-    }
-}
-
-fn describe_holders(room: &Room) -> String {
-    let who: Vec<String> = room.blocking.iter().take(3).map(describe).collect();
-    let others = match room.running - who.len() as i64 {
-        0 => String::new(),
-        others => format!(" and {others} more"),
-    };
-    format!("{}{others}", who.join(", "))
-}
-
-pub fn room_to_wire(room: &Room) -> wire::register::Room {
-    wire::register::Room {
-        location: room.location.as_ref().map(ToString::to_string),
-        capacity: Decimal::new(room.capacity.to_string()),
-        running_factor: Decimal::new(room.running_factor.to_string()),
-        requested_factor: Decimal::new(room.requested_factor.to_string()),
-        available_factor: Decimal::new(room.available_factor().to_string()),
-        running: room.running,
-        ahead: room.ahead,
-        gate: gate_to_wire(&room.gate),
-        blocking: room.blocking.iter().map(blocking).collect(),
-    }
-}
-
-fn describe(holder: &Holder) -> String {
-    let Holder { run_id, test, triggered_by, factor, start_time, .. } = holder;
-    format!("run {run_id} ({test} by {triggered_by}, {factor}, since {start_time:.0})")
-}
-
-fn blocking(holder: &Holder) -> Blocking {
-    Blocking {
-        run_id: holder.run_id.0,
-        test: holder.test.clone(),
-        triggered_by: holder.triggered_by.clone(),
-        factor: Decimal::new(holder.factor.to_string()),
-        start_time: holder.start_time,
-        expected_seconds: holder.expected_seconds,
+        room: room::to_wire(&refusal.room),
     }
 }

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::domain::capacity::factor::Factor;
-use crate::domain::capacity::location::{Location, LocationName};
+use crate::domain::capacity::location::{Location, LocationName, UnknownLocation};
 use crate::domain::execution::Details;
-use crate::domain::name::{NameError, clean, is_clean, is_quoted};
 use crate::http::error::ApiError;
-use crate::registry::{Registry, UnknownLocation};
+use crate::present::location::{newness, quotes};
+use crate::registry::Registry;
 
 /// A test is not kept waiting for longer by a database that does not answer.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -44,46 +43,6 @@ pub fn on_location(new: Option<&UnknownLocation>, location: &Location) -> Vec<St
     let name = location.name.as_ref().map(LocationName::as_str).unwrap_or_default();
     let new = new.map(|new| newness(new, location.capacity));
     new.into_iter().chain(quotes("location", name)).collect()
-}
-
-fn newness(new: &UnknownLocation, capacity: Factor) -> String {
-    let UnknownLocation { name, nearest } = new;
-    match nearest {
-        Some(nearest) => format!(
-            "The location {name} is new here, with a capacity of {capacity}; the one that is known and closest to it is \
-             {nearest}."
-        ),
-        None => format!("The location {name} is new here, with a capacity of {capacity}."),
-    }
-}
-
-fn quotes(field: &str, name: &str) -> Option<String> {
-    is_quoted(name).then(|| format!("The {field} has quotes around it, which are part of its name: {name}"))
-}
-
-/// What is wrong with the name of a location that was there before there was a rule for names.
-pub fn flaw(name: &str) -> Option<String> {
-    if is_clean(name) {
-        return None;
-    }
-    Some(match clean(name) {
-        Ok(clean) => format!(
-            "This spelling can no longer be registered; tests that name it are taken for {clean:?}. Merge this location into \
-             that one."
-        ),
-        Err(NameError::Invisible(one)) => {
-            format!(
-                "It has the invisible character U+{one:04X}, and can no longer be registered. Merge it into another."
-            )
-        }
-        Err(error) => format!("A name {error}, so it can no longer be registered. Merge it into another."),
-    })
-}
-
-/// That there is no such location, and which is close to it.
-pub fn not_there(new: &UnknownLocation) -> String {
-    let nearest = new.nearest.as_ref().map(|nearest| format!(" The closest to it is {nearest}.")).unwrap_or_default();
-    format!("No test has used the location {}, and no capacity was set.{nearest}", new.name)
 }
 
 /// Where only known locations are taken, this one is not.

@@ -7,10 +7,10 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 
-use super::executions::into_wire;
 use crate::clock;
 use crate::domain::execution::Execution;
 use crate::http::error::ApiError;
+use crate::present::execution::into_wire;
 use crate::registry::{ExecutionPages, RegistryError};
 
 /// A piece is sent when it has grown to this.

@@ -3,10 +3,12 @@
 use askama::Template;
 use axum::http::header;
 use axum::response::{Html, IntoResponse, Response};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use crate::domain::execution::{EndReason, Execution, Status};
+use crate::domain::execution::{Execution, Status};
 use crate::domain::link::is_web_link;
+use crate::present::execution::remark;
+use crate::present::time::duration_text;
 
 /// Nothing on a page comes from elsewhere, and nothing in it is executed.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
@@ -76,18 +78,6 @@ impl Row {
     }
 }
 
-fn remark(execution: &Execution, now: Timestamp) -> Option<String> {
-    match (execution.status, &execution.stop, execution.end_reason) {
-        (Status::Running, _, _) if execution.is_suspect() => Some("no heartbeat".to_owned()),
-        (Status::Running, _, _) if execution.is_overdue(now) => Some("overdue".to_owned()),
-        (Status::Running, Some(stop), _) => Some(format!("asked to stop: {}", stop.reason)),
-        (Status::Ended(_), _, Some(EndReason::WaitTimeout)) => Some("waited too long".to_owned()),
-        (Status::Ended(_), _, Some(EndReason::NotHeard | EndReason::Lost)) => Some("its runner went silent".to_owned()),
-        (Status::Ended(_), _, Some(EndReason::CannotFit)) => Some("cannot fit any more".to_owned()),
-        _ => None,
-    }
-}
-
 /// A time for a `<time>` element; the page's script adds the reader's local time as a tooltip.
 pub struct Time {
     pub exact: String,
@@ -97,37 +87,5 @@ pub struct Time {
 impl Time {
     pub fn new(time: Timestamp) -> Self {
         Self { exact: time.to_string(), shown: time.strftime("%Y-%m-%d %H:%M:%S").to_string() }
-    }
-}
-
-/// The two largest units, as people say it: `1 h 5 min`, `42 s`.
-pub fn duration_text(duration: SignedDuration) -> String {
-    let seconds = duration.as_secs().max(0);
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
-        (0, _, _) => format!("{hours} h {minutes} min"),
-        (_, _, _) => format!("{days} d {hours} h"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_told_in_their_two_largest_units() {
-        for (seconds, text) in [
-            (-5, "0 s"),
-            (0, "0 s"),
-            (59, "59 s"),
-            (60, "1 min 0 s"),
-            (3_599, "59 min 59 s"),
-            (3_660, "1 h 1 min"),
-            (90_000, "1 d 1 h"),
-        ] {
-            assert_eq!(duration_text(SignedDuration::from_secs(seconds)), text);
-        }
     }
 }

@@ -9,7 +9,7 @@ use axum::response::Response;
 use jiff::Timestamp;
 
 use super::error::PageError;
-use super::page::{Row, Time, duration_text, render};
+use super::page::{Row, Time, render};
 use crate::clock;
 use crate::domain::answer::Holder;
 use crate::domain::capacity::location::{Location, LocationName};
@@ -18,6 +18,8 @@ use crate::domain::gate::Gate;
 use crate::domain::history::Filter;
 use crate::domain::schedule::estimate::estimate_starts;
 use crate::domain::schedule::queue::Queue;
+use crate::present::gate::closed;
+use crate::present::time::duration_text;
 use crate::registry::{MOST_PER_PAGE, Registry};
 
 /// More rows than that nobody reads; the history has them all.
@@ -164,14 +166,4 @@ fn location_row(location: &Location, now: Timestamp) -> LocationRow {
         closed: closed(&location.gate, now),
         percent: (used_millionths / location.capacity.millionths().max(1)).clamp(0, 100),
     }
-}
-
-fn closed(gate: &Gate, now: Timestamp) -> Option<String> {
-    let gate = gate.at(now);
-    if gate.is_open() {
-        return None;
-    }
-    let until = gate.until.map(|until| format!(" until {until:.0}")).unwrap_or_default();
-    let by = gate.by.map(|by| format!(" ({by})")).unwrap_or_default();
-    Some(format!("{}{until}: {}{by}", gate.state.as_str(), gate.reason.unwrap_or_default()))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::capacity::location::LocationName;
+use crate::domain::capacity::location::{LocationName, UnknownLocation};
 use crate::domain::name::nearest;
 use crate::registry::RegistryError;
 use crate::registry::read::browse::twice;
@@ -16,14 +16,6 @@ use crate::store::Store;
 const MOST_REMEMBERED: usize = 100_000;
 /// For how long a location that was there counts as there, though another server may have deleted it.
 const SERVES_FOR: Duration = Duration::from_mins(1);
-
-/// A location that nobody has used nor set before.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownLocation {
-    pub name: LocationName,
-    /// The name there is that is close to it.
-    pub nearest: Option<String>,
-}
 
 pub struct KnownLocations {
     store: Arc<dyn Store>,

@@ -7,12 +7,13 @@ use tokio::time::sleep;
 use crate::domain::admission::Command;
 use crate::domain::answer::Answer;
 use crate::domain::capacity::factor::Factor;
+use crate::domain::capacity::location::UnknownLocation;
 use crate::domain::capacity::location::{Location, LocationName};
 use crate::domain::gate::Gate;
 use crate::domain::name::clean;
 use crate::registry::read::browse::twice;
 use crate::registry::runs::register::unexpected;
-use crate::registry::{Registry, RegistryError, UnknownLocation};
+use crate::registry::{Registry, RegistryError};
 use crate::store::{Merge, Merged, StoreError};
 
 /// How often a merge is tried while others come between, and the pause before the next time.

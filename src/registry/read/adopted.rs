@@ -21,15 +21,4 @@ impl Registry {
         self.has_no_adopted.store(adopted.is_none(), Ordering::Relaxed);
         Ok(adopted)
     }
-
-    /// Says in the log what still runs from before, since nobody else may ever end it.
-    ///
-    /// # Errors
-    /// If the database did not answer.
-    pub async fn warn_of_adopted(&self) -> Result<(), RegistryError> {
-        if let Some(adopted) = self.adopted(&self.locations().await?).await? {
-            tracing::warn!("{adopted}");
-        }
-        Ok(())
-    }
 }

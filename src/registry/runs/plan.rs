@@ -3,8 +3,9 @@
 use crate::domain::admission::Command;
 use crate::domain::answer::{Answer, Planned};
 use crate::domain::capacity::factor::Factor;
+use crate::domain::capacity::location::UnknownLocation;
 use crate::registry::runs::register::unexpected;
-use crate::registry::{Registry, RegistryError, Request, UnknownLocation};
+use crate::registry::{Registry, RegistryError, Request};
 
 #[derive(Clone, Debug)]
 pub enum Plan {

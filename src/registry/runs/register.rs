@@ -8,12 +8,13 @@ use super::token;
 use crate::domain::admission::Command;
 use crate::domain::answer::{Answer, Refusal, Room};
 use crate::domain::capacity::factor::Factor;
+use crate::domain::capacity::location::UnknownLocation;
 use crate::domain::execution::idempotency::IdempotencyKey;
 use crate::domain::execution::lease::{Lease, TokenHash};
 use crate::domain::execution::priority::Priority;
 use crate::domain::execution::{Details, Execution, Registration};
 use crate::registry::runs::token::Ingredients;
-use crate::registry::{Registry, RegistryError, UnknownLocation};
+use crate::registry::{Registry, RegistryError};
 
 /// What a client asks for.
 #[derive(Clone, Debug)]

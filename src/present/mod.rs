@@ -1,0 +1,19 @@
+//! What is shown of the registry's values: as JSON bodies, and as sentences. Once for the API, the pages and all that comes.
+//! Nothing here waits, reads a clock or knows HTTP.
+
+pub mod adopted;
+pub mod event;
+pub mod execution;
+pub mod gate;
+pub mod location;
+pub mod room;
+pub mod time;
+
+use crate::domain::capacity::factor::Factor;
+use crate::wire::decimal::Decimal;
+
+/// A factor to its last digit.
+#[must_use]
+pub fn decimal(factor: Factor) -> Decimal {
+    Decimal::new(factor.to_string())
+}
