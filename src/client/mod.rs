@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use self::error::{without_password, without_user};
 use self::proxy::Proxy;
+use crate::wire::board::BoardQuery;
 use crate::wire::cancel::{CancelBeforeRequest, CancelRequest};
 use crate::wire::complete::CompleteRequest;
 use crate::wire::event::EventsQuery;
@@ -154,6 +155,39 @@ impl Client {
     /// If the server did not answer.
     pub async fn status(&self) -> Result<Answer, ClientError> {
         self.send(Method::GET, &["status"], |call| call).await
+    }
+
+    /// What runs and waits where.
+    ///
+    /// # Errors
+    /// If the location is unknown, the server did not answer, or it is of a version that has no board.
+    pub async fn board(&self, query: &BoardQuery) -> Result<Answer, ClientError> {
+        self.send(Method::GET, &["board"], |call| call.query(query)).await
+    }
+
+    /// One execution as it is now.
+    ///
+    /// # Errors
+    /// If the test is unknown, or the server did not answer.
+    pub async fn find(&self, run_id: i64) -> Result<Answer, ClientError> {
+        self.send(Method::GET, &["executions", &run_id.to_string()], |call| call).await
+    }
+
+    /// The first page of what happened to one execution, oldest first.
+    ///
+    /// # Errors
+    /// If the test is unknown, or the server did not answer.
+    pub async fn events_of(&self, run_id: i64, limit: u32) -> Result<Answer, ClientError> {
+        self.send(Method::GET, &["executions", &run_id.to_string(), "events"], |call| call.query(&[("limit", limit)]))
+            .await
+    }
+
+    /// What ran beside one execution.
+    ///
+    /// # Errors
+    /// If the test is unknown, or the server did not answer.
+    pub async fn neighbours(&self, run_id: i64) -> Result<Answer, ClientError> {
+        self.send(Method::GET, &["executions", &run_id.to_string(), "neighbours"], |call| call).await
     }
 
     /// # Errors

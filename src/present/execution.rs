@@ -19,7 +19,7 @@ pub fn to_wire(execution: &Execution, now: Timestamp) -> wire::execution::Execut
 /// As [`to_wire`]. No text is copied, unless others have it as well.
 #[must_use]
 pub fn into_wire(execution: Execution, now: Timestamp) -> wire::execution::Execution {
-    let (factor, overdue) = (execution.factor_text().map(Decimal::new), execution.is_overdue(now));
+    let (factor, overdue) = (factor_to_wire(&execution), execution.is_overdue(now));
     let (suspect, lease_expires_at) = (execution.is_suspect(), execution.suspect_at());
     let details = Arc::unwrap_or_clone(execution.details);
     wire::execution::Execution {
@@ -54,7 +54,14 @@ pub fn into_wire(execution: Execution, now: Timestamp) -> wire::execution::Execu
     }
 }
 
-fn stop_to_wire(stop: Stop) -> wire::execution::Stop {
+/// The factor as it was recorded, to the last digit.
+#[must_use]
+pub fn factor_to_wire(execution: &Execution) -> Option<Decimal> {
+    execution.factor_text().map(Decimal::new)
+}
+
+#[must_use]
+pub fn stop_to_wire(stop: Stop) -> wire::execution::Stop {
     wire::execution::Stop { reason: stop.reason, by: stop.by, at: stop.at }
 }
 

@@ -2,6 +2,7 @@
 //! Nothing here waits, reads a clock or knows HTTP.
 
 pub mod adopted;
+pub mod board;
 pub mod event;
 pub mod execution;
 pub mod gate;

@@ -29,6 +29,7 @@ pub use error::RegistryError;
 pub use follow::tail::{EventStream, ToldEvent};
 pub use follow::watch::Until;
 pub use places::locations::{Deleted, Merging};
+pub use read::board::Neighbours;
 pub use read::browse::{ExecutionPages, MOST_PER_PAGE};
 pub use read::events::{EventPage, MOST_EVENTS_PER_PAGE};
 pub use runs::cancel::Cancellation;

@@ -29,6 +29,7 @@ use crate::domain::event::{EventFilter, EventId, Order, SavedEvent};
 use crate::domain::execution::{Execution, RunId};
 use crate::domain::gate::Gate;
 use crate::domain::history::{Cursor, Filter, Page};
+use crate::domain::schedule::board::BoardSnapshot;
 use crate::domain::schedule::estimate::Alike;
 
 use known_profiles::KnownProfiles;
@@ -157,6 +158,19 @@ pub trait Store: Send + Sync {
 
     /// What still runs that no server of this registry has started, by location.
     async fn adopted(&self) -> Result<Vec<AdoptedAt>, StoreError>;
+
+    /// All locations, or this one, with up to `most` of what runs and of what waits there, all of one moment.
+    async fn board(&self, location: Option<&LocationName>, most: usize) -> Result<BoardSnapshot, StoreError>;
+
+    /// Up to `limit` of what ran at this location in this time, the latest start first: what started since
+    /// `from` less [`LONGEST_LOOK_BACK`](crate::domain::schedule::neighbours::LONGEST_LOOK_BACK), and what runs still.
+    async fn runs_between(
+        &self,
+        location: &LocationName,
+        from: Timestamp,
+        to: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Execution>, StoreError>;
 
     /// The locations at which a waiter, a lease or a gate has run out; asked for `any`, also those
     /// at which one ever could. `None` stands for the tests that name no location.

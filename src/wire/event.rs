@@ -23,6 +23,10 @@ pub struct Event {
     /// Who asked, as far as the request said it.
     #[schema(example = "user1")]
     pub by: Option<String>,
+    /// What happened, in a sentence.
+    #[serde(default)]
+    #[schema(example = "run 8 started at azure-k8s with 0.5 alone of 1")]
+    pub text: String,
     /// What was weighed or has changed; docs/api.md names the fields of each kind.
     #[schema(value_type = Object)]
     pub details: Box<RawValue>,

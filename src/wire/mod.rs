@@ -1,5 +1,6 @@
 //! The JSON bodies, as clients and the OpenAPI document know them.
 
+pub mod board;
 pub mod cancel;
 pub mod complete;
 pub mod decimal;

@@ -1,6 +1,10 @@
 //! Who waits, who runs, and when a waiter will probably start.
 
+pub mod board;
+#[cfg(test)]
+mod board_tests;
 pub mod estimate;
 pub mod holders;
+pub mod neighbours;
 pub mod queue;
 pub mod roster;

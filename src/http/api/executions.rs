@@ -12,9 +12,11 @@ use crate::clock;
 use crate::domain::execution::{Execution, RunId};
 use crate::http::error::ApiError;
 use crate::http::history_query::{check_known, query_value};
+use crate::present::board::neighbour_to_wire;
 use crate::present::execution::to_wire;
-use crate::registry::{Registry, Until};
+use crate::registry::{Neighbours, Registry, Until};
 use crate::wire;
+use crate::wire::board::NeighboursResponse;
 use crate::wire::problem::Problem;
 
 /// The longest that a call may be held.
@@ -50,6 +52,26 @@ pub async fn get_execution(
     let until = version.map(Until::NotVersion);
     let execution = registry.watch(run_id(path)?, until, patience).await?.ok_or_else(not_found)?;
     Ok(Json(to_wire(&execution, clock::now())))
+}
+
+/// What ran at the same location at the same time. A run that had begun more than seven days before this one, and has ended,
+/// is not looked for.
+#[utoipa::path(
+    get, path = "/executions/{run_id}/neighbours", operation_id = "list_neighbours", tag = "executions",
+    params(("run_id" = i64, Path, example = 7)),
+    responses(
+        (status = 200, description = "What ran beside it.", body = NeighboursResponse),
+        (status = 404, description = "No test has this run_id.", body = Problem,
+         content_type = "application/problem+json"),
+    ),
+)]
+pub async fn list_neighbours(
+    State(registry): State<Arc<Registry>>,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Json<NeighboursResponse>, ApiError> {
+    let execution = find(&registry, path).await?;
+    let Neighbours { neighbours, more } = registry.neighbours(&execution, clock::now()).await?;
+    Ok(Json(NeighboursResponse { neighbours: neighbours.iter().map(neighbour_to_wire).collect(), more }))
 }
 
 /// The execution that the path names.

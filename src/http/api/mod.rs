@@ -1,5 +1,6 @@
 //! The JSON API: one file per endpoint.
 
+mod board;
 mod body;
 mod cancel;
 mod cancel_before;
@@ -21,6 +22,7 @@ mod status;
 mod stream;
 
 // The handlers come with what `routes!` reads their path and description from.
+pub use board::*;
 pub use cancel::*;
 pub use complete::*;
 pub use events::*;

@@ -1,6 +1,6 @@
 //! `GET /status-html`: what runs and waits now, and how full each location is.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use askama::Template;
@@ -11,16 +11,12 @@ use jiff::Timestamp;
 use super::error::PageError;
 use super::page::{Row, Time, render};
 use crate::clock;
-use crate::domain::answer::Holder;
-use crate::domain::capacity::location::{Location, LocationName};
-use crate::domain::execution::{Execution, RunId, Status};
-use crate::domain::gate::Gate;
-use crate::domain::history::Filter;
-use crate::domain::schedule::estimate::estimate_starts;
-use crate::domain::schedule::queue::Queue;
+use crate::domain::capacity::location::Location;
+use crate::domain::execution::Execution;
+use crate::domain::schedule::board::{BoardLocation, BoardWaiter};
 use crate::present::gate::closed;
 use crate::present::time::duration_text;
-use crate::registry::{MOST_PER_PAGE, Registry};
+use crate::registry::Registry;
 
 /// More rows than that nobody reads; the history has them all.
 const MOST_ROWS: usize = 200;
@@ -40,7 +36,7 @@ struct StatusPage {
 
 struct Waiter {
     location: String,
-    /// Known only if everybody who waits was read.
+    /// None for one that is passed over, and where more wait than were looked at.
     position: Option<usize>,
     run_id: i64,
     test: String,
@@ -73,88 +69,51 @@ struct LocationRow {
     responses((status = 200, body = String, content_type = "text/html")),
 )]
 pub async fn status_html(State(registry): State<Arc<Registry>>) -> Result<Response, PageError> {
-    let with = |status| Filter { status: Some(status), ..Filter::default() };
-    let (running, queued) = (with(Status::Running), with(Status::Queued));
-    let (running, queued, locations, gate) = tokio::try_join!(
-        registry.executions(&running, None, MOST_ROWS),
-        registry.executions(&queued, None, MOST_PER_PAGE),
-        registry.locations(),
-        registry.gate(),
-    )?;
     let now = clock::now();
-    let is_whole = queued.next.is_none() && running.next.is_none();
-    let starts =
-        if is_whole { starts(&queued.executions, &running.executions, &locations, &gate, now) } else { HashMap::new() };
-    let mut waiters = waiters(&queued.executions, queued.next.is_none(), &starts, now);
-    let more_waiters = queued.next.is_some() || waiters.len() > MOST_ROWS;
-    waiters.truncate(MOST_ROWS);
+    let board = registry.board(None, now).await?;
+    let mut running: Vec<&Execution> =
+        board.locations.iter().flat_map(|here| &here.running).map(|run| &run.execution).collect();
+    running.sort_by_key(|run| Reverse((run.start_time, run.run_id)));
+    let rows = running.iter().take(MOST_ROWS).map(|execution| Row::new(execution, now)).collect();
+    let waiters = board.locations.iter().flat_map(|here| here.queue.iter().map(move |waiter| (here, waiter)));
+    let waiters = waiters.filter_map(|(here, waiter)| Waiter::new(here, waiter, now));
+    let count = |count: fn(&Location) -> i64| board.locations.iter().map(|here| count(&here.location)).sum::<i64>();
+    let more_than_shown = |count: i64| usize::try_from(count).is_ok_and(|count| count > MOST_ROWS);
+    let bound = board.locations.iter().filter(|here| here.location.name.is_some());
     Ok(render(&StatusPage {
         page: "status",
-        closed: closed(&gate, now),
-        rows: running.executions.iter().map(|execution| Row::new(execution, now)).collect(),
-        more: running.next.is_some(),
-        waiters,
-        more_waiters,
-        locations: locations.iter().map(|location| location_row(location, now)).collect(),
+        closed: closed(&board.registry, now),
+        rows,
+        more: more_than_shown(count(|location| location.running)),
+        waiters: waiters.take(MOST_ROWS).collect(),
+        more_waiters: more_than_shown(count(|location| location.waiting)),
+        locations: bound.map(|here| location_row(here, now)).collect(),
     }))
 }
 
-/// Those who wait, location by location, in the order in which they start.
-fn waiters(queued: &[Execution], is_whole: bool, starts: &HashMap<RunId, Timestamp>, now: Timestamp) -> Vec<Waiter> {
-    let mut waiters = Vec::with_capacity(queued.len());
-    for (location, executions) in by_location(queued) {
-        let queue = Queue::new(executions.iter().copied());
-        let waiter = |execution: &&Execution| {
-            let place = execution.place.as_ref()?;
-            Some(Waiter {
-                location: location.map_or_else(|| "none".to_owned(), ToString::to_string),
-                // One that is passed over has none.
-                position: (is_whole && !execution.is_suspect()).then(|| queue.ahead_of(execution, now) + 1),
-                run_id: execution.run_id.0,
-                test: execution.details.test.clone(),
-                triggered_by: execution.details.triggered_by.clone(),
-                factor: execution.factor().to_string(),
-                priority: execution.priority.get(),
-                since: Time::new(place.queued_at),
-                waited: duration_text(now.duration_since(place.queued_at)),
-                until: Time::new(place.until),
-                starts: starts.get(&execution.run_id).copied().map(Time::new),
-            })
-        };
-        let mut here: Vec<Waiter> = executions.iter().filter_map(waiter).collect();
-        here.sort_by_key(|waiter| (waiter.position.is_none(), waiter.position));
-        waiters.extend(here);
+impl Waiter {
+    fn new(here: &BoardLocation, waiter: &BoardWaiter, now: Timestamp) -> Option<Self> {
+        let execution = &waiter.execution;
+        let place = execution.place.as_ref()?;
+        Some(Self {
+            location: here.location.name.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string),
+            position: waiter.position,
+            run_id: execution.run_id.0,
+            test: execution.details.test.clone(),
+            triggered_by: execution.details.triggered_by.clone(),
+            factor: execution.factor().to_string(),
+            priority: execution.priority.get(),
+            since: Time::new(place.queued_at),
+            waited: duration_text(now.duration_since(place.queued_at)),
+            until: Time::new(place.until),
+            starts: waiter.estimated_start.map(Time::new),
+        })
     }
-    waiters
 }
 
-fn by_location(executions: &[Execution]) -> BTreeMap<Option<&LocationName>, Vec<&Execution>> {
-    let mut by_location: BTreeMap<_, Vec<&Execution>> = BTreeMap::new();
-    for execution in executions {
-        by_location.entry(execution.details.location.as_ref()).or_default().push(execution);
-    }
-    by_location
-}
-
-/// When each of those who wait will probably start.
-fn starts(
-    queued: &[Execution],
-    running: &[Execution],
-    locations: &[Location],
-    gate: &Gate,
-    now: Timestamp,
-) -> HashMap<RunId, Timestamp> {
-    let (queued, running) = (by_location(queued), by_location(running));
-    let here = |location: &Location| {
-        let queue = Queue::new(queued.get(&location.name.as_ref())?.iter().copied());
-        let holders: Vec<Holder> =
-            running.get(&location.name.as_ref()).into_iter().flatten().copied().map(Holder::of).collect();
-        Some(estimate_starts(location, gate, &holders, queue, now))
-    };
-    locations.iter().filter_map(here).flatten().collect()
-}
-
-fn location_row(location: &Location, now: Timestamp) -> LocationRow {
+fn location_row(here: &BoardLocation, now: Timestamp) -> LocationRow {
+    let location = &here.location;
+    let whose = if here.closed_by_registry { "the registry is " } else { "" };
     let used_millionths = location.used.millionths().saturating_mul(100);
     LocationRow {
         name: location.name.as_ref().map(ToString::to_string).unwrap_or_default(),
@@ -163,7 +122,7 @@ fn location_row(location: &Location, now: Timestamp) -> LocationRow {
         available: location.available().to_string(),
         running: location.running,
         waiting: location.waiting,
-        closed: closed(&location.gate, now),
+        closed: closed(&here.gate, now).map(|closed| format!("{whose}{closed}")),
         percent: (used_millionths / location.capacity.millionths().max(1)).clamp(0, 100),
     }
 }

@@ -1,5 +1,6 @@
 //! What ran, what runs, and what happened.
 
 pub mod adopted;
+pub mod board;
 pub mod browse;
 pub mod events;

@@ -17,7 +17,7 @@ use crate::domain::gate::Gate;
 use crate::store::StoreError;
 
 /// A row that is deleted stays for its version and its fence.
-const IS_THERE: &str = "deleted_version IS DISTINCT FROM version";
+pub const IS_THERE: &str = "deleted_version IS DISTINCT FROM version";
 
 pub async fn all(client: &Session) -> Result<Vec<Location>, StoreError> {
     // COLLATE "C" sorts as SQLite does, whatever the database's locale.

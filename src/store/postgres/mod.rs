@@ -3,6 +3,7 @@
 mod admission;
 mod adopt;
 mod audit;
+mod board;
 mod columns;
 mod conditions;
 mod context;
@@ -39,6 +40,7 @@ use crate::domain::event::{EventFilter, EventId, Order, SavedEvent};
 use crate::domain::execution::{Execution, RunId};
 use crate::domain::gate::Gate;
 use crate::domain::history::{Cursor, Filter, Page};
+use crate::domain::schedule::board::BoardSnapshot;
 use crate::domain::schedule::estimate::Alike;
 use context::Context;
 use dashboard_columns::{DashboardColumns, Filling};
@@ -163,6 +165,20 @@ impl Store for PostgresStore {
 
     async fn adopted(&self) -> Result<Vec<AdoptedAt>, StoreError> {
         self.ready()?.run(async |client| executions::adopted(client).await).await
+    }
+
+    async fn board(&self, location: Option<&LocationName>, most: usize) -> Result<BoardSnapshot, StoreError> {
+        self.ready()?.run(async |client| board::read(client, location, most).await).await
+    }
+
+    async fn runs_between(
+        &self,
+        location: &LocationName,
+        from: Timestamp,
+        to: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Execution>, StoreError> {
+        self.ready()?.run(async |client| board::runs_between(client, location, from, to, limit).await).await
     }
 
     async fn due(&self, any: bool) -> Result<Vec<Option<LocationName>>, StoreError> {

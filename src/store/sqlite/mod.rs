@@ -3,6 +3,7 @@
 mod admission;
 mod audit;
 mod backup;
+mod board;
 mod claim;
 mod connection;
 mod events;
@@ -35,6 +36,7 @@ use crate::domain::event::{EventFilter, EventId, Order, SavedEvent};
 use crate::domain::execution::{Execution, RunId};
 use crate::domain::gate::Gate;
 use crate::domain::history::{Cursor, Filter, Page};
+use crate::domain::schedule::board::BoardSnapshot;
 use crate::domain::schedule::estimate::Alike;
 use connection::{Readers, Writer};
 
@@ -124,6 +126,22 @@ impl Store for SqliteStore {
 
     async fn adopted(&self) -> Result<Vec<AdoptedAt>, StoreError> {
         self.ready()?.readers.run(executions::adopted).await
+    }
+
+    async fn board(&self, location: Option<&LocationName>, most: usize) -> Result<BoardSnapshot, StoreError> {
+        let location = location.cloned();
+        self.ready()?.readers.run(move |connection| board::read(connection, location.as_ref(), most)).await
+    }
+
+    async fn runs_between(
+        &self,
+        location: &LocationName,
+        from: Timestamp,
+        to: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Execution>, StoreError> {
+        let location = location.clone();
+        self.ready()?.readers.run(move |connection| board::runs_between(connection, &location, from, to, limit)).await
     }
 
     async fn due(&self, any: bool) -> Result<Vec<Option<LocationName>>, StoreError> {

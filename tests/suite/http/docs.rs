@@ -17,11 +17,13 @@ async fn every_call_is_described_and_the_page_needs_no_other_host() {
     assert_eq!(
         paths,
         [
+            "/board",
             "/cancel",
             "/complete",
             "/events",
             "/executions/{run_id}",
             "/executions/{run_id}/events",
+            "/executions/{run_id}/neighbours",
             "/healthz",
             "/heartbeat",
             "/history",

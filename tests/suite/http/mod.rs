@@ -1,6 +1,7 @@
 //! The API and the pages, through a real server.
 
 mod bad_input;
+mod board;
 mod browsing;
 mod cancelling;
 mod docs;

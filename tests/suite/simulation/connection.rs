@@ -12,6 +12,7 @@ use perfreg::domain::event::{EventFilter, EventId, Order, SavedEvent};
 use perfreg::domain::execution::{Execution, RunId};
 use perfreg::domain::gate::Gate;
 use perfreg::domain::history::{Cursor, Filter, Page};
+use perfreg::domain::schedule::board::BoardSnapshot;
 use perfreg::domain::schedule::estimate::Alike;
 use perfreg::store::{AuditPage, Batch, Decided, Merge, Merged, SettledEvents, Store, StoreError};
 use tokio::time::sleep;
@@ -155,6 +156,20 @@ impl Store for Connection {
 
     async fn adopted(&self) -> Result<Vec<AdoptedAt>, StoreError> {
         unreachable!("nothing here was adopted")
+    }
+
+    async fn board(&self, _: Option<&LocationName>, _: usize) -> Result<BoardSnapshot, StoreError> {
+        unreachable!("nobody here looks at the board")
+    }
+
+    async fn runs_between(
+        &self,
+        _: &LocationName,
+        _: Timestamp,
+        _: Timestamp,
+        _: usize,
+    ) -> Result<Vec<Execution>, StoreError> {
+        unreachable!("nobody here asks for neighbours")
     }
 
     async fn due(&self, any: bool) -> Result<Vec<Option<LocationName>>, StoreError> {

@@ -4,6 +4,7 @@ mod adopted;
 mod adoption;
 mod audit;
 mod batches;
+mod board;
 mod continuity;
 pub mod contract;
 mod estimates;

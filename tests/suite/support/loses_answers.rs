@@ -12,6 +12,7 @@ use perfreg::domain::event::{EventFilter, EventId, Order, SavedEvent};
 use perfreg::domain::execution::{Execution, RunId};
 use perfreg::domain::gate::Gate;
 use perfreg::domain::history::{Cursor, Filter, Page};
+use perfreg::domain::schedule::board::BoardSnapshot;
 use perfreg::domain::schedule::estimate::Alike;
 use perfreg::store::{AuditPage, Batch, Decided, Merge, Merged, SettledEvents, Store, StoreError};
 use tokio::sync::Semaphore;
@@ -91,6 +92,20 @@ impl Store for LosesAnswers {
 
     async fn adopted(&self) -> Result<Vec<AdoptedAt>, StoreError> {
         self.store.adopted().await
+    }
+
+    async fn board(&self, location: Option<&LocationName>, most: usize) -> Result<BoardSnapshot, StoreError> {
+        self.store.board(location, most).await
+    }
+
+    async fn runs_between(
+        &self,
+        location: &LocationName,
+        from: Timestamp,
+        to: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Execution>, StoreError> {
+        self.store.runs_between(location, from, to, limit).await
     }
 
     async fn due(&self, any: bool) -> Result<Vec<Option<LocationName>>, StoreError> {

@@ -1,0 +1,93 @@
+//! Beside whom a run ran: what ran at the same location at the same time.
+
+use std::cmp::Reverse;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::execution::{Execution, Status};
+
+/// A run that started this long before another and has ended since is not looked for beside it.
+pub const LONGEST_LOOK_BACK: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// A run at the same location, and for how long both ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Neighbour {
+    pub execution: Execution,
+    pub overlap: SignedDuration,
+}
+
+/// From when to when a run ran, or has run until now; nothing if it never did, or if nobody knows when it ended.
+#[must_use]
+pub fn time_of(run: &Execution, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
+    let end = match run.status {
+        Status::Queued => return None,
+        Status::Running => now,
+        Status::Ended(_) => run.end_time?,
+    };
+    run.has_started().then_some((run.start_time, end.max(run.start_time)))
+}
+
+/// Those of `others` that ran beside `run`, the longest first.
+#[must_use]
+pub fn neighbours_of(run: &Execution, others: Vec<Execution>, now: Timestamp) -> Vec<Neighbour> {
+    let Some((start, end)) = time_of(run, now) else { return Vec::new() };
+    let beside = |execution: Execution| {
+        let (other_start, other_end) = time_of(&execution, now)?;
+        let overlap = end.min(other_end).duration_since(start.max(other_start));
+        (execution.id != run.id && overlap.is_positive()).then_some(Neighbour { execution, overlap })
+    };
+    let mut neighbours: Vec<Neighbour> = others.into_iter().filter_map(beside).collect();
+    neighbours.sort_by_key(|one| (Reverse(one.overlap), one.execution.run_id));
+    neighbours
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::execution::{Outcome, Registration, RunId};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + second).expect("in range")
+    }
+
+    fn run(run_id: i64, start: i64, end: Option<i64>) -> Execution {
+        let registration =
+            Registration { id: Uuid::from_u128(run_id.cast_unsigned().into()), ..Registration::example() };
+        let run = Execution::started(&registration, RunId(run_id), at(start), run_id);
+        end.map_or(run.clone(), |end| run.end(Outcome::Success, None, at(end)).expect("it runs"))
+    }
+
+    #[test]
+    fn a_run_is_beside_those_whose_time_it_shares_the_longest_first() {
+        let asked = run(1, 100, Some(200));
+        let others = vec![
+            asked.clone(),
+            run(2, 0, Some(100)),
+            run(3, 0, Some(101)),
+            run(4, 150, None),
+            run(5, 200, Some(300)),
+            run(6, 0, Some(900)),
+        ];
+        let beside = neighbours_of(&asked, others, at(1_000));
+        let told: Vec<_> = beside.iter().map(|one| (one.execution.run_id.0, one.overlap.as_secs())).collect();
+        assert_eq!(told, [(6, 100), (4, 50), (3, 1)]);
+    }
+
+    #[test]
+    fn a_test_that_never_ran_was_beside_nobody() {
+        let waiting = Execution::queued(&Registration::example(), RunId(1), at(100));
+        let gave_up = waiting.end(Outcome::Cancelled, None, at(300)).expect("it waits");
+        for never_ran in [waiting, gave_up] {
+            assert_eq!(neighbours_of(&never_ran, vec![run(2, 0, None)], at(1_000)), []);
+            assert_eq!(neighbours_of(&run(2, 0, None), vec![never_ran], at(1_000)), []);
+        }
+    }
+
+    #[test]
+    fn one_that_runs_still_is_beside_others_until_now() {
+        let beside = neighbours_of(&run(1, 0, None), vec![run(2, 10, None)], at(60));
+        assert_eq!(beside[0].overlap, SignedDuration::from_secs(50));
+    }
+}

@@ -1,0 +1,73 @@
+//! What runs and waits where, and what ran beside a run.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Result, params};
+
+use super::connection::classify;
+use super::locations;
+use super::rows::{self, timestamp_text};
+use crate::domain::capacity::location::LocationName;
+use crate::domain::execution::Execution;
+use crate::domain::schedule::board::BoardSnapshot;
+use crate::domain::schedule::neighbours::LONGEST_LOOK_BACK;
+use crate::store::StoreError;
+
+pub fn read(
+    connection: &Connection,
+    location: Option<&LocationName>,
+    most: usize,
+) -> Result<BoardSnapshot, StoreError> {
+    let name = location.map(LocationName::as_str);
+    // One transaction sees one moment.
+    connection.unchecked_transaction().and_then(|transaction| read_all(&transaction, name, most)).map_err(classify)
+}
+
+fn read_all(connection: &Connection, name: Option<&str>, most: usize) -> Result<BoardSnapshot> {
+    let every_location = format!(
+        "SELECT {} FROM perfreg_locations
+          WHERE (?1 IS NULL OR name = ?1) AND (name <> '' OR running + waiting > 0)
+            AND deleted_version IS NOT version ORDER BY name",
+        rows::LOCATION_COLUMNS
+    );
+    let at_location = if name.is_some() { "location = ?1" } else { "?1 IS NULL" };
+    let executions = |status: &str| -> Result<Vec<Execution>> {
+        let sql = format!(
+            "SELECT {} FROM test_executions WHERE status = '{status}' AND {at_location} ORDER BY run_id LIMIT {most}",
+            rows::EXECUTION_COLUMNS
+        );
+        connection.prepare_cached(&sql)?.query_map([name], rows::execution)?.collect()
+    };
+    Ok(BoardSnapshot {
+        registry: locations::registry(connection)?,
+        locations: connection
+            .prepare_cached(&every_location)?
+            .query_map([name], rows::location)?
+            .collect::<Result<_>>()?,
+        running: executions("running")?,
+        queued: executions("queued")?,
+    })
+}
+
+pub fn runs_between(
+    connection: &Connection,
+    location: &LocationName,
+    from: Timestamp,
+    to: Timestamp,
+    limit: usize,
+) -> Result<Vec<Execution>, StoreError> {
+    let columns = rows::EXECUTION_COLUMNS;
+    let ran = "location = ?1 AND start_time < ?3 AND (fence IS NOT NULL OR queued_at IS NULL)";
+    let sql = format!(
+        "SELECT {columns} FROM test_executions
+          WHERE status <> 'queued' AND start_time >= ?4 AND (end_time IS NULL OR end_time > ?2) AND {ran}
+          UNION ALL
+         SELECT {columns} FROM test_executions WHERE status = 'running' AND start_time < ?4 AND {ran}
+          ORDER BY start_time DESC, run_id DESC LIMIT {limit}"
+    );
+    let since = from.saturating_sub(LONGEST_LOOK_BACK).unwrap_or(Timestamp::MIN);
+    let parameters = params![location.as_str(), timestamp_text(from), timestamp_text(to), timestamp_text(since)];
+    connection
+        .prepare_cached(&sql)
+        .and_then(|mut select| select.query_map(parameters, rows::execution)?.collect())
+        .map_err(classify)
+}
