@@ -11,6 +11,8 @@ use crate::client::{Client, ClientError};
 pub const SLOWEST_ANSWER: Duration = Duration::from_secs(10);
 /// Even the last call of all is given time for an answer.
 const QUICKEST_ANSWER: Duration = Duration::from_secs(2);
+/// What has been asked when an interrupt comes may be answered for so long.
+pub const LATE_ANSWER: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// For how long to ask, and how long each call may take.

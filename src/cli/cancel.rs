@@ -3,8 +3,8 @@
 use clap::{ArgGroup, Args};
 use jiff::Timestamp;
 
-use super::Connection;
 use super::complete::ended;
+use super::connection::Connection;
 use super::output::table;
 use super::past::point_in_time;
 use crate::client::ClientError;

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::Connection;
+use super::connection::Connection;
 use crate::client::ClientError;
 use crate::wire::complete::{CompleteRequest, CompleteStatus};
 use crate::wire::execution::Execution;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::time::sleep;
 
-use super::Connection;
+use super::connection::Connection;
 use super::output::{Output, printable, say, write_line};
 use crate::client::{Client, ClientError, Message};
 use crate::wire::event::{Event, EventsQuery, EventsResponse};

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::Connection;
+use super::connection::Connection;
 use super::output::executions_table;
 use crate::client::ClientError;
 use crate::clock;

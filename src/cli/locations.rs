@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::Connection;
+use super::connection::Connection;
 use super::gate::{Grounds, State, describe};
 use super::output::{printable, remark, say, table};
 use crate::client::ClientError;

@@ -4,6 +4,7 @@ mod ask;
 mod backup;
 mod cancel;
 mod complete;
+mod connection;
 mod copying;
 mod database;
 mod descriptors;
@@ -32,13 +33,9 @@ mod wait;
 mod waiters;
 mod watch;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-
-use crate::client::{Access, Client, ClientError, DEFAULT_SERVER};
-use output::Output;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// The performance test execution registry: who may run a load test now, where, and beside whom.
 #[derive(Parser)]
@@ -67,58 +64,6 @@ enum Command {
     Restore(restore::Restore),
     #[command(hide = true)]
     Guard(run::guard::Guard),
-}
-
-/// Where the server is, and what has to be shown on the way to it.
-#[derive(Args)]
-struct ServerUrl {
-    /// URL of the registry.
-    #[arg(
-        long,
-        env = "PERFREG_URL",
-        hide_env_values = true,
-        default_value = DEFAULT_SERVER,
-        value_name = "URL"
-    )]
-    server: String,
-    /// PEM file with a certificate and its key, for a proxy that asks for one.
-    #[arg(long, env = "PERFREG_CLIENT_CERTIFICATE", hide_env_values = true, value_name = "FILE")]
-    client_certificate: Option<PathBuf>,
-    /// Header for a proxy that asks for one; may be given again. The variable has one a line.
-    #[arg(
-        long = "header",
-        env = "PERFREG_HEADERS",
-        hide_env_values = true,
-        value_name = "NAME: VALUE",
-        value_delimiter = '\n'
-    )]
-    headers: Vec<String>,
-}
-
-impl ServerUrl {
-    fn client(&self) -> Result<Client, ClientError> {
-        Client::new(&Access {
-            server: self.server.clone(),
-            client_certificate: self.client_certificate.clone(),
-            headers: self.headers.clone(),
-        })
-    }
-}
-
-/// Where the server is, and how to show what it says.
-#[derive(Args)]
-struct Connection {
-    #[command(flatten)]
-    url: ServerUrl,
-    /// Print the server's answer as JSON, for scripts.
-    #[arg(long)]
-    json: bool,
-}
-
-impl Connection {
-    fn open(&self) -> Result<(Client, Output), ClientError> {
-        Ok((self.url.client()?, Output { json: self.json }))
-    }
 }
 
 /// Parses the command line and does what it says.

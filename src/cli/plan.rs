@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Deserialize;
 
+use super::connection::Connection;
+use super::exit;
 use super::nested::outer_run;
 use super::output::{remark, say};
 use super::registration::{Registration, Wanted};
 use super::run::environment;
-use super::{Connection, exit};
 use crate::client::ClientError;
 use crate::wire::decimal::Decimal;
 use crate::wire::plan::Obstacle;

@@ -12,14 +12,15 @@ use tempfile::NamedTempFile;
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
-use super::ask::{Limits, SLOWEST_ANSWER, ask_until};
+use super::ask::{LATE_ANSWER, Limits, SLOWEST_ANSWER, ask_until};
+use super::connection::Connection;
 use super::duration::seconds;
+use super::exit;
 use super::nested::outer_run;
 use super::output::{Output, remark, say, write_line};
 use super::registration::{Registration, Wanted};
 use super::run::environment;
-use super::run::{LATE_ANSWER, Signals, Standing, Ticket, Waited, exit_code, give_back, wait};
-use super::{Connection, exit};
+use super::run::{Signals, Standing, Ticket, Waited, exit_code, give_back, wait};
 use crate::client::{Answer, Client, ClientError};
 use crate::wire::execution::ExecutionStatus;
 use crate::wire::register::RegisterRequest;

@@ -8,9 +8,10 @@ use tokio::time::{Instant, sleep};
 
 use super::ask::{Limits, SLOWEST_ANSWER, ask_until};
 use super::complete::ended;
+use super::connection::Connection;
 use super::duration::seconds;
-use super::output::say;
-use super::{Connection, exit};
+use super::exit;
+use super::output::{Output, say};
 use crate::client::{Answer, ClientError};
 use crate::wire::execution::{Execution, ExecutionStatus};
 
@@ -105,7 +106,7 @@ fn left(give_up: Option<Instant>) -> Duration {
     give_up.map_or(Duration::MAX, |time| time.saturating_duration_since(Instant::now()))
 }
 
-fn give_up_on(answer: &Answer, execution: &Execution, output: &super::Output) -> Result<ExitCode, ClientError> {
+fn give_up_on(answer: &Answer, execution: &Execution, output: &Output) -> Result<ExitCode, ClientError> {
     output.print(answer, |execution: Execution| describe(&execution))?;
     say(&format!("run {} is still {}; given up", execution.run_id, execution.status));
     Ok(ExitCode::from(exit::WAITED_IN_VAIN))

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use rustix::termios::tcgetwinsize;
 use tokio::time::sleep;
 
-use super::ServerUrl;
 use super::ask::SLOWEST_ANSWER;
+use super::connection::ServerUrl;
 use super::locations::locations_table;
 use super::output::{executions_table, write_line};
 use super::registry::sentence;

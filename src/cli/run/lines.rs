@@ -5,7 +5,6 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use url::Url;
 
-use super::running::Cause;
 use super::ticket::Standing;
 use crate::cli::duration::describe;
 use crate::wire::complete::CompleteStatus;
@@ -33,6 +32,13 @@ fn page_of(run_id: i64, server: &str) -> Option<Url> {
     url.set_fragment(None);
     url.path_segments_mut().ok()?.pop_if_empty().extend(["runs", &run_id.to_string()]);
     Some(url)
+}
+
+/// Why the load was made to end.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Cause {
+    Stopped(String),
+    Lost,
 }
 
 /// How a run ended.

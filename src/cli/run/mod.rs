@@ -22,7 +22,6 @@ mod ticket;
 mod waiting;
 
 use std::ffi::OsString;
-use std::io;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -40,11 +39,12 @@ pub use self::signals::{Signals, exit_code};
 use self::starting::{Start, prepare};
 pub use self::ticket::{Standing, Ticket};
 pub use self::waiting::{Waited, give_back, wait};
-use super::ask::{Limits, SLOWEST_ANSWER, ask_until};
+use super::ask::{LATE_ANSWER, Limits, SLOWEST_ANSWER, ask_until};
+use super::connection::ServerUrl;
 use super::duration::{at_least_a_second, seconds};
+use super::exit;
 use super::output::{remark, say};
 use super::registration::Registration;
-use super::{ServerUrl, exit};
 use crate::client::{Client, ClientError};
 use crate::wire::decimal::Decimal;
 use crate::wire::execution::ExecutionStatus;
@@ -71,9 +71,6 @@ Exit codes: that of the command, 128 + N if signal N ended it, and otherwise
   80  stopped, since the registry had given the run up
  126  the command cannot be run; nothing was registered
  127  the command, or its interpreter, was not found; nothing was registered";
-
-/// What has been asked when an interrupt comes may be answered for so long.
-pub const LATE_ANSWER: Duration = Duration::from_secs(1);
 
 /// Run a command while the registry holds its share of the location.
 #[derive(Args)]
@@ -283,10 +280,4 @@ fn unprotected(request: &RegisterRequest) -> Option<String> {
         )),
         _ => None,
     }
-}
-
-/// Says that something could not be started, with the code of shells.
-fn cannot_start(error: &io::Error) -> ExitCode {
-    say(&format!("cannot start the load: {error}"));
-    ExitCode::from(exit::CANNOT_RUN)
 }

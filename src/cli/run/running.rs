@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::future::pending;
+use std::io;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,14 +16,13 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::descendants;
 use super::guarding::{LONG_PAUSE, SHORTEST_ON_STOP};
 use super::heartbeat;
-use super::lines::{End, end_line};
+use super::lines::{Cause, End, end_line};
 use super::load::{Change, Load, Plan};
 use super::protocol;
 use super::remains::Remains;
 use super::signals::{NO_SUSPENSION, Signals, is_interrupt};
 use super::ticket::{Standing, Ticket};
-use super::{LATE_ANSWER, cannot_start};
-use crate::cli::ask::SLOWEST_ANSWER;
+use crate::cli::ask::{LATE_ANSWER, SLOWEST_ANSWER};
 use crate::cli::duration::describe;
 use crate::cli::exit::{CANNOT_RUN, LOST, STOPPED};
 use crate::cli::output::say;
@@ -46,13 +46,6 @@ pub struct Rules {
     pub stop_if_lost: bool,
     pub max: Option<Duration>,
     pub on_stop: Option<String>,
-}
-
-/// Why the load was made to end.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Cause {
-    Stopped(String),
-    Lost,
 }
 
 /// A load that runs, and what has happened to it so far.
@@ -124,11 +117,7 @@ pub async fn run_unregistered(rules: Rules, name: &str, signals: &mut Signals) -
 }
 
 impl Running {
-    async fn start(
-        rules: Rules,
-        variables: Vec<(&'static str, String)>,
-        share_of: Option<i64>,
-    ) -> std::io::Result<Self> {
+    async fn start(rules: Rules, variables: Vec<(&'static str, String)>, share_of: Option<i64>) -> io::Result<Self> {
         let plan = Plan {
             command: rules.command.clone(),
             variables,
@@ -376,4 +365,10 @@ async fn report(ticket: &Ticket, status: CompleteStatus, signals: &mut Signals) 
         }
         Err(_) => say(&format!("interrupted before the end of run {run_id} was told")),
     }
+}
+
+/// Says that the load could not be started, with the code of shells.
+fn cannot_start(error: &io::Error) -> ExitCode {
+    say(&format!("cannot start the load: {error}"));
+    ExitCode::from(CANNOT_RUN)
 }
