@@ -5,8 +5,9 @@ use jiff::Timestamp;
 
 use super::complete::ended;
 use super::connection::Connection;
-use super::output::table;
 use super::past::point_in_time;
+use super::table::{Column, table};
+use super::terminal::table_width;
 use crate::client::ClientError;
 use crate::wire::cancel::{CancelBeforeRequest, CancelBeforeResponse, CancelRequest, CancelledRun};
 use crate::wire::execution::Execution;
@@ -92,5 +93,12 @@ fn runs_table(runs: &[CancelledRun]) -> String {
         let started = run.start_time.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
         [run.run_id.to_string(), run.test.clone(), run.factor.to_string(), run.triggered_by.clone(), started]
     };
-    table(["RUN", "TEST", "FACTOR", "BY", "STARTED"], &[0, 2], runs.iter().map(row).collect())
+    let columns = [
+        Column::number("RUN"),
+        Column::text("TEST"),
+        Column::number("FACTOR"),
+        Column::text("BY"),
+        Column::whole("STARTED"),
+    ];
+    table(columns, runs.iter().map(row).collect(), table_width(false))
 }

@@ -1,6 +1,6 @@
 //! Durations as people write them on a command line.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 /// Whole seconds from `90s`, `10m`, `1h 30m`, or a plain number of seconds.
 pub fn seconds(text: &str) -> Result<u32, String> {
@@ -23,9 +23,13 @@ pub fn at_least_a_second(text: &str) -> Result<u32, String> {
     }
 }
 
-/// A duration for a person: `1h 5m`, `12m`, `40s`.
+/// A duration for a person: `2d 3h`, `1h 5m`, `12m`, `40s`.
 pub fn describe(duration: SignedDuration) -> String {
     let seconds = duration.as_secs().max(0);
+    if seconds >= 86_400 {
+        let hours = seconds / 3600 % 24;
+        return if hours == 0 { format!("{}d", seconds / 86_400) } else { format!("{}d {hours}h", seconds / 86_400) };
+    }
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, seconds) => format!("{seconds}s"),
         (0, minutes, 0) => format!("{minutes}m"),
@@ -33,6 +37,18 @@ pub fn describe(duration: SignedDuration) -> String {
         (0, minutes, _) => format!("{minutes}m"),
         (hours, 0, _) => format!("{hours}h"),
         (hours, minutes, _) => format!("{hours}h {minutes}m"),
+    }
+}
+
+/// How far a time is from now: `in 12m`, `3h ago`, and its date if it is more than a week ago.
+pub fn relative(time: Timestamp, now: Timestamp) -> String {
+    const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
+    let age = now.duration_since(time);
+    match age {
+        age if age.is_negative() => format!("in {}", describe(-age)),
+        age if age > WEEK => time.strftime("%Y-%m-%d").to_string(),
+        age if age >= WEEK / 7 => format!("{}d ago", age.as_hours() / 24),
+        age => format!("{} ago", describe(age)),
     }
 }
 
@@ -53,10 +69,32 @@ mod tests {
     }
 
     #[test]
+    fn a_time_is_told_from_now() {
+        let now: Timestamp = "2026-11-22T14:20:00Z".parse().expect("a time");
+        for (time, expected) in [
+            ("2026-11-22T14:32:00Z", "in 12m"),
+            ("2026-11-22T14:20:00Z", "0s ago"),
+            ("2026-11-22T11:20:00Z", "3h ago"),
+            ("2026-11-21T14:20:00Z", "1d ago"),
+            ("2026-11-01T14:20:00Z", "2026-11-01"),
+        ] {
+            assert_eq!(relative(time.parse().expect("a time"), now), expected);
+        }
+    }
+
+    #[test]
     fn durations_are_shown_as_exactly_as_anybody_cares() {
-        for (seconds, expected) in
-            [(-3, "0s"), (40, "40s"), (60, "1m"), (61, "1m 1s"), (725, "12m"), (3600, "1h"), (7505, "2h 5m")]
-        {
+        for (seconds, expected) in [
+            (-3, "0s"),
+            (40, "40s"),
+            (60, "1m"),
+            (61, "1m 1s"),
+            (725, "12m"),
+            (3600, "1h"),
+            (7505, "2h 5m"),
+            (86_400, "1d"),
+            (547_380, "6d 8h"),
+        ] {
             assert_eq!(describe(SignedDuration::from_secs(seconds)), expected);
         }
     }

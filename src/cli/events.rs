@@ -10,6 +10,7 @@ use tokio::time::sleep;
 
 use super::connection::Connection;
 use super::output::{Output, printable, say, write_line};
+use super::terminal::table_width;
 use crate::client::{Client, ClientError, Message};
 use crate::wire::event::{Event, EventsQuery, EventsResponse};
 
@@ -42,6 +43,9 @@ pub struct Events {
     /// event a line.
     #[arg(long)]
     follow: bool,
+    /// With each sentence the word of its kind, and everything that was weighed.
+    #[arg(long)]
+    wide: bool,
 }
 
 impl Events {
@@ -57,18 +61,18 @@ impl Events {
             cursor: None,
         };
         if self.follow {
-            return follow(&client, &query, &output).await;
+            return follow(&client, &query, &output, self.wide).await;
         }
         let answer = client.events(&query).await?;
         output.print(&answer, |page: EventsResponse| match &page.events[..] {
             [] => "Nothing happened.".to_owned(),
-            events => events.iter().rev().map(describe).collect::<Vec<_>>().join("\n"),
+            events => events.iter().rev().map(|event| describe(event, self.wide)).collect::<Vec<_>>().join("\n"),
         })
     }
 }
 
 /// Prints events as they happen, and goes on after the last one when the server comes back.
-async fn follow(client: &Client, query: &EventsQuery, output: &Output) -> Result<(), ClientError> {
+async fn follow(client: &Client, query: &EventsQuery, output: &Output, is_wide: bool) -> Result<(), ClientError> {
     let (mut last, mut is_said) = (None, false);
     loop {
         let mut stream = match client.follow_events(query, last.as_deref()).await {
@@ -86,7 +90,7 @@ async fn follow(client: &Client, query: &EventsQuery, output: &Output) -> Result
         // A stream that breaks off is opened again; the ids see to it that nothing is missed.
         while let Ok(Some(Message { id, event })) = stream.next().await {
             if let Some(answer) = event {
-                write_line(&if output.json { answer.json().to_owned() } else { describe(&answer.read()?) })?;
+                write_line(&if output.json { answer.json().to_owned() } else { describe(&answer.read()?, is_wide) })?;
             }
             last = id.or(last);
         }
@@ -94,14 +98,24 @@ async fn follow(client: &Client, query: &EventsQuery, output: &Output) -> Result
     }
 }
 
-/// `2026-11-22 14:03:00Z  refused  azure-k8s  by ana: cause no_room, …`
-fn describe(event: &Event) -> String {
-    let run = event.run_id.map(|run_id| format!("  run {run_id}")).unwrap_or_default();
-    let location = event.location.as_ref().map(|location| format!("  {location}")).unwrap_or_default();
-    let by = event.by.as_ref().map(|by| format!("  by {by}")).unwrap_or_default();
+/// `2026-11-22 14:03:00Z  run 8 failed after 12 s (azure-k8s)`, its other lines below the sentence.
+pub fn line(event: &Event, width: Option<usize>) -> String {
+    let at = event.at.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
+    let says_where = event.location.as_ref().is_none_or(|location| event.text.contains(location.as_str()));
+    let place = event.location.as_ref().filter(|_| !says_where).map(|location| format!(" ({location})"));
+    let text = printable(&format!("{at}  {}{}", event.text, place.unwrap_or_default()));
+    let Some(width) = width else { return text };
+    textwrap::fill(&text, textwrap::Options::new(width).subsequent_indent(&" ".repeat(at.len() + 2)))
+}
+
+fn describe(event: &Event, is_wide: bool) -> String {
+    if is_wide { whole(event) } else { line(event, table_width(false)) }
+}
+
+/// With the word of its kind, and everything that was weighed.
+fn whole(event: &Event) -> String {
     let details = describe_details(&event.details);
-    let at = event.at.strftime("%Y-%m-%d %H:%M:%SZ");
-    printable(&format!("{at}  {:<14}{run}{location}{by}{details}", event.kind))
+    printable(&format!("{} [{}]{details}", line(event, None), event.kind))
 }
 
 /// Each detail with its exact text, so that decimals keep their digits.

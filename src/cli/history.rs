@@ -3,7 +3,8 @@
 use clap::Args;
 
 use super::connection::Connection;
-use super::output::executions_table;
+use super::runs::runs_table;
+use super::terminal::table_width;
 use crate::client::ClientError;
 use crate::clock;
 use crate::wire::history::{HistoryQuery, HistoryResponse};
@@ -49,6 +50,9 @@ pub struct History {
     /// How many to show, up to 1000.
     #[arg(long, default_value_t = 20, value_name = "COUNT")]
     limit: u32,
+    /// Show every column whole, however narrow the terminal is.
+    #[arg(long)]
+    wide: bool,
     /// Where the page before said that this one begins.
     #[arg(long)]
     cursor: Option<String>,
@@ -77,7 +81,7 @@ impl History {
             let more = page.next.map(|next| format!("\n\nOlder ones: --cursor {next}")).unwrap_or_default();
             match page.executions.as_slice() {
                 [] => "Nothing matches.".to_owned(),
-                executions => format!("{}{more}", executions_table(executions, clock::now())),
+                executions => format!("{}{more}", runs_table(executions, clock::now(), table_width(self.wide))),
             }
         })
     }

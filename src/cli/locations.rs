@@ -4,7 +4,9 @@ use clap::{Args, Subcommand};
 
 use super::connection::Connection;
 use super::gate::{Grounds, State, describe};
-use super::output::{printable, remark, say, table};
+use super::output::{printable, remark, say};
+use super::table::{Column, table};
+use super::terminal::table_width;
 use crate::client::ClientError;
 use crate::wire::location::{
     Adopted, DeleteLocationResponse, Location, LocationsResponse, MergeLocationRequest, MergeLocationResponse,
@@ -74,14 +76,18 @@ impl Locations {
                 let request = SetLocationRequest { capacity, state: state.map(Into::into), reason, by, until };
                 let answer = client.set_location(&name, &request).await?;
                 remark(&answer);
-                output.print(&answer, |location: Location| locations_table(&[location]))
+                output.print(&answer, |location: Location| locations_table(&[location], table_width(false)))
             }
             Some(Command::Merge { connection, from, into, by }) => {
                 let (client, output) = connection.open()?;
                 let answer = client.merge_location(&from, &MergeLocationRequest { into, by }).await?;
                 output.print(&answer, |merged: MergeLocationResponse| {
                     let tests = if merged.moved == 1 { "test" } else { "tests" };
-                    format!("Moved {} {tests}.\n\n{}", merged.moved, locations_table(&[merged.location]))
+                    format!(
+                        "Moved {} {tests}.\n\n{}",
+                        merged.moved,
+                        locations_table(&[merged.location], table_width(false))
+                    )
                 })
             }
             Some(Command::Delete { connection, name, by }) => {
@@ -103,7 +109,7 @@ async fn list(connection: &Connection) -> Result<(), ClientError> {
         let adopted = all.adopted.as_ref().map(of_adopted).unwrap_or_default();
         match all.locations.as_slice() {
             [] => format!("No location has been used yet.{adopted}"),
-            locations => format!("{}{adopted}", locations_table(locations)),
+            locations => format!("{}{adopted}", locations_table(locations, table_width(false))),
         }
     })
 }
@@ -115,7 +121,7 @@ fn of_adopted(adopted: &Adopted) -> String {
     format!("\n\n{}{}", printable(&adopted.message), command.unwrap_or_default())
 }
 
-pub fn locations_table(locations: &[Location]) -> String {
+fn locations_table(locations: &[Location], width: Option<usize>) -> String {
     let row = |location: &Location| {
         [
             location.name.clone(),
@@ -127,6 +133,19 @@ pub fn locations_table(locations: &[Location]) -> String {
             describe(&location.gate),
         ]
     };
-    let header = ["LOCATION", "USED", "CAPACITY", "AVAILABLE", "RUNNING", "WAITING", "STATE"];
-    table(header, &[1, 2, 3, 4, 5], locations.iter().map(row).collect())
+    rows_of_locations(locations.iter().map(row).collect(), width)
+}
+
+/// The table of locations, from its cells.
+pub fn rows_of_locations(rows: Vec<[String; 7]>, width: Option<usize>) -> String {
+    let columns = [
+        Column::text("LOCATION"),
+        Column::number("USED"),
+        Column::number("CAPACITY"),
+        Column::number("FREE"),
+        Column::number("RUNNING"),
+        Column::number("WAITING"),
+        Column::text("STATE"),
+    ];
+    table(columns, rows, width)
 }

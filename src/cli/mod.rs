@@ -2,6 +2,7 @@
 
 mod ask;
 mod backup;
+mod board;
 mod cancel;
 mod complete;
 mod connection;
@@ -25,12 +26,14 @@ mod registration;
 mod registry;
 mod restore;
 mod run;
+mod runs;
 mod serve;
+mod show;
 mod status;
+mod table;
 mod terminal;
 mod variables;
 mod wait;
-mod waiters;
 mod watch;
 
 use std::process::ExitCode;
@@ -55,6 +58,7 @@ enum Command {
     Plan(Box<plan::Plan>),
     Wait(wait::Wait),
     Status(status::Status),
+    Show(show::Show),
     Watch(watch::Watch),
     History(Box<history::History>),
     Events(events::Events),
@@ -92,6 +96,7 @@ pub fn main() -> ExitCode {
             Command::Complete(command) => command.run().await,
             Command::Cancel(command) => command.run().await,
             Command::Status(command) => command.run().await,
+            Command::Show(command) => command.run().await,
             Command::Watch(command) => command.run().await,
             Command::History(command) => command.run().await,
             Command::Events(command) => command.run().await,

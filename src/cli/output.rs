@@ -1,14 +1,10 @@
-//! Tables on a terminal, JSON for scripts.
+//! Sentences for people, JSON for scripts.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, ContentArrangement, Table};
-use jiff::{SignedDuration, Timestamp};
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 use crate::client::{Answer, ClientError};
-use crate::wire::execution::{Execution, ExecutionStatus};
 
 pub struct Output {
     pub json: bool,
@@ -59,65 +55,6 @@ pub fn write_line(text: &str) -> Result<(), ClientError> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(ClientError::Output(error)),
         _ => Ok(()),
     }
-}
-
-/// A table in plain columns, fitted to the terminal if there is one.
-pub fn table<const N: usize>(header: [&str; N], right_aligned: &[usize], rows: Vec<[String; N]>) -> String {
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_header(header);
-    if io::stdout().is_terminal() {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-    }
-    for row in rows {
-        table.add_row(row.map(|cell| printable(&cell)));
-    }
-    table.column_iter_mut().for_each(|column| {
-        column.set_padding((0, 2));
-    });
-    for index in right_aligned {
-        if let Some(column) = table.column_mut(*index) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table.trim_fmt()
-}
-
-pub fn executions_table(executions: &[Execution], now: Timestamp) -> String {
-    let header =
-        ["RUN", "STATUS", "TEST", "TYPE", "ENVIRONMENT", "STREAM", "LOCATION", "FACTOR", "BY", "STARTED", "DURATION"];
-    let row = |execution: &Execution| {
-        [
-            execution.run_id.to_string(),
-            status(execution),
-            execution.test.clone(),
-            execution.r#type.clone(),
-            execution.environment.clone(),
-            execution.stream.clone(),
-            execution.location.clone().unwrap_or_else(|| "-".to_owned()),
-            execution.factor.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
-            execution.triggered_by.clone(),
-            execution.start_time.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
-            duration(execution, now),
-        ]
-    };
-    table(header, &[0, 7], executions.iter().map(row).collect())
-}
-
-/// The status, and what it alone does not say.
-fn status(execution: &Execution) -> String {
-    let remark = match execution.status {
-        ExecutionStatus::Running if execution.suspect => " (suspect)",
-        ExecutionStatus::Running if execution.overdue => " (overdue)",
-        ExecutionStatus::Running if execution.stop.is_some() => " (stopping)",
-        _ => "",
-    };
-    format!("{}{remark}", execution.status)
-}
-
-fn duration(execution: &Execution, now: Timestamp) -> String {
-    let end = execution.end_time.unwrap_or(now);
-    let whole_seconds = end.duration_since(execution.start_time).as_secs().max(0);
-    format!("{:#}", SignedDuration::from_secs(whole_seconds))
 }
 
 /// Whether it is control, changes how the text beside it is shown, as marks of direction do, or begins a new line or

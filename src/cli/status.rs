@@ -2,39 +2,33 @@
 
 use clap::Args;
 
+use super::board::board_text;
 use super::connection::Connection;
-use super::output::executions_table;
+use super::terminal::table_width;
 use crate::client::ClientError;
 use crate::clock;
-use crate::wire::execution::Execution;
-use crate::wire::status::StatusResponse;
+use crate::wire::board::{Board, BoardQuery};
 
-/// Show what is running.
+/// So many runs and waiters of each location are asked for: all that there can be.
+const MOST: u32 = 10_000;
+
+/// Show what runs, who waits with position and expected start, and what is closed.
 #[derive(Args)]
 pub struct Status {
     #[command(flatten)]
     connection: Connection,
+    /// Only this location.
+    #[arg(long)]
+    location: Option<String>,
+    /// Show every column whole, however narrow the terminal is.
+    #[arg(long)]
+    wide: bool,
 }
 
 impl Status {
     pub async fn run(self) -> Result<(), ClientError> {
         let (client, output) = self.connection.open()?;
-        let answer = client.status().await?;
-        output.print(&answer, |status: StatusResponse| match status.running.as_slice() {
-            [] => "Nothing is running.".to_owned(),
-            running => format!("{}{}", executions_table(running, clock::now()), of_adopted(running)),
-        })
+        let answer = client.board(&BoardQuery { location: self.location, limit: Some(MOST) }).await?;
+        output.print(&answer, |board: Board| board_text(&board, clock::now(), table_width(self.wide)))
     }
-}
-
-/// What the original left running; every start of this registry has a fence.
-fn of_adopted(running: &[Execution]) -> String {
-    let adopted = || running.iter().filter(|run| run.fence.is_none());
-    let Some(oldest) = adopted().map(|run| run.start_time).min() else { return String::new() };
-    let oldest = oldest.strftime("%Y-%m-%d %H:%M:%SZ");
-    let of_them = match adopted().count() {
-        1 => format!("1 of them was adopted from the original's database, and runs since {oldest}"),
-        count => format!("{count} of them were adopted from the original's database, the oldest runs since {oldest}"),
-    };
-    format!("\n\n{of_them}. perfreg locations says what they hold up, and how to end them.")
 }

@@ -1,7 +1,7 @@
 //! What a terminal shows, and in how many columns.
 
 use std::ffi::OsStr;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 
 use rustix::termios::tcgetwinsize;
@@ -28,12 +28,29 @@ pub fn columns(stream: impl AsFd) -> usize {
     usize::from(if told == 0 { COLUMNS_UNLESS_TOLD } else { told })
 }
 
-/// As much of the text as a line takes; one that wraps could not be redrawn.
+/// In how many columns a table has to fit: in any number where it goes to a file, a pipe, or is asked for whole.
+pub fn table_width(is_whole: bool) -> Option<usize> {
+    let stdout = io::stdout();
+    (!is_whole && stdout.is_terminal()).then(|| columns(&stdout))
+}
+
+/// As much of the text as a line takes that is redrawn: one that wraps could not be.
 pub fn fit(text: &str, columns: usize) -> String {
-    if text.chars().map(width).sum::<usize>() < columns {
+    // Some terminals wrap a line that fills them.
+    cut(text, columns.saturating_sub(1).max(1))
+}
+
+/// How many columns the text takes at most.
+pub fn display_width(text: &str) -> usize {
+    text.chars().map(width).sum()
+}
+
+/// The text, or its beginning and `…`, in so many columns.
+pub fn cut(text: &str, columns: usize) -> String {
+    if display_width(text) <= columns {
         return text.to_owned();
     }
-    let mut left = columns.saturating_sub(2);
+    let mut left = columns.saturating_sub(1);
     let fits = |character: &char| {
         let rest = left.checked_sub(width(*character));
         left = rest.unwrap_or_default();

@@ -9,27 +9,20 @@ use rustix::termios::tcgetwinsize;
 use tokio::time::sleep;
 
 use super::ask::SLOWEST_ANSWER;
+use super::board::{board_text, locations_text};
 use super::connection::ServerUrl;
-use super::locations::locations_table;
-use super::output::{executions_table, write_line};
-use super::registry::sentence;
-use super::terminal::{can_redraw, columns, fit};
-use super::waiters::waiters_table;
+use super::output::write_line;
+use super::terminal::{can_redraw, columns, fit, table_width};
 use crate::client::{Client, ClientError};
 use crate::clock;
-use crate::wire::gate::{Gate, GateState};
-use crate::wire::history::{HistoryQuery, HistoryResponse};
-use crate::wire::location::LocationsResponse;
-use crate::wire::status::StatusResponse;
+use crate::wire::board::{Board, BoardQuery};
 
 const INTERVAL: Duration = Duration::from_secs(2);
-/// The history gives the latest first, but the oldest may be the next to start.
-const MOST_WAITERS: u32 = 1_000;
 const ROWS_UNLESS_TOLD: u16 = 24;
 const OPEN_SCREEN: &str = "\x1b[?1049h\x1b[?25l";
 const CLOSE_SCREEN: &str = "\x1b[?25h\x1b[?1049l";
 
-/// Watch what runs and waits, and how full each location is, until Ctrl-C.
+/// Watch what runs, who waits with position and expected start, and how full each location is, until Ctrl-C.
 #[derive(Args)]
 #[command(
     after_help = "Without a terminal, in a CI job and with TERM=dumb, it prints everything again whenever something has changed."
@@ -37,14 +30,6 @@ const CLOSE_SCREEN: &str = "\x1b[?25h\x1b[?1049l";
 pub struct Watch {
     #[command(flatten)]
     url: ServerUrl,
-}
-
-/// What there is to see.
-struct Seen {
-    running: StatusResponse,
-    waiting: HistoryResponse,
-    locations: LocationsResponse,
-    gate: Gate,
 }
 
 impl Watch {
@@ -59,12 +44,12 @@ impl Watch {
     }
 }
 
-async fn show(client: &Client, first: Seen) -> Result<(), ClientError> {
+async fn show(client: &Client, first: Board) -> Result<(), ClientError> {
     let screen = can_redraw(&io::stdout()).then(Screen::open);
     let (mut current, mut printed) = (Ok(first), String::new());
     loop {
         let view = |now| match &current {
-            Ok(seen) => describe(seen, now),
+            Ok(board) => describe(board, now),
             Err(error) => format!("{error}; trying again"),
         };
         // At one and the same time, only what has happened makes a difference.
@@ -86,33 +71,16 @@ fn time() -> String {
     clock::now().strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
-async fn look(client: &Client) -> Result<Seen, ClientError> {
-    let queued =
-        HistoryQuery { status: Some("queued".to_owned()), limit: Some(MOST_WAITERS), ..HistoryQuery::default() };
-    Ok(Seen {
-        running: client.within(SLOWEST_ANSWER, client.status()).await?.read()?,
-        waiting: client.within(SLOWEST_ANSWER, client.history(&queued)).await?.read()?,
-        locations: client.within(SLOWEST_ANSWER, client.locations()).await?.read()?,
-        gate: client.within(SLOWEST_ANSWER, client.registry()).await?.read()?,
-    })
+async fn look(client: &Client) -> Result<Board, ClientError> {
+    client.within(SLOWEST_ANSWER, client.board(&BoardQuery::default())).await?.read()
 }
 
 /// A screen may be too small, so what changes most comes first.
-fn describe(seen: &Seen, now: Timestamp) -> String {
-    let running = match &seen.running.running[..] {
-        [] => "Nothing is running.".to_owned(),
-        running => executions_table(running, now),
-    };
-    let waiting = match &seen.waiting.executions[..] {
-        [] => "Nothing waits.".to_owned(),
-        waiting => waiters_table(waiting.to_vec(), now),
-    };
-    let locations = match &seen.locations.locations[..] {
-        [] => "No location has been used yet.".to_owned(),
-        locations => locations_table(locations),
-    };
-    let closed = (seen.gate.state != GateState::Open).then(|| format!("{}\n\n", sentence(&seen.gate)));
-    format!("{}{running}\n\n{waiting}\n\n{locations}", closed.unwrap_or_default())
+fn describe(board: &Board, now: Timestamp) -> String {
+    let width = table_width(false);
+    let nothing_waits = board.locations.iter().all(|here| here.waiting == 0).then(|| "Nothing waits.".to_owned());
+    let parts = [Some(board_text(board, now, width)), nothing_waits, Some(locations_text(board, width))];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
 }
 
 /// The terminal's other screen, left again however the view ends.

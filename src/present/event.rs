@@ -183,7 +183,7 @@ impl<'event> Told<'event> {
             _ => format!("beside {}", self.text("running_factor")),
         };
         let waited = self.duration("waited_seconds").map(|waited| format!(", after waiting {waited}"));
-        let share = format!("with {} {beside} of {}", self.text("requested_factor"), self.text("capacity"));
+        let share = format!("with {} of {}, {beside}", self.text("requested_factor"), self.text("capacity"));
         let share = if self.event.location.is_some() { format!(" {share}") } else { String::new() };
         format!("{} started {}{share}{}", self.run(), self.at_place(), waited.unwrap_or_default())
     }
@@ -250,7 +250,8 @@ impl<'event> Told<'event> {
         });
         let gate = self.known("state").map(|state| format!("{what} was set to {state}{}", self.until()));
         let set: Vec<String> = capacity.into_iter().chain(gate).collect();
-        format!("{}{}{}", set.join(", and "), self.by(), self.reason())
+        let set = if set.is_empty() { format!("{what} was set") } else { set.join(", and ") };
+        format!("{set}{}{}", self.by(), self.reason())
     }
 
     fn merging(&self) -> String {
@@ -326,11 +327,11 @@ mod tests {
     #[test]
     fn a_start_says_beside_how_much_and_after_which_wait() {
         let alone = r#"{"requested_factor":0.5,"capacity":1,"running_factor":0,"running":0,"fence":1}"#;
-        assert_eq!(told(EventKind::Started, None, alone), "run 8 started at azure-k8s with 0.5 alone of 1");
+        assert_eq!(told(EventKind::Started, None, alone), "run 8 started at azure-k8s with 0.5 of 1, alone");
         let beside = r#"{"requested_factor":0.5,"capacity":1,"running_factor":0.3,"running":1,"waited_seconds":720}"#;
         assert_eq!(
             told(EventKind::Started, None, beside),
-            "run 8 started at azure-k8s with 0.5 beside 0.3 of 1, after waiting 12 min 0 s"
+            "run 8 started at azure-k8s with 0.5 of 1, beside 0.3, after waiting 12 min 0 s"
         );
     }
 

@@ -25,7 +25,7 @@ pub struct Event {
     pub by: Option<String>,
     /// What happened, in a sentence.
     #[serde(default)]
-    #[schema(example = "run 8 started at azure-k8s with 0.5 alone of 1")]
+    #[schema(example = "run 8 started at azure-k8s with 0.5 of 1, alone")]
     pub text: String,
     /// What was weighed or has changed; docs/api.md names the fields of each kind.
     #[schema(value_type = Object)]

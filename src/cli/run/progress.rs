@@ -38,7 +38,7 @@ pub fn waiting(standing: &Standing, waited: Duration, now: Timestamp, zone: &Tim
     // A time that is over says nothing while the location is still held.
     let estimate = standing.estimated_start.filter(|start| start.duration_since(now).as_secs() > 0).map(|start| {
         let clock = start.to_zoned(zone.clone()).strftime("%H:%M").to_string();
-        format!(", starts about {clock} (in {})", describe(start.duration_since(now)))
+        format!(", starts in {} ({clock})", describe(start.duration_since(now)))
     });
     let obstacle = standing.waits_for.as_ref().map(obstacle).unwrap_or_default();
     let waited = describe(SignedDuration::try_from(waited).unwrap_or_default());
@@ -54,8 +54,8 @@ fn obstacle(room: &Room) -> String {
         (GateState::Open, []) => format!("; {location} has no room for it yet"),
         (GateState::Open, [first, others @ ..]) => {
             let Blocking { run_id, test, triggered_by, factor, .. } = first;
-            let others = if others.is_empty() { String::new() } else { format!(" and {} more", room.running - 1) };
-            format!("; {location} is held by run {run_id} ({test} by {triggered_by}, {factor}){others}")
+            let hold = if others.is_empty() { "holds".to_owned() } else { format!("and {} more hold", room.running - 1) };
+            format!("; run {run_id} ({test} by {triggered_by}, {factor}) {hold} {location}")
         }
         (state, _) => {
             let reason = room.gate.reason.as_deref().unwrap_or("no reason was given");
@@ -137,9 +137,9 @@ mod tests {
 
     #[test]
     fn a_waiter_sees_its_position_and_when_it_is_expected_to_start_before_who_is_in_its_way() {
-        let obstacle = "; azure-k8s is held by run 5 (soak by a\u{fffd}na, 0.5) and 2 more";
+        let obstacle = "; run 5 (soak by a\u{fffd}na, 0.5) and 2 more hold azure-k8s";
         let estimated = line(&json!({"estimated_start": "2026-11-22T14:32:00Z"}));
-        let shown = format!("run 7 waits at position 2, starts about 14:32 (in 12m){obstacle}; 1m 20s so far");
+        let shown = format!("run 7 waits at position 2, starts in 12m (14:32){obstacle}; 1m 20s so far");
         assert_eq!(estimated.shown, shown);
         assert_eq!(estimated.steady, format!("run 7 waits at position 2{obstacle}"), "time alone is no change");
         let unknown = format!("run 7 waits at position 2{obstacle}; 1m 20s so far");

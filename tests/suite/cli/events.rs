@@ -44,9 +44,12 @@ async fn events_tell_what_happened_and_go_on_over_a_restart() {
     register(&server, &["--location", "azure-k8s", "--factor", "0.5"]);
     let (_, printed, _) = call(&server, &["events"]);
     let lines: Vec<&str> = printed.lines().collect();
-    assert!(lines[0].contains("started") && lines[0].contains("run 1  azure-k8s  by user1"), "{printed}");
-    assert!(lines[1].contains("refused") && lines[1].contains("cause no_room"), "{printed}");
-    assert!(lines[1].contains("blocking 1 (0.6)") && lines[1].contains("requested factor 0.5"), "{printed}");
+    assert!(lines[0].ends_with("Z  run 1 started at azure-k8s with 0.6 of 1, alone"), "{printed}");
+    assert!(lines[1].contains("by user1 was refused at azure-k8s: 0.6 is in use and 0.5 more"), "{printed}");
+    assert!(lines[1].ends_with("; held by run 1 (0.6)"), "{printed}");
+    let (_, wide, _) = call(&server, &["events", "--wide"]);
+    assert!(wide.contains("[refused]: ") && wide.contains("cause no_room"), "{wide}");
+    assert!(wide.contains("blocking 1 (0.6)") && wide.contains("requested factor 0.5"), "{wide}");
     let (_, of_run, _) = call(&server, &["events", "--run", "1", "--kind", "started,ended"]);
     assert_eq!(of_run.lines().count(), 1);
     let (code, _, error) = call(&server, &["events", "--kind", "nothing"]);

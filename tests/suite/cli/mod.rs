@@ -2,6 +2,7 @@
 
 mod events;
 mod registering;
+mod showing;
 mod variables;
 
 use std::io::{BufRead, BufReader};
@@ -86,7 +87,7 @@ async fn a_test_goes_from_register_to_history_on_the_command_line() {
     let (code, printed, _) = register(&server, &["--factor", "0.5", "--location", "azure-k8s", "--extra", "workers=4"]);
     assert_eq!((code, printed.as_str()), (0, "Registered as run 1.\n"));
     let (_, table, _) = call(&server, &["status"]);
-    assert!(table.contains("running") && table.contains("azure-k8s") && table.contains("0.5"), "{table}");
+    assert!(table.contains("RUNS FOR") && table.contains("azure-k8s") && table.contains("0.5"), "{table}");
     assert_eq!(call(&server, &["complete", "1", "success"]).1, "Run 1 ended: success.\n");
     register(&server, &[]);
     assert_eq!(call(&server, &["cancel", "2"]).1, "Run 2 ended: cancelled.\n");
@@ -107,7 +108,7 @@ async fn locations_are_shown_and_set() {
     let cells = |table: &str| -> Vec<String> {
         table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
     };
-    let expected = ["LOCATION USED CAPACITY AVAILABLE RUNNING WAITING STATE", "on prem/1 0 2.5 2.5 0 0 open"];
+    let expected = ["LOCATION USED CAPACITY FREE RUNNING WAITING STATE", "on prem/1 0 2.5 2.5 0 0 open"];
     assert_eq!(cells(&table), expected);
     assert_eq!(cells(&call(&server, &["locations"]).1), expected);
 }
@@ -205,12 +206,11 @@ async fn watch_prints_each_change_where_there_is_no_terminal() {
     assert!(lines.any(|line| line == "Nothing is running."));
     register(&server, &[]);
     assert!(lines.any(|line| line.contains("performance") && line.contains("user1")));
-    assert!(lines.any(|line| line == "Nothing waits."));
     register(&server, &["--location", "here", "--factor", "0.9"]);
     let waiter = json!({"location": "here", "factor": 0.5, "wait_seconds": 3_600, "priority": 7});
     assert_eq!(server.http().post("/register", &example(waiter)).await.status, 202);
-    assert!(lines.any(|line| line.starts_with("RUN  WAITS FOR  FACTOR  PRIORITY  WAITED")));
-    assert!(lines.any(|line| line.split_whitespace().take(4).eq(["3", "here", "0.5", "7"])));
+    assert!(lines.any(|line| line.starts_with("RUN  WAITS FOR  FACTOR  TEST  REPO    BY     POSITION  STARTS")));
+    assert!(lines.any(|line| line.split_whitespace().take(7).eq(["3", "here", "0.5", "load", "myrepo", "user1", "1"])));
     watch.kill().expect("it runs");
     watch.wait().expect("it ends");
 }

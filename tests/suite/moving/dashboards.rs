@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tokio_postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
 use super::{file, successors_database};
+use crate::run::until;
 use crate::support::database::{Engine, TestDatabase};
 use crate::support::server::TestServer;
 
@@ -273,8 +274,9 @@ async fn rules_that_a_table_is_given_while_it_serves_stop_no_registration() {
         for time in ["first", "again"] {
             admit(&server, &format!("{index} {time}"), sent_by_many_workers()).await;
         }
-        let warnings = server.log().matches("PostgreSQL refuses new rows").count();
-        assert_eq!(warnings, index + 1, "one for each rule: {}", server.log());
+        let warnings = || server.log().matches("PostgreSQL refuses new rows").count();
+        until("a warning for each rule", || warnings() > index);
+        assert_eq!(warnings(), index + 1, "one for each rule: {}", server.log());
         assert!(server.log().contains(&format!("new rows fill {left}, and")), "{rule}: {}", server.log());
     }
     let sql = "SELECT execution_type FROM test_executions WHERE test = ANY($1) ORDER BY run_id";

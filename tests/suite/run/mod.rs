@@ -31,7 +31,7 @@ async fn serve() -> (TestServer, TestDatabase) {
 }
 
 /// Waits until it holds.
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let give_up = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < give_up, "{what} does not happen");

@@ -121,9 +121,9 @@ async fn a_waiter_sees_one_line_that_is_redrawn_and_begins_with_its_start() {
     let command = run(&server.url, &["--location", "here", "--factor", "0.5", "--wait", "1h", "--", "true"]);
     let arguments: Vec<_> = command.get_args().map(|text| text.to_string_lossy().into_owned()).collect();
     let terminal = Terminal::start(&format!("stty cols 80; env {}; echo code $?", arguments.join(" ")), &command);
-    let line = "\r\u{1b}[Kperfreg: run 2 waits at position 1, starts about ";
+    let line = "\r\u{1b}[Kperfreg: run 2 waits at position 1, starts in 59m (";
     until("the second line", || terminal.screen.lock().expect("no panic").matches(line).count() > 1);
-    terminal.until_it_shows(" (in 59m); here is");
+    terminal.until_it_shows("); run 1 (load by");
     server.http().post("/complete", &json!({"run_id": 1, "status": "success"})).await;
     terminal.until_it_shows("\r\u{1b}[Kperfreg: run 2 may start at here (0.5 of 1): ");
     terminal.until_it_shows("code 0");

@@ -54,8 +54,8 @@ async fn it_says_when_it_will_probably_start() {
     let (server, _database) = serve().await;
     server.http().admit(json!({"location": "here", "factor": 0.9, "expected_seconds": 3600})).await;
     let run = waiter(&server.url, &["--wait", "2h"]);
-    run.until_it_says(" (in 59m); here is held by run 1 (load by user1, 0.9); 0s so far");
-    assert!(run.log().contains("run 2 waits at position 1, starts about "), "{}", run.log());
+    run.until_it_says("); run 1 (load by user1, 0.9) holds here; 0s so far");
+    assert!(run.log().contains("run 2 waits at position 1, starts in 59m ("), "{}", run.log());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,177 @@
+//! The board on a terminal: what runs, who waits, and what is closed.
+
+use jiff::Timestamp;
+
+use super::duration::{describe, relative};
+use super::gate;
+use super::locations::rows_of_locations;
+use super::output::printable;
+use super::runs::factor;
+use super::table::{Column, table};
+use crate::wire::board::{Board, BoardLocation, BoardRun, BoardWaiter};
+use crate::wire::gate::GateState;
+
+/// What runs, who waits and where nothing may start; each only if there is any.
+pub fn board_text(board: &Board, now: Timestamp, width: Option<usize>) -> String {
+    let parts = [closed(board), Some(running(board, now, width)), waiting(board, now, width), adopted(board)];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
+}
+
+fn running(board: &Board, now: Timestamp, width: Option<usize>) -> String {
+    let runs: Vec<(&BoardLocation, &BoardRun)> = each(board, |here| &here.runs);
+    if runs.is_empty() {
+        return "Nothing is running.".to_owned();
+    }
+    let columns = [
+        Column::number("RUN"),
+        Column::text("LOCATION"),
+        Column::number("FACTOR"),
+        Column::text("TEST"),
+        Column::text("REPO"),
+        Column::text("BY"),
+        Column::whole("RUNS FOR"),
+        Column::whole("ENDS"),
+        Column::text("TYPE").if_wide(),
+        Column::text("ENVIRONMENT").if_wide(),
+        Column::text("STREAM").if_wide(),
+    ];
+    let row = |(here, run): (&BoardLocation, &BoardRun)| {
+        [
+            run.run_id.to_string(),
+            place(here),
+            factor(run.factor.as_ref()),
+            run.test.clone(),
+            run.repo.clone(),
+            run.triggered_by.clone(),
+            describe(now.duration_since(run.start_time)),
+            ends(run, now),
+            run.r#type.clone(),
+            run.environment.clone(),
+            run.stream.clone(),
+        ]
+    };
+    let not_shown = not_shown(board, |here| here.running, |here| here.runs.len(), "run", "runs");
+    format!("{}{not_shown}", table(columns, runs.into_iter().map(row).collect(), width))
+}
+
+fn waiting(board: &Board, now: Timestamp, width: Option<usize>) -> Option<String> {
+    let waiters: Vec<(&BoardLocation, &BoardWaiter)> = each(board, |here| &here.queue);
+    if waiters.is_empty() {
+        return None;
+    }
+    let columns = [
+        Column::number("RUN"),
+        Column::text("WAITS FOR"),
+        Column::number("FACTOR"),
+        Column::text("TEST"),
+        Column::text("REPO"),
+        Column::text("BY"),
+        Column::number("POSITION"),
+        Column::whole("STARTS"),
+        Column::whole("WAITED").if_wide(),
+        Column::whole("GIVES UP").if_wide(),
+        Column::number("PRIORITY").if_wide(),
+        Column::text("ENVIRONMENT").if_wide(),
+        Column::text("STREAM").if_wide(),
+    ];
+    let row = |(here, waiter): (&BoardLocation, &BoardWaiter)| {
+        [
+            waiter.run_id.to_string(),
+            place(here),
+            factor(waiter.factor.as_ref()),
+            waiter.test.clone(),
+            waiter.repo.clone(),
+            waiter.triggered_by.clone(),
+            waiter.position.map_or_else(|| "-".to_owned(), |position| position.to_string()),
+            starts(waiter, now),
+            describe(now.duration_since(waiter.queued_at)),
+            relative(waiter.wait_until, now),
+            waiter.priority.to_string(),
+            waiter.environment.clone(),
+            waiter.stream.clone(),
+        ]
+    };
+    let not_shown = not_shown(board, |here| here.waiting, |here| here.queue.len(), "waits", "wait");
+    Some(format!("{}{not_shown}", table(columns, waiters.into_iter().map(row).collect(), width)))
+}
+
+/// How full each location is.
+pub fn locations_text(board: &Board, width: Option<usize>) -> String {
+    let bound = board.locations.iter().filter_map(|here| {
+        let (name, capacity, available) = (here.name.clone()?, here.capacity.as_ref()?, here.available.as_ref()?);
+        let [used, capacity, available] = [&here.used, capacity, available].map(ToString::to_string);
+        let counts = [here.running, here.waiting].map(|count| count.to_string());
+        let [running, waiting] = counts;
+        Some([name, used, capacity, available, running, waiting, gate::describe(&here.gate)])
+    });
+    let rows: Vec<_> = bound.collect();
+    if rows.is_empty() { "No location has been used yet.".to_owned() } else { rows_of_locations(rows, width) }
+}
+
+/// A line for the registry and for each location that is closed by itself.
+fn closed(board: &Board) -> Option<String> {
+    let is_closed = |state: GateState| state != GateState::Open;
+    let registry = is_closed(board.registry.state).then(|| ("the registry".to_owned(), &board.registry));
+    let here = |here: &&BoardLocation| is_closed(here.gate.state) && !here.closed_by_registry;
+    let locations = board.locations.iter().filter(here).map(|here| (place(here), &here.gate));
+    let line = |(what, gate)| printable(&format!("{what} is {}.", gate::describe(gate)));
+    let lines: Vec<String> = registry.into_iter().chain(locations).map(line).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+/// What the original left running.
+fn adopted(board: &Board) -> Option<String> {
+    let adopted = || board.locations.iter().flat_map(|here| &here.runs).filter(|run| run.adopted);
+    let oldest = adopted().map(|run| run.start_time).min()?.strftime("%Y-%m-%d %H:%M:%SZ");
+    let of_them = match adopted().count() {
+        1 => format!("1 of them was adopted from the original's database, and runs since {oldest}"),
+        count => format!("{count} of them were adopted from the original's database, the oldest runs since {oldest}"),
+    };
+    Some(format!("{of_them}. perfreg locations says what they hold up, and how to end them."))
+}
+
+fn each<'board, T>(
+    board: &'board Board,
+    list: impl Fn(&'board BoardLocation) -> &'board Vec<T>,
+) -> Vec<(&'board BoardLocation, &'board T)> {
+    board.locations.iter().flat_map(|here| list(here).iter().map(move |one| (here, one))).collect()
+}
+
+fn not_shown(
+    board: &Board,
+    all: impl Fn(&BoardLocation) -> i64,
+    shown: impl Fn(&BoardLocation) -> usize,
+    one: &str,
+    several: &str,
+) -> String {
+    let missing: i64 = board.locations.iter().map(|here| all(here) - shown(here) as i64).sum();
+    match missing {
+        ..=0 => String::new(),
+        1 => format!("\n1 more {one}."),
+        missing => format!("\n{missing} more {several}."),
+    }
+}
+
+fn place(here: &BoardLocation) -> String {
+    here.name.clone().unwrap_or_else(|| "-".to_owned())
+}
+
+/// When it will probably end, or what a person should know before that.
+fn ends(run: &BoardRun, now: Timestamp) -> String {
+    match run.expected_end {
+        _ if run.stop.is_some() => "stopping".to_owned(),
+        _ if run.suspect => "suspect".to_owned(),
+        _ if run.overdue => "overdue".to_owned(),
+        Some(end) => relative(end.max(now), now).replace("0s ago", "now"),
+        None => "?".to_owned(),
+    }
+}
+
+fn starts(waiter: &BoardWaiter, now: Timestamp) -> String {
+    match waiter.estimated_start {
+        _ if waiter.suspect => "silent".to_owned(),
+        Some(start) if start > now => relative(start, now),
+        Some(_) => "now".to_owned(),
+        None => "?".to_owned(),
+    }
+}

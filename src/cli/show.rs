@@ -1,0 +1,137 @@
+//! `perfreg show`.
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::connection::Connection;
+use super::duration::{describe, relative};
+use super::events::line;
+use super::output::{printable, write_line};
+use super::runs::{duration, factor, status};
+use super::table::{Column, table};
+use super::terminal::table_width;
+use crate::client::{Answer, ClientError};
+use crate::clock;
+use crate::wire::board::{Neighbour, NeighboursResponse};
+use crate::wire::event::EventsResponse;
+use crate::wire::execution::{Execution, ExecutionStatus};
+
+/// Of a run with more events, such as one whose lease comes and goes, `perfreg events` has all.
+const MOST_EVENTS: u32 = 1_000;
+
+/// Tell one run: what it is, beside whom it ran, and what happened to it.
+#[derive(Args)]
+pub struct Show {
+    #[command(flatten)]
+    connection: Connection,
+    /// The number that register gave it.
+    run_id: i64,
+    /// Show every column whole, however narrow the terminal is.
+    #[arg(long)]
+    wide: bool,
+}
+
+impl Show {
+    pub async fn run(self) -> Result<(), ClientError> {
+        let (client, output) = self.connection.open()?;
+        let (run, neighbours, events) = tokio::try_join!(
+            client.find(self.run_id),
+            client.neighbours(self.run_id),
+            client.events_of(self.run_id, MOST_EVENTS),
+        )?;
+        if output.json {
+            return write_line(&together(&run, &neighbours, &events));
+        }
+        let (now, width) = (clock::now(), table_width(self.wide));
+        let run: Execution = run.read()?;
+        let parts = [fields(&run, now), beside(&run, &neighbours.read()?, now, width), story(&events.read()?, width)];
+        write_line(&parts.join("\n\n"))
+    }
+}
+
+/// The three answers as they came, under a name each.
+fn together(run: &Answer, neighbours: &Answer, events: &Answer) -> String {
+    format!(r#"{{"execution":{},"neighbours":{},"events":{}}}"#, run.json(), neighbours.json(), events.json())
+}
+
+fn fields(run: &Execution, now: Timestamp) -> String {
+    let exact = |time: Timestamp| format!("{} ({})", time.strftime("%Y-%m-%d %H:%M:%SZ"), relative(time, now));
+    let place = run.location.as_ref().map(|name| format!("{name}, factor {}", factor(run.factor.as_ref())));
+    let lease = run.lease_seconds.map(|seconds| {
+        let expires = run.lease_expires_at.map(|time| format!(", next due {}", relative(time, now)));
+        format!("a heartbeat at least every {seconds} s{}", expires.unwrap_or_default())
+    });
+    let stop = run.stop.as_ref().map(|stop| {
+        let by = stop.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+        format!("asked to stop{by} at {}: {}", exact(stop.at), stop.reason)
+    });
+    let has_started = run.status != ExecutionStatus::Queued;
+    let lines = [
+        ("location", Some(place.unwrap_or_else(|| "none".to_owned()))),
+        ("environment", Some(run.environment.clone())),
+        ("repo", Some(run.repo.clone())),
+        ("stream", Some(run.stream.clone())),
+        ("type", Some(run.r#type.clone())),
+        ("triggered by", Some(run.triggered_by.clone())),
+        ("queued", run.queued_at.map(exact)),
+        ("started", has_started.then(|| exact(run.start_time))),
+        ("ended", run.end_time.map(exact)),
+        ("gives up", run.wait_until.filter(|_| !has_started).map(exact)),
+        ("expected", run.expected_seconds.map(|seconds| describe(jiff::SignedDuration::from_secs(seconds.into())))),
+        ("lease", lease),
+        ("stop", stop),
+        ("dashboard", run.dashboard_url.clone()),
+    ];
+    let shown = lines.into_iter().filter_map(|(name, value)| Some(format!("  {name:<12}  {}", printable(&value?))));
+    let verb = if has_started { "" } else { " for" };
+    let head = format!("Run {}: {}, {}{verb} {}", run.run_id, run.test, status(run), duration(run, now));
+    std::iter::once(printable(&head)).chain(shown).collect::<Vec<_>>().join("\n")
+}
+
+fn beside(run: &Execution, response: &NeighboursResponse, now: Timestamp, width: Option<usize>) -> String {
+    if run.status == ExecutionStatus::Queued {
+        return "It has not started, so nothing ran beside it.".to_owned();
+    }
+    let Some(location) = &run.location else {
+        return "It names no location, so nothing counts as beside it.".to_owned();
+    };
+    if response.neighbours.is_empty() {
+        return printable(&format!("Nothing else ran at {location} while it did."));
+    }
+    let columns = [
+        Column::number("RUN"),
+        Column::text("TEST"),
+        Column::text("REPO"),
+        Column::number("FACTOR"),
+        Column::text("BY"),
+        Column::whole("STATUS"),
+        Column::whole("STARTED"),
+        Column::whole("TOGETHER"),
+        Column::text("ENVIRONMENT").if_wide(),
+    ];
+    let row = |one: &Neighbour| {
+        [
+            one.run_id.to_string(),
+            one.test.clone(),
+            one.repo.clone(),
+            factor(one.factor.as_ref()),
+            one.triggered_by.clone(),
+            one.status.to_string(),
+            relative(one.start_time, now),
+            describe(jiff::SignedDuration::from_secs(one.overlap_seconds)),
+            one.environment.clone(),
+        ]
+    };
+    let more = if response.more { "\nMore ran there at that time." } else { "" };
+    let head = printable(&format!("Beside it at {location}:"));
+    format!("{head}\n{}{more}", table(columns, response.neighbours.iter().map(row).collect(), width))
+}
+
+fn story(page: &EventsResponse, width: Option<usize>) -> String {
+    if page.events.is_empty() {
+        return "What happened to it is not kept any more.".to_owned();
+    }
+    let lines = page.events.iter().map(|event| line(event, width));
+    let more = page.next.is_some().then(|| "Later ones: perfreg events --run".to_owned());
+    lines.chain(more).collect::<Vec<_>>().join("\n")
+}
