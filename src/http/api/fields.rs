@@ -9,6 +9,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::whole_number::whole_digits;
 use crate::domain::capacity::factor::{Factor, FactorError};
 use crate::domain::capacity::location::LocationName;
 use crate::domain::execution::RunId;
@@ -215,7 +216,8 @@ impl Fields {
 
 /// The digits of a whole number, whether it was sent as a number or as its text.
 fn number_text(value: &RawValue) -> String {
-    serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned())
+    let text: String = serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned());
+    whole_digits(&text).unwrap_or(text)
 }
 
 pub const NOT_A_RUN_ID: &str = "must be a run_id, which is a whole number such as 7";

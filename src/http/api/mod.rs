@@ -20,6 +20,7 @@ mod register;
 mod remarks;
 mod status;
 mod stream;
+mod whole_number;
 
 // The handlers come with what `routes!` reads their path and description from.
 pub use board::*;

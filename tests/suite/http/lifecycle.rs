@@ -96,9 +96,12 @@ async fn saying_the_same_end_again_is_answered_the_same_and_another_is_a_conflic
 async fn a_test_is_cancelled_by_query_or_by_body() {
     let (server, _database) = super::pages::serve().await;
     let http = server.http();
-    for path_and_body in
-        [("/cancel?run_id=1", ""), ("/cancel", r#"{"run_id":2}"#), ("/cancel?run_id=3", r#"{"run_id":"3"}"#)]
-    {
+    for path_and_body in [
+        ("/cancel?run_id=1", ""),
+        ("/cancel", r#"{"run_id":2}"#),
+        ("/cancel?run_id=3", r#"{"run_id":"3"}"#),
+        ("/cancel?run_id=4", " null\n"),
+    ] {
         http.admit(json!({"location": null})).await;
         for _ in 0..2 {
             let reply = http.post_text(path_and_body.0, path_and_body.1).await;
@@ -109,6 +112,8 @@ async fn a_test_is_cancelled_by_query_or_by_body() {
     }
     for (path, body, status) in [
         ("/cancel", "", 422),
+        ("/cancel", "null", 422),
+        ("/cancel?run_id=1", "[]", 422),
         ("/cancel?run_id=x", "", 422),
         ("/cancel?run_id=1", r#"{"run_id":2}"#, 422),
         ("/cancel?run_id=99", "", 404),
@@ -119,6 +124,30 @@ async fn a_test_is_cancelled_by_query_or_by_body() {
     assert!(wrong.status == 422 && wrong.text.contains("a whole number such as 7"), "{}", wrong.text);
     let completed = http.post("/complete", &json!({"run_id": 1, "status": "success"})).await;
     assert_eq!(completed.json()["outcome"], "cancelled");
+}
+
+#[tokio::test]
+async fn a_whole_number_is_one_however_a_client_writes_it() {
+    let (server, _database) = super::pages::serve().await;
+    let http = server.http();
+    let whole = [("60", "5"), ("60.0", "5.0"), ("\"60\"", "\"5\""), ("6e1", "50e-1"), ("\"60.0\"", "0.5E+1")];
+    for (seconds, priority) in whole {
+        let body = example(json!({"lease_seconds": "@", "priority": "#", "factor": 0}));
+        let body = body.to_string().replace("\"@\"", seconds).replace("\"#\"", priority);
+        let run = http.post_text("/register", body).await.json();
+        assert_eq!((&run["lease_seconds"], &run["priority"]), (&json!(60), &json!(5)), "{run}");
+    }
+    for (run_id, form) in (1..).zip(["1", "2.0", "\"3\"", "0.4E1", "\"5.000\""]) {
+        let body = format!("{{\"run_id\": {form}, \"force\": true}}");
+        let ended = http.post_text("/cancel", body).await;
+        assert_eq!((ended.status.as_u16(), &ended.json()["run_id"]), (200, &json!(run_id)), "{form}");
+    }
+    for form in
+        ["1.5", "1e-1", "1e400", "9223372036854775807.5", "92233720368547758070e-1.0", "\"1.\"", "\" 1.0\"", "-1.0"]
+    {
+        let reply = http.post_text("/cancel", format!("{{\"run_id\": {form}}}")).await;
+        assert_eq!(reply.status, 422, "{form} is {}", reply.text);
+    }
 }
 
 #[tokio::test]
