@@ -15,7 +15,7 @@ use crate::registry::Registry;
 /// The whole service. `public_url` is where people find it, if that is known.
 pub fn router(registry: Arc<Registry>, public_url: Option<&PublicUrl>) -> Router {
     let (routes, mut document) = documented_routes().split_for_parts();
-    api::add_common_errors(&mut document);
+    api::complete_document(&mut document);
     let routes = routes
         .route("/", get(html::front))
         .route("/runs/{run_id}", get(html::run))
@@ -37,17 +37,18 @@ pub fn router(registry: Arc<Registry>, public_url: Option<&PublicUrl>) -> Router
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
     let mut openapi = documented_routes().into_openapi();
-    api::add_common_errors(&mut openapi);
+    api::complete_document(&mut openapi);
     openapi
 }
 
+/// In the order of a test's life, in which the reference shows them.
 fn documented_routes() -> OpenApiRouter<Arc<Registry>> {
     OpenApiRouter::with_openapi(api::Document::openapi())
         .routes(routes!(api::register))
         .routes(routes!(api::plan))
+        .routes(routes!(api::heartbeat))
         .routes(routes!(api::complete))
         .routes(routes!(api::cancel))
-        .routes(routes!(api::heartbeat))
         .routes(routes!(api::board))
         .routes(routes!(api::status))
         .routes(routes!(api::history))

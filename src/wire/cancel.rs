@@ -7,11 +7,11 @@ use utoipa::ToSchema;
 use super::complete::CompleteResponse;
 use super::decimal::Decimal;
 
-/// The run_id may stand in the query instead. None of location, without_location, started_before and dry_run stands beside it.
+/// Cancels one test, by its run_id.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct CancelRequest {
-    /// A number, or its text.
-    #[schema(value_type = super::register::NumberOrText, example = 7)]
+    /// A number, or its text; it may stand in the query instead.
+    #[schema(value_type = super::register::WholeNumberOrText, required = false)]
     pub run_id: i64,
     /// Told to the test that is asked to stop.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -26,7 +26,7 @@ pub struct CancelRequest {
     pub force: bool,
 }
 
-/// Everything that started at a location before some time, instead of one `run_id`.
+/// Cancels everything that started at a location before some time, instead of one `run_id`.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct CancelBeforeRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,7 +36,7 @@ pub struct CancelBeforeRequest {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub without_location: bool,
     /// RFC 3339, or a date, which begins at midnight UTC.
-    #[schema(example = "2026-11-22T14:03:00Z")]
+    #[schema(required = false, example = "2026-11-22T14:03:00Z")]
     pub started_before: String,
     /// Only tells what would be ended or asked to stop.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -51,12 +51,14 @@ pub struct CancelBeforeRequest {
     pub by: Option<String>,
 }
 
-/// One run, or all that started before some time.
+/// One test, or all that started before some time: of `location`, `without_location`, `started_before` and `dry_run` none
+/// stands beside a `run_id`.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-#[serde(untagged)]
-pub enum CancelBody {
-    One(CancelRequest),
-    Before(CancelBeforeRequest),
+pub struct CancelBody {
+    #[serde(flatten)]
+    pub one: CancelRequest,
+    #[serde(flatten)]
+    pub before: CancelBeforeRequest,
 }
 
 /// For one run, or for all that started before some time.

@@ -9,8 +9,10 @@ use super::problem::Problem;
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct CompleteRequest {
     /// A number, or its text.
-    #[schema(value_type = super::register::NumberOrText, example = 7)]
+    #[schema(value_type = super::register::WholeNumberOrText)]
     pub run_id: i64,
+    // A type of its own would have constants of the names that those of ExecutionStatus have, which Go cannot.
+    #[schema(inline)]
     pub status: CompleteStatus,
     /// The secret that register gave, for a test with a lease.
     #[serde(skip_serializing_if = "Option::is_none")]

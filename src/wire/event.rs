@@ -12,9 +12,7 @@ pub struct Event {
     #[schema(example = "0-12")]
     pub id: String,
     pub at: Timestamp,
-    /// `queued`, `started`, `refused`, `suspect`, `recovered`, `stop_requested`, `taken_back`, `ended`,
-    /// `late_word`, `word_refused`, `location_set`, `location_opened`, `registry_set`, `registry_opened` or `resumed`.
-    #[schema(example = "refused")]
+    #[schema(value_type = EventKind, inline)]
     pub kind: String,
     /// Null for a test that was refused, and for what happened to a location.
     pub run_id: Option<i64>,
@@ -32,6 +30,31 @@ pub struct Event {
     pub details: Box<RawValue>,
 }
 
+/// What happened; docs/api.md says when. A server of a newer version may know more kinds.
+#[derive(Clone, Copy, Debug, ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum EventKind {
+    Queued,
+    Started,
+    StartWithdrawn,
+    Refused,
+    Suspect,
+    Recovered,
+    StopRequested,
+    TakenBack,
+    Moved,
+    Ended,
+    LateWord,
+    WordRefused,
+    LocationSet,
+    LocationOpened,
+    LocationDeleted,
+    LocationMerged,
+    RegistrySet,
+    RegistryOpened,
+    Resumed,
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct EventsResponse {
     pub events: Vec<Event>,
@@ -45,7 +68,9 @@ pub struct EventsQuery {
     /// The exact name of a location.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
+    /// Only what happened to this test.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(example = 7)]
     pub run_id: Option<i64>,
     /// One kind, or several with commas between.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -10,7 +10,7 @@ use super::register::Room;
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct HeartbeatRequest {
     /// A number, or its text.
-    #[schema(value_type = super::register::NumberOrText, example = 7)]
+    #[schema(value_type = super::register::WholeNumberOrText)]
     pub run_id: i64,
     /// The secret that register gave.
     pub lease_token: String,

@@ -9,23 +9,32 @@ use super::execution::{Execution, ExecutionStatus};
 #[derive(Clone, Debug, Default, Serialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct HistoryQuery {
+    /// A pattern: case does not count, and `%` stands for any text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
+    /// A pattern, as `stream`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
+    /// Only those that have it now.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<ExecutionStatus>, inline)]
     pub status: Option<String>,
+    /// A pattern, as `stream`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<String>,
+    /// A pattern, as `stream`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repo: Option<String>,
+    /// A pattern, as `stream`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lac: Option<String>,
+    /// A pattern, as `stream`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub r#type: Option<String>,
+    /// A pattern, as `stream`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
+    /// A pattern, as `stream`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub triggered_by: Option<String>,
     /// Started at or after this: RFC 3339, or a date, which begins at midnight UTC.

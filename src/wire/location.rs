@@ -91,7 +91,7 @@ pub struct Adopted {
 pub struct SetLocationRequest {
     /// Above 0 and at most 1000, with at most six digits after the point.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<super::register::NumberOrText>, example = 2.5)]
+    #[schema(value_type = super::register::NumberOrText, required = false)]
     pub capacity: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<GateState>,

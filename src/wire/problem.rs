@@ -10,11 +10,16 @@ pub struct Problem {
     #[serde(rename = "type")]
     #[schema(example = "urn:perfreg:problem:invalid")]
     pub kind: String,
+    #[schema(example = "Unprocessable Content")]
     pub title: String,
     /// The HTTP status.
+    #[schema(example = 422)]
     pub status: u16,
+    /// What went wrong, in a sentence.
+    #[schema(example = "factor must not be negative.")]
     pub detail: String,
     /// The same as `detail`, for pipelines that read the `message` of every answer.
+    #[schema(example = "factor must not be negative.")]
     pub message: String,
     /// What is wrong with each field.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

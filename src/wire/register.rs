@@ -34,7 +34,7 @@ pub struct RegisterRequest {
     /// The share of the location, a number or a decimal string with at most six digits after the
     /// point; missing means 0.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<NumberOrText>, example = 0.5)]
+    #[schema(value_type = NumberOrText, required = false)]
     pub factor: Option<String>,
     /// An http or https link.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,9 +94,19 @@ impl RegisterRequest {
 
 /// A number, or its text.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(example = 0.5)]
 #[serde(untagged)]
 pub enum NumberOrText {
     Number(f64),
+    Text(String),
+}
+
+/// A whole number, or its text.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(example = 7)]
+#[serde(untagged)]
+pub enum WholeNumberOrText {
+    Number(i64),
     Text(String),
 }
 

@@ -20,15 +20,15 @@ use crate::wire::problem::Problem;
 const USUAL_LIMIT: usize = 100;
 const LARGEST_LIMIT: usize = 10_000;
 
-/// What runs and waits at each location now, in the order in which it starts, with the expected starts.
+/// What runs and waits at each location now.
+///
+/// Runs and waiters stand in the order in which they start, waiters with the expected starts.
 #[utoipa::path(
     get, path = "/board", operation_id = "show_board", tag = "executions",
     params(BoardQuery),
     responses(
         (status = 200, description = "The board.", body = Board),
         (status = 404, description = "There is no such location; the one closest to it is named.", body = Problem,
-         content_type = "application/problem+json"),
-        (status = 422, description = "What is wrong with which parameter.", body = Problem,
          content_type = "application/problem+json"),
     ),
 )]

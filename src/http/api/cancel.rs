@@ -16,7 +16,10 @@ use crate::wire::cancel::{CancelAnswer, CancelBody};
 use crate::wire::complete::{CompleteConflict, CompleteResponse};
 use crate::wire::problem::Problem;
 
-/// Cancels a running test, or all at a location that started before some time. Saying the same again is answered the same.
+/// Cancels a test, or all at a location that started before some time.
+///
+/// Name one test by `run_id`, in the query or in the body; or give `started_before`, and `location` or `without_location`, in
+/// the body. Saying the same again is answered the same.
 #[utoipa::path(
     post, path = "/cancel", operation_id = "cancel_execution", tag = "executions",
     params(("run_id" = Option<i64>, Query, description = "May stand in the body instead.", example = 7)),
@@ -29,8 +32,6 @@ use crate::wire::problem::Problem;
         (status = 404, description = "No test has this run_id.", body = Problem,
          content_type = "application/problem+json"),
         (status = 409, description = "It has another outcome.", body = CompleteConflict,
-         content_type = "application/problem+json"),
-        (status = 422, description = "What is wrong with which field.", body = Problem,
          content_type = "application/problem+json"),
     ),
 )]

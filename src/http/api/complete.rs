@@ -17,7 +17,9 @@ use crate::registry::{Completed, Registry};
 use crate::wire::complete::{CompleteConflict, CompleteRequest, CompleteResponse, CompleteStatus};
 use crate::wire::problem::Problem;
 
-/// Marks a running test as complete. Saying the same again is answered the same.
+/// Marks a running test as complete.
+///
+/// Saying the same again is answered the same.
 #[utoipa::path(
     post, path = "/complete", operation_id = "complete_execution", tag = "executions",
     request_body = CompleteRequest,
@@ -28,8 +30,6 @@ use crate::wire::problem::Problem;
         (status = 404, description = "No test has this run_id.", body = Problem,
          content_type = "application/problem+json"),
         (status = 409, description = "It has another outcome.", body = CompleteConflict,
-         content_type = "application/problem+json"),
-        (status = 422, description = "What is wrong with which field.", body = Problem,
          content_type = "application/problem+json"),
     ),
 )]

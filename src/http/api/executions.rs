@@ -22,8 +22,9 @@ use crate::wire::problem::Problem;
 /// The longest that a call may be held.
 pub const LONGEST_WAIT_SECONDS: u64 = 30;
 
-/// One execution, waiting, running or ended. With `wait_seconds` it answers at the next change,
-/// and keeps nothing alive.
+/// Shows one execution, waiting, running or ended.
+///
+/// With `wait_seconds` it answers at the next change. It keeps nothing alive: `POST /heartbeat` does.
 #[utoipa::path(
     get, path = "/executions/{run_id}", operation_id = "get_execution", tag = "executions",
     params(
@@ -33,10 +34,8 @@ pub const LONGEST_WAIT_SECONDS: u64 = 30;
                                                          a change is that it no longer waits, must stop, or has ended."),
     ),
     responses(
-        (status = 200, body = wire::execution::Execution),
+        (status = 200, description = "As it is now.", body = wire::execution::Execution),
         (status = 404, description = "No test has this run_id.", body = Problem,
-         content_type = "application/problem+json"),
-        (status = 422, description = "What is wrong with which parameter.", body = Problem,
          content_type = "application/problem+json"),
     ),
 )]
@@ -54,8 +53,9 @@ pub async fn get_execution(
     Ok(Json(to_wire(&execution, clock::now())))
 }
 
-/// What ran at the same location at the same time. A run that had begun more than seven days before this one, and has ended,
-/// is not looked for.
+/// Lists what ran at the same location at the same time.
+///
+/// A run that had begun more than seven days before this one, and has ended, is not looked for.
 #[utoipa::path(
     get, path = "/executions/{run_id}/neighbours", operation_id = "list_neighbours", tag = "executions",
     params(("run_id" = i64, Path, example = 7)),

@@ -14,12 +14,11 @@ use crate::present::gate;
 use crate::registry::Registry;
 use crate::wire;
 use crate::wire::gate::SetGateRequest;
-use crate::wire::problem::Problem;
 
 /// Whether anything may start anywhere.
 #[utoipa::path(
     get, path = "/registry", operation_id = "get_registry", tag = "locations",
-    responses((status = 200, body = wire::gate::Gate)),
+    responses((status = 200, description = "Whether anything may start, and why not.", body = wire::gate::Gate)),
 )]
 pub async fn get_registry(State(registry): State<Arc<Registry>>) -> Result<Json<wire::gate::Gate>, ApiError> {
     Ok(Json(gate::to_wire(&registry.gate().await?)))
@@ -29,11 +28,7 @@ pub async fn get_registry(State(registry): State<Arc<Registry>>) -> Result<Json<
 #[utoipa::path(
     put, path = "/registry", operation_id = "set_registry", tag = "locations",
     request_body = SetGateRequest,
-    responses(
-        (status = 200, body = wire::gate::Gate),
-        (status = 422, description = "What is wrong with which field.", body = Problem,
-         content_type = "application/problem+json"),
-    ),
+    responses((status = 200, description = "As it is from now on.", body = wire::gate::Gate)),
 )]
 pub async fn set_registry(
     State(registry): State<Arc<Registry>>,

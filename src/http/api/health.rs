@@ -8,12 +8,11 @@ use axum::extract::State;
 use crate::http::error::ApiError;
 use crate::registry::Registry;
 use crate::wire::health::{AuditState, HealthResponse, ReadinessResponse};
-use crate::wire::problem::Problem;
 
 /// Whether the process answers.
 #[utoipa::path(
     get, path = "/healthz", operation_id = "check_health", tag = "health",
-    responses((status = 200, body = HealthResponse)),
+    responses((status = 200, description = "It does.", body = HealthResponse)),
 )]
 pub async fn healthz() -> Json<HealthResponse> {
     ok()
@@ -26,8 +25,7 @@ pub async fn healthz() -> Json<HealthResponse> {
 #[utoipa::path(
     get, path = "/readyz", operation_id = "check_readiness", tag = "health",
     responses(
-        (status = 200, body = ReadinessResponse),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "It does, and can.", body = ReadinessResponse),
     ),
 )]
 pub async fn readyz(State(registry): State<Arc<Registry>>) -> Result<Json<ReadinessResponse>, ApiError> {

@@ -26,7 +26,9 @@ use crate::wire::complete::CompleteConflict;
 use crate::wire::heartbeat::{HeartbeatRequest, HeartbeatResponse};
 use crate::wire::problem::Problem;
 
-/// Extends a lease, or keeps a place in the queue. With `wait_seconds` it answers at the next change.
+/// Extends a lease, or keeps a place in the queue.
+///
+/// With `wait_seconds` it answers at the next change.
 #[utoipa::path(
     post, path = "/heartbeat", operation_id = "beat_execution", tag = "executions",
     request_body = HeartbeatRequest,
@@ -37,8 +39,6 @@ use crate::wire::problem::Problem;
         (status = 404, description = "No test has this run_id.", body = Problem,
          content_type = "application/problem+json"),
         (status = 409, description = "It has ended, whatever its runner thinks.", body = CompleteConflict,
-         content_type = "application/problem+json"),
-        (status = 422, description = "What is wrong with which field.", body = Problem,
          content_type = "application/problem+json"),
     ),
 )]

@@ -13,17 +13,14 @@ use crate::http::history_query::read_history_query;
 use crate::present::execution::to_wire;
 use crate::registry::Registry;
 use crate::wire::history::{HistoryQuery, HistoryResponse};
-use crate::wire::problem::Problem;
 
-/// All executions, newest first; without `limit`, every one of them.
+/// Lists executions, newest first.
+///
+/// Without `limit`, all that match.
 #[utoipa::path(
     get, path = "/history", operation_id = "list_executions", tag = "executions",
     params(HistoryQuery),
-    responses(
-        (status = 200, body = HistoryResponse),
-        (status = 422, description = "What is wrong with which parameter.", body = Problem,
-         content_type = "application/problem+json"),
-    ),
+    responses((status = 200, description = "Those that match.", body = HistoryResponse)),
 )]
 pub async fn history(State(registry): State<Arc<Registry>>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
     let query = read_history_query(query.as_deref()).map_err(ApiError::Invalid)?;

@@ -27,7 +27,7 @@ use crate::wire::problem::Problem;
 /// All locations that were ever used or set, by name.
 #[utoipa::path(
     get, path = "/locations", operation_id = "list_locations", tag = "locations",
-    responses((status = 200, body = LocationsResponse)),
+    responses((status = 200, description = "All of them.", body = LocationsResponse)),
 )]
 pub async fn list_locations(State(registry): State<Arc<Registry>>) -> Result<Json<LocationsResponse>, ApiError> {
     let locations = registry.locations().await?;
@@ -40,7 +40,8 @@ pub async fn list_locations(State(registry): State<Arc<Registry>>) -> Result<Jso
     get, path = "/locations/{name}", operation_id = "get_location", tag = "locations",
     params(("name" = String, Path, example = "azure-k8s")),
     responses(
-        (status = 200, body = wire::location::Location),
+        (status = 200, description = "How full it is, and whether anything may start there.",
+         body = wire::location::Location),
         (status = 404, description = "It was never used nor set; its first test finds a capacity of 1.", body = Problem,
          content_type = "application/problem+json"),
     ),
@@ -67,17 +68,15 @@ async fn one(registry: &Registry, text: &str) -> Result<Json<wire::location::Loc
     Ok(Json(present::to_wire(&location.ok_or_else(never_used)?)))
 }
 
-/// Sets a location's capacity, its state, or both. Tests that run there go on, even above the new
-/// capacity; where everything is stopped, those with a lease are asked to stop.
+/// Sets a location's capacity, its state, or both.
+///
+/// Tests that run there go on, even above the new capacity; where everything is stopped, those with a lease are asked to
+/// stop.
 #[utoipa::path(
     put, path = "/locations/{name}", operation_id = "set_location", tag = "locations",
     params(("name" = String, Path, example = "azure-k8s")),
     request_body = SetLocationRequest,
-    responses(
-        (status = 200, body = wire::location::Location),
-        (status = 422, description = "What is wrong with which field.", body = Problem,
-         content_type = "application/problem+json"),
-    ),
+    responses((status = 200, description = "As it is from now on.", body = wire::location::Location)),
 )]
 pub async fn set_location(
     State(registry): State<Arc<Registry>>,
@@ -118,7 +117,9 @@ async fn set(registry: &Registry, text: &str, mut fields: Fields) -> Result<Json
     Ok(Json(wire::location::Location { remarks, ..present::to_wire(&location) }))
 }
 
-/// Deletes a location at which nothing runs or waits: it is as if it had never been used. Its executions and events stay.
+/// Deletes a location at which nothing runs or waits.
+///
+/// It is as if it had never been used. Its executions and events stay.
 #[utoipa::path(
     delete, path = "/locations/{name}", operation_id = "delete_location", tag = "locations",
     params(
@@ -126,7 +127,7 @@ async fn set(registry: &Registry, text: &str, mut fields: Fields) -> Result<Json
         ("by" = Option<String>, Query, description = "Who deletes it.", min_length = 1, max_length = 255),
     ),
     responses(
-        (status = 200, body = DeleteLocationResponse),
+        (status = 200, description = "It is gone.", body = DeleteLocationResponse),
         (status = 404, description = "It was never used nor set.", body = Problem,
          content_type = "application/problem+json"),
         (status = 409, description = "Tests run or wait there.", body = Problem,
@@ -152,17 +153,17 @@ pub async fn delete_location(
     }
 }
 
-/// Makes one location of two: what runs and waits at this one does so at `into` from then on, which keeps its capacity and its
-/// state, and this one is deleted. Ended executions keep the name of where they ran.
+/// Makes one location of two.
+///
+/// What runs and waits at this one does so at `into` from then on, which keeps its capacity and its state, and this one is
+/// deleted. Ended executions keep the name of where they ran.
 #[utoipa::path(
     post, path = "/locations/{name}/merge", operation_id = "merge_location", tag = "locations",
     params(("name" = String, Path, example = "azure-k8z")),
     request_body = MergeLocationRequest,
     responses(
-        (status = 200, body = MergeLocationResponse),
+        (status = 200, description = "The location that is left.", body = MergeLocationResponse),
         (status = 404, description = "One of them was never used nor set.", body = Problem,
-         content_type = "application/problem+json"),
-        (status = 422, description = "What is wrong with which field.", body = Problem,
          content_type = "application/problem+json"),
     ),
 )]

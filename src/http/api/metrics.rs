@@ -17,10 +17,12 @@ use crate::registry::{Registry, RegistryError};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What this server can be watched by, in the text of OpenMetrics, which Prometheus reads.
+/// What to watch, for Prometheus.
 #[utoipa::path(
     get, path = "/metrics", operation_id = "get_metrics", tag = "health",
-    responses((status = 200, body = String, content_type = "application/openmetrics-text")),
+    responses((status = 200, description = "The metrics.", content(
+        (String = "text/plain"), (String = "application/openmetrics-text"),
+    ))),
 )]
 pub async fn metrics(State(registry): State<Arc<Registry>>) -> Result<impl IntoResponse, ApiError> {
     let audits = registry.audits();

@@ -34,7 +34,7 @@ pub use heartbeat::*;
 pub use history::*;
 pub use locations::*;
 pub use metrics::*;
-pub use openapi::{Document, add_common_errors};
+pub use openapi::{Document, complete_document};
 pub use plan::*;
 pub use register::*;
 pub use status::*;

@@ -1,8 +1,12 @@
 //! What the OpenAPI document says of the whole service.
 
-use utoipa::OpenApi;
 use utoipa::openapi::path::Operation;
+use utoipa::openapi::request_body::RequestBody;
+use utoipa::openapi::schema::{AnyOf, AnyOfBuilder, Components, Object, OneOf, Schema};
 use utoipa::openapi::{ContentBuilder, PathItem, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{OpenApi, PartialSchema};
+
+use crate::wire::problem::Problem;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -16,41 +20,119 @@ use utoipa::openapi::{ContentBuilder, PathItem, Ref, RefOr, Response, ResponseBu
     // Relative to the document, so that it holds below a path that a proxy adds.
     servers((url = ".")),
     tags(
-        (name = "executions", description = "Register, complete, cancel and list tests."),
+        (name = "executions", description = "A test's life: register it, keep it alive, and say how it ended."),
         (name = "locations", description = "Where tests run, and how much may run there."),
         (name = "events", description = "What happened, and what was weighed when it was decided."),
+        (name = "health", description = "For load balancers, supervisors and monitoring."),
         (name = "pages", description = "The same for people, as HTML."),
-        (name = "health", description = "For load balancers and supervisors."),
     ),
+    components(schemas(Problem)),
 )]
 pub struct Document;
 
-/// Adds to every operation the errors that any call of its kind can have, so that no handler
-/// has to repeat them.
-pub fn add_common_errors(document: &mut utoipa::openapi::OpenApi) {
-    for item in document.paths.paths.values_mut() {
-        for operation in operations(item) {
-            // The process answers for itself even while the database is away.
-            if operation.operation_id.as_deref() != Some("check_health") {
-                add(operation, "503", "The database is away or too much waits; Retry-After says when to come back.");
-            }
-            if operation.request_body.is_some() {
-                add(operation, "408", "The body did not arrive in time.");
-                add(operation, "413", "The body is larger than 64 KiB.");
-                add(operation, "415", "The body is not JSON in UTF-8, or has a Content-Encoding.");
-                add(operation, "417", "The header Expect asks for something else than 100-continue.");
-            }
+/// Adds what no handler has to say for itself, and what generators of clients need.
+pub fn complete_document(document: &mut utoipa::openapi::OpenApi) {
+    for operation in document.paths.paths.values_mut().flat_map(operations) {
+        add_common_errors(operation);
+        if let Some(RefOr::T(body)) = &mut operation.request_body {
+            leave_out_null(body);
         }
+    }
+    if let Some(components) = &mut document.components {
+        offer_alternatives(components);
+    }
+}
+
+/// Adds the errors that any call of its kind can have.
+fn add_common_errors(operation: &mut Operation) {
+    let is_page = operation.tags.iter().flatten().any(|tag| tag == "pages");
+    let mut add = |status: &str, description: &str| {
+        let response = RefOr::T(error_response(description, is_page));
+        operation.responses.responses.entry(status.to_owned()).or_insert(response);
+    };
+    // The process answers for itself even while the database is away.
+    if operation.operation_id.as_deref() != Some("check_health") {
+        add("503", "The database is away or too much waits; Retry-After says when to come back.");
+    }
+    if operation.request_body.is_some() {
+        add("408", "The body did not arrive in time.");
+        add("413", "The body is larger than 64 KiB.");
+        add("415", "The body is not JSON in UTF-8, or has a Content-Encoding.");
+        add("417", "The header Expect asks for something else than 100-continue.");
+        add("422", "What is wrong with which field.");
+    } else if operation.parameters.is_some() {
+        add("422", "What is wrong with which parameter.");
     }
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.post, &mut item.put].into_iter().flatten()
+    [&mut item.get, &mut item.post, &mut item.put, &mut item.delete].into_iter().flatten()
 }
 
-fn add(operation: &mut Operation, status: &str, description: &str) {
-    let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-    let response: Response =
-        ResponseBuilder::new().description(description).content("application/problem+json", problem).build();
-    operation.responses.responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(response));
+fn error_response(description: &str, is_page: bool) -> Response {
+    let (content_type, schema) = if is_page {
+        ("text/html", String::schema())
+    } else {
+        ("application/problem+json", Ref::from_schema_name("Problem").into())
+    };
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    ResponseBuilder::new().description(description).content(content_type, content).build()
+}
+
+/// A body that is optional is left out; none is null.
+fn leave_out_null(body: &mut RequestBody) {
+    for content in body.content.values_mut() {
+        let RefOr::T(content) = content else { continue };
+        let Some(RefOr::T(Schema::OneOf(one_of))) = &content.schema else { continue };
+        content.schema = one_of.items.iter().find(|item| matches!(item, RefOr::Ref(_))).cloned();
+    }
+}
+
+/// Says in a way that generators of clients understand that a type is one of several. From `oneOf` they make code that
+/// tries each of them, for which Go needs a library; and what they make of several objects in TypeScript fails.
+fn offer_alternatives(components: &mut Components) {
+    let known = components.clone();
+    for schema in components.schemas.values_mut() {
+        if let RefOr::T(Schema::OneOf(one_of)) = schema {
+            let is_of_objects = one_of.items.iter().all(|item| matches!(item, RefOr::Ref(_)));
+            *schema = RefOr::T(if is_of_objects { merged(one_of, &known).into() } else { any_of(one_of).into() });
+        }
+    }
+}
+
+fn any_of(one_of: &OneOf) -> AnyOf {
+    let any_of = AnyOfBuilder::new().description(one_of.description.clone()).examples(one_of.example.clone());
+    one_of.items.iter().cloned().fold(any_of, AnyOfBuilder::item).build()
+}
+
+/// One object with the fields of all, of which those are required that all require.
+fn merged(one_of: &OneOf, known: &Components) -> Object {
+    let mut all = one_of.items.iter().map(|item| whole_object(item, known));
+    let mut merged = all.next().unwrap_or_default();
+    for mut other in all {
+        merged.required.retain(|name| other.required.contains(name));
+        merged.properties.append(&mut other.properties);
+    }
+    merged.description.clone_from(&one_of.description);
+    merged
+}
+
+/// An object with all of its fields, also where it is put together of others.
+fn whole_object(schema: &RefOr<Schema>, known: &Components) -> Object {
+    match schema {
+        RefOr::T(Schema::Object(object)) => object.clone(),
+        RefOr::T(Schema::AllOf(all_of)) => {
+            let mut whole = Object::new();
+            for mut part in all_of.items.iter().map(|item| whole_object(item, known)) {
+                whole.properties.append(&mut part.properties);
+                whole.required.append(&mut part.required);
+            }
+            whole
+        }
+        RefOr::Ref(reference) => {
+            let name = reference.ref_location.rsplit('/').next().unwrap_or_default();
+            known.schemas.get(name).map_or_else(Object::new, |named| whole_object(named, known))
+        }
+        RefOr::T(_) => Object::new(),
+    }
 }

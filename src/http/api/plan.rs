@@ -12,18 +12,15 @@ use crate::http::error::ApiError;
 use crate::present::{decimal, room};
 use crate::registry::{Plan, Registry};
 use crate::wire::plan::PlanResponse;
-use crate::wire::problem::Problem;
 use crate::wire::register::RegisterRequest;
 
-/// Says whether a test would start now, what keeps it from it, and when it would. Changes nothing.
+/// Says whether a test would start now.
+///
+/// If it would not, it says what keeps it from starting, and when it would start if it waited. It changes nothing.
 #[utoipa::path(
     post, path = "/plan", operation_id = "plan_execution", tag = "executions",
     request_body = RegisterRequest,
-    responses(
-        (status = 200, body = PlanResponse),
-        (status = 422, description = "What is wrong with which field.", body = Problem,
-         content_type = "application/problem+json"),
-    ),
+    responses((status = 200, description = "What would come of it.", body = PlanResponse)),
 )]
 pub async fn plan(
     State(registry): State<Arc<Registry>>,

@@ -21,13 +21,15 @@ use crate::present::execution::into_wire;
 use crate::present::room;
 use crate::registry::{Idempotency, Registered, Registry, RegistryError, Request};
 use crate::wire;
-use crate::wire::problem::Problem;
 use crate::wire::register::{QueuedResponse, RegisterRefusal, RegisterRequest, RegisterResponse};
 
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 const LONGEST_KEY_BYTES: usize = 255;
 
-/// Registers a test, if the factors running at its location leave room for it.
+/// Asks to start a test.
+///
+/// It may start if the factors running at its location leave room for it. If not, it is refused, or waits for up to
+/// `wait_seconds`.
 #[utoipa::path(
     post, path = "/register", operation_id = "register_execution", tag = "executions",
     params(("Idempotency-Key" = Option<String>, Header,
@@ -38,8 +40,6 @@ const LONGEST_KEY_BYTES: usize = 255;
         (status = 200, description = "It may run now.", body = RegisterResponse),
         (status = 202, description = "It waits, since it said for how long it would.", body = QueuedResponse),
         (status = 409, description = "No room, and who takes it.", body = RegisterRefusal,
-         content_type = "application/problem+json"),
-        (status = 422, description = "What is wrong with which field.", body = Problem,
          content_type = "application/problem+json"),
     ),
 )]

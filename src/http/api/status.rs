@@ -15,7 +15,7 @@ use crate::wire::status::StatusResponse;
 /// All running tests, newest first.
 #[utoipa::path(
     get, path = "/status", operation_id = "list_running_executions", tag = "executions",
-    responses((status = 200, body = StatusResponse)),
+    responses((status = 200, description = "What runs.", body = StatusResponse)),
 )]
 pub async fn status(State(registry): State<Arc<Registry>>) -> Result<Response, ApiError> {
     let running = Filter { status: Some(Status::Running), ..Filter::default() };

@@ -41,10 +41,7 @@ struct HistoryPage {
 #[utoipa::path(
     get, path = "/history-html", operation_id = "show_executions", tag = "pages",
     params(HistoryQuery),
-    responses(
-        (status = 200, body = String, content_type = "text/html"),
-        (status = 422, description = "What is wrong with which parameter.", body = String, content_type = "text/html"),
-    ),
+    responses((status = 200, description = "The page.", body = String, content_type = "text/html")),
 )]
 pub async fn history_html(
     State(registry): State<Arc<Registry>>,
@@ -57,10 +54,7 @@ pub async fn history_html(
 #[utoipa::path(
     get, path = "/history-html-filter", operation_id = "show_matching_executions", tag = "pages",
     params(HistoryQuery),
-    responses(
-        (status = 200, body = String, content_type = "text/html"),
-        (status = 422, description = "What is wrong with which parameter.", body = String, content_type = "text/html"),
-    ),
+    responses((status = 200, description = "The page.", body = String, content_type = "text/html")),
 )]
 pub async fn history_html_filter(
     State(registry): State<Arc<Registry>>,

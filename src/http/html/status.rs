@@ -66,7 +66,7 @@ struct LocationRow {
 /// The running and the waiting tests, as a page.
 #[utoipa::path(
     get, path = "/status-html", operation_id = "show_running_executions", tag = "pages",
-    responses((status = 200, body = String, content_type = "text/html")),
+    responses((status = 200, description = "The page.", body = String, content_type = "text/html")),
 )]
 pub async fn status_html(State(registry): State<Arc<Registry>>) -> Result<Response, PageError> {
     let now = clock::now();
