@@ -70,7 +70,6 @@ pub struct EventsQuery {
     pub location: Option<String>,
     /// Only what happened to this test.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[param(example = 7)]
     pub run_id: Option<i64>,
     /// One kind, or several with commas between.
     #[serde(skip_serializing_if = "Option::is_none")]

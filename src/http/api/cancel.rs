@@ -22,8 +22,13 @@ use crate::wire::problem::Problem;
 /// the body. Saying the same again is answered the same.
 #[utoipa::path(
     post, path = "/cancel", operation_id = "cancel_execution", tag = "executions",
-    params(("run_id" = Option<i64>, Query, description = "May stand in the body instead.", example = 7)),
-    request_body = Option<CancelBody>,
+    params(("run_id" = Option<i64>, Query, description = "May stand in the body instead.")),
+    request_body(content = Option<CancelBody>, examples(
+        ("one" = (summary = "One test", value = json!({"run_id": 7, "reason": "the wrong build", "by": "ana"}))),
+        ("several" = (summary = "What would be cancelled of all that started before some time", value = json!({
+            "location": "azure-k8s", "started_before": "2026-11-22T14:03:00Z", "dry_run": true,
+        }))),
+    )),
     responses(
         (status = 200, description = "It is cancelled; or all that were asked for are cancelled or asked to stop.",
          body = CancelAnswer),

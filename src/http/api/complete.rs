@@ -22,7 +22,7 @@ use crate::wire::problem::Problem;
 /// Saying the same again is answered the same.
 #[utoipa::path(
     post, path = "/complete", operation_id = "complete_execution", tag = "executions",
-    request_body = CompleteRequest,
+    request_body(content = CompleteRequest, example = json!({"run_id": 7, "status": "success"})),
     responses(
         (status = 200, description = "It has this outcome.", body = CompleteResponse),
         (status = 403, description = "The lease_token is missing or another.", body = Problem,

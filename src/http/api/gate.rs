@@ -27,7 +27,12 @@ pub async fn get_registry(State(registry): State<Arc<Registry>>) -> Result<Json<
 /// Opens or closes every location at once.
 #[utoipa::path(
     put, path = "/registry", operation_id = "set_registry", tag = "locations",
-    request_body = SetGateRequest,
+    request_body(content = SetGateRequest, examples(
+        ("stopped" = (summary = "Nothing starts, and tests with a lease are asked to stop", value = json!({
+            "state": "stopped", "reason": "the database of prod is in trouble", "by": "ana",
+        }))),
+        ("open" = (summary = "Tests may start again", value = json!({"state": "open", "by": "ana"}))),
+    )),
     responses((status = 200, description = "As it is from now on.", body = wire::gate::Gate)),
 )]
 pub async fn set_registry(

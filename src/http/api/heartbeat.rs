@@ -31,7 +31,7 @@ use crate::wire::problem::Problem;
 /// With `wait_seconds` it answers at the next change.
 #[utoipa::path(
     post, path = "/heartbeat", operation_id = "beat_execution", tag = "executions",
-    request_body = HeartbeatRequest,
+    request_body(content = HeartbeatRequest, example = json!({"run_id": 7, "lease_token": "as register told it"})),
     responses(
         (status = 200, description = "It was heard.", body = HeartbeatResponse),
         (status = 403, description = "The lease_token is another.", body = Problem,

@@ -75,7 +75,13 @@ async fn one(registry: &Registry, text: &str) -> Result<Json<wire::location::Loc
 #[utoipa::path(
     put, path = "/locations/{name}", operation_id = "set_location", tag = "locations",
     params(("name" = String, Path, example = "azure-k8s")),
-    request_body = SetLocationRequest,
+    request_body(content = SetLocationRequest, examples(
+        ("capacity" = (summary = "Another capacity", value = json!({"capacity": 2.5, "by": "ana"}))),
+        ("draining" = (summary = "Nothing new starts", value = json!({
+            "state": "draining", "reason": "release of the shop", "by": "ana",
+        }))),
+        ("open" = (summary = "Tests may start again", value = json!({"state": "open", "by": "ana"}))),
+    )),
     responses((status = 200, description = "As it is from now on.", body = wire::location::Location)),
 )]
 pub async fn set_location(

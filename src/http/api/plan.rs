@@ -19,7 +19,10 @@ use crate::wire::register::RegisterRequest;
 /// If it would not, it says what keeps it from starting, and when it would start if it waited. It changes nothing.
 #[utoipa::path(
     post, path = "/plan", operation_id = "plan_execution", tag = "executions",
-    request_body = RegisterRequest,
+    request_body(content = RegisterRequest, example = json!({
+        "repo": "myrepo", "lac": "lac1", "stream": "main", "test": "load", "type": "performance",
+        "environment": "prod", "triggered_by": "user1", "factor": 0.5, "location": "azure-k8s",
+    })),
     responses((status = 200, description = "What would come of it.", body = PlanResponse)),
 )]
 pub async fn plan(

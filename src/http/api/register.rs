@@ -35,7 +35,17 @@ const LONGEST_KEY_BYTES: usize = 255;
     params(("Idempotency-Key" = Option<String>, Header,
             description = "For 24 hours the same key and body is given the first answer again, and decides nothing anew.",
             min_length = 1, max_length = 255)),
-    request_body = RegisterRequest,
+    request_body(content = RegisterRequest, examples(
+        ("now" = (summary = "Starts now or not at all", value = json!({
+            "repo": "myrepo", "lac": "lac1", "stream": "main", "test": "load", "type": "performance",
+            "environment": "prod", "triggered_by": "user1", "factor": 0.5, "location": "azure-k8s",
+        }))),
+        ("waits" = (summary = "Waits up to ten minutes for room, and has a lease", value = json!({
+            "repo": "myrepo", "lac": "lac1", "stream": "main", "test": "load", "type": "performance",
+            "environment": "prod", "triggered_by": "user1", "factor": 0.5, "location": "azure-k8s",
+            "wait_seconds": 600, "lease_seconds": 60,
+        }))),
+    )),
     responses(
         (status = 200, description = "It may run now.", body = RegisterResponse),
         (status = 202, description = "It waits, since it said for how long it would.", body = QueuedResponse),

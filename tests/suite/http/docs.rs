@@ -107,6 +107,32 @@ async fn what_is_described_is_what_is_routed() {
     assert_eq!(beside, ["/", "/runs/{run_id}", "/assets/{file}", "/locations/{name}/{*rest}"]);
 }
 
+#[tokio::test]
+async fn every_example_of_a_body_is_one_that_is_taken() {
+    let (server, _database) = serve().await;
+    let http = server.http();
+    for _ in 0..7 {
+        http.admit(json!({"factor": 0})).await;
+    }
+    http.send(Method::PUT, "/locations/here", &json!({"capacity": 2})).await;
+    let document = document();
+    let mut tried = 0;
+    for (method, path, operation) in operations(&document) {
+        let content = &operation["requestBody"]["content"]["application/json"];
+        let named = content["examples"].as_object().into_iter().flat_map(|all| all.values()).map(|one| &one["value"]);
+        let address = path.replace("{name}", "azure-k8s");
+        for body in named.chain(content.get("example")) {
+            let method = method.to_ascii_uppercase().parse().expect("a method");
+            let reply = http.send(method, &address, body).await;
+            // Nobody knows the secret that is not in an example, and the test may have ended by another example.
+            let is_taken = reply.status.is_success() || [403, 409].contains(&reply.status.as_u16());
+            assert!(is_taken, "{path} answers its example {body} with {}", reply.text);
+            tried += 1;
+        }
+    }
+    assert!(tried >= 10, "only {tried} examples");
+}
+
 #[test]
 fn the_readme_names_every_call() {
     let readme = fs::read_to_string("README.md").expect("the README");
