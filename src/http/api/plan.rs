@@ -6,20 +6,19 @@ use axum::Json;
 use axum::extract::State;
 
 use super::body::JsonObject;
-use super::register::{factor_too_large, read_request};
+use super::register::{factor_too_large, read_plan};
 use super::remarks;
 use crate::http::error::ApiError;
 use crate::present::{decimal, room};
 use crate::registry::{Plan, Registry};
-use crate::wire::plan::PlanResponse;
-use crate::wire::register::RegisterRequest;
+use crate::wire::plan::{PlanRequest, PlanResponse};
 
 /// Says whether a test would start now.
 ///
 /// If it would not, it says what keeps it from starting, and when it would start if it waited. It changes nothing.
 #[utoipa::path(
     post, path = "/plan", operation_id = "plan_execution", tag = "executions",
-    request_body(content = RegisterRequest, example = json!({
+    request_body(content = PlanRequest, example = json!({
         "repo": "myrepo", "lac": "lac1", "stream": "main", "test": "load", "type": "performance",
         "environment": "prod", "triggered_by": "user1", "factor": 0.5, "location": "azure-k8s",
     })),
@@ -29,7 +28,7 @@ pub async fn plan(
     State(registry): State<Arc<Registry>>,
     JsonObject(fields): JsonObject,
 ) -> Result<Json<PlanResponse>, ApiError> {
-    let request = read_request(fields)?;
+    let request = read_plan(fields)?;
     let remarks = remarks::on_registration(&registry, &request.details).await;
     let planned = match registry.plan(request).await? {
         Plan::Known(planned) => planned,

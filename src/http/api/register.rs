@@ -130,7 +130,16 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     is_usable.then(|| Some(text.to_owned())).ok_or_else(wrong)
 }
 
-pub fn read_request(mut fields: Fields) -> Result<Request, ApiError> {
+pub fn read_request(fields: Fields) -> Result<Request, ApiError> {
+    read(fields, Fields::required_text)
+}
+
+/// As [`read_request`], where no name is required; one that is missing is empty.
+pub fn read_plan(fields: Fields) -> Result<Request, ApiError> {
+    read(fields, |fields, name| fields.optional_text(name).unwrap_or_default())
+}
+
+fn read(mut fields: Fields, name: fn(&mut Fields, &str) -> String) -> Result<Request, ApiError> {
     let priority = fields.optional_number("priority", 0..=Priority::LARGEST.into());
     let lease_seconds = lease_seconds(&mut fields);
     let wait_seconds = fields.optional_number("wait_seconds", 0..=Registration::LONGEST_WAIT_SECONDS.into());
@@ -144,13 +153,13 @@ pub fn read_request(mut fields: Fields) -> Result<Request, ApiError> {
         expected_seconds: expected_seconds.and_then(seconds),
         idempotency: None,
         details: Details {
-            repo: fields.required_text("repo"),
-            lac: fields.required_text("lac"),
-            stream: fields.required_text("stream"),
-            test: fields.required_text("test"),
-            kind: fields.required_text("type"),
-            environment: fields.required_text("environment"),
-            triggered_by: fields.required_text("triggered_by"),
+            repo: name(&mut fields, "repo"),
+            lac: name(&mut fields, "lac"),
+            stream: name(&mut fields, "stream"),
+            test: name(&mut fields, "test"),
+            kind: name(&mut fields, "type"),
+            environment: name(&mut fields, "environment"),
+            triggered_by: name(&mut fields, "triggered_by"),
             factor: fields.optional_factor("factor"),
             dashboard_url: fields.optional_link("dashboard_url"),
             location: fields.optional_location("location"),

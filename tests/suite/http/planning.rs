@@ -34,7 +34,24 @@ on_both_databases! {
         let never = http.post("/plan", &example(json!({"factor": 1}))).await.json();
         assert_eq!((&never["obstacle"], &never["estimated_start"]), (&json!("never_fits"), &json!(null)));
         assert_eq!(http.post("/plan", &example(json!({"factor": 1.5}))).await.status, 422);
-        assert_eq!(http.post("/plan", &json!({})).await.status, 422);
+        let fields = http.post("/plan", &json!({"test": "", "factor": "x"})).await;
+        assert_eq!(fields.status, 422, "what is given has to have a meaning: {}", fields.text);
+    }
+
+    async fn a_plan_needs_no_names(database: &TestDatabase) {
+        let server = TestServer::start(&database.url);
+        let http = server.http();
+        http.admit(json!({"factor": 0.6})).await;
+        for (body, expected) in [
+            (json!({}), json!(null)),
+            (json!({"location": "azure-k8s", "factor": 0.3}), json!(null)),
+            (json!({"location": "azure-k8s", "factor": "0.5"}), json!("no_room")),
+            (json!({"location": "azure-k8s", "factor": 1, "test": "soak"}), json!("never_fits")),
+        ] {
+            let plan = http.post("/plan", &body).await;
+            assert_eq!((plan.status.as_u16(), &plan.json()["obstacle"]), (200, &expected), "{body}: {}", plan.text);
+        }
+        assert_eq!(http.get("/history").await.json()["executions"].as_array().map(Vec::len), Some(1));
     }
 
     async fn a_waiter_is_told_when_it_will_probably_start(database: &TestDatabase) {
