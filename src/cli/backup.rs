@@ -15,16 +15,21 @@ use crate::store;
 const NOT_FOR_POSTGRESQL: &str = "backup is for SQLite; copy a PostgreSQL database with pg_dump --format=custom, or its whole server with \
      pg_basebackup";
 
+const EXAMPLES: &str = "\
+Examples:
+  perfreg backup /backups/perfreg-$(date +%F).db
+  perfreg backup --database sqlite:/var/lib/perfreg.db --force latest.db";
+
 /// Copy the SQLite database into a file, while its server goes on.
 #[derive(Args)]
-#[command(after_help = copying::HELP)]
+#[command(before_help = EXAMPLES, after_long_help = copying::HELP)]
 pub struct Backup {
     /// File to write; it appears once it is whole, checked and on the disk.
     to: PathBuf,
     #[command(flatten)]
     database: Database,
     /// Replace the file if it is there.
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     force: bool,
 }
 

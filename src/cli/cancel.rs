@@ -3,52 +3,64 @@
 use clap::{ArgGroup, Args};
 use jiff::Timestamp;
 
+use super::by::By;
 use super::complete::ended;
 use super::connection::Connection;
 use super::past::point_in_time;
 use super::table::{Column, table};
 use super::terminal::table_width;
+use super::values::run_id;
 use crate::client::ClientError;
 use crate::wire::cancel::{CancelBeforeRequest, CancelBeforeResponse, CancelRequest, CancelledRun};
 use crate::wire::execution::Execution;
 
 const MANY: [&str; 2] = ["location", "without_location"];
 
-/// Cancel a running test, or all that started at a location before some time.
+const EXAMPLES: &str = "\
+Examples:
+  perfreg cancel 7 --reason 'the wrong build'
+  perfreg cancel --location azure-k8s --started-before 3d --dry-run
+  perfreg cancel --location azure-k8s --started-before 3d";
+
+/// Cancel one test, or all that started at a location before some time.
+///
+/// A test that waits, or has no lease, is ended at once. The runner of a test with a lease is asked to stop.
 #[derive(Args)]
-#[command(group = ArgGroup::new("which").required(true).args(["run_id", "location", "without_location"]))]
+#[command(before_help = EXAMPLES, group = ArgGroup::new("which").required(true).args(["run_id", "location", "without_location"]))]
 pub struct Cancel {
-    #[command(flatten)]
-    connection: Connection,
-    /// The number that register gave it.
+    /// Number of the test, as perfreg status shows it.
+    #[arg(value_parser = run_id)]
     run_id: Option<i64>,
-    /// Cancel everything that runs here and started before then: what has no lease is ended, the rest asked to stop.
-    #[arg(long, value_name = "NAME", requires = "started_before")]
+    /// End a test with a lease at once, instead of asking its runner to stop.
+    #[arg(long, conflicts_with_all = MANY, help_heading = "One test")]
+    force: bool,
+    /// Cancel all that runs at this location and started before --started-before.
+    #[arg(long, value_name = "NAME", requires = "started_before", help_heading = "Many tests")]
     location: Option<String>,
     /// As --location, for the tests that name no location.
-    #[arg(long, requires = "started_before")]
+    #[arg(long, requires = "started_before", help_heading = "Many tests")]
     without_location: bool,
     /// A time, a date in UTC, or how long ago: 2026-11-22T14:03:00Z, 2026-11-22, 3d, 2h.
-    #[arg(long, value_name = "WHEN", value_parser = point_in_time, conflicts_with = "run_id")]
+    #[arg(long, value_name = "WHEN", value_parser = point_in_time, conflicts_with = "run_id",
+          help_heading = "Many tests")]
     started_before: Option<Timestamp>,
     /// Only show what would be cancelled.
-    #[arg(long, conflicts_with = "run_id")]
+    #[arg(long, conflicts_with = "run_id", help_heading = "Many tests")]
     dry_run: bool,
-    /// Why, for the runner that is asked to stop.
-    #[arg(long)]
+    /// Why, for the runner that is asked to stop, and for the events.
+    #[arg(long, value_name = "TEXT", help_heading = "Grounds")]
     reason: Option<String>,
-    /// Who cancels it.
-    #[arg(long)]
-    by: Option<String>,
-    /// End a test with a lease at once, instead of asking it to stop.
-    #[arg(long, conflicts_with_all = MANY)]
-    force: bool,
+    #[command(flatten)]
+    by: By,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 impl Cancel {
     pub async fn run(self) -> Result<(), ClientError> {
         let (client, output) = self.connection.open()?;
         let Self { run_id, location, without_location, started_before, dry_run, reason, by, force, .. } = self;
+        let by = by.name();
         if let Some(run_id) = run_id {
             let answer = client.cancel(&CancelRequest { run_id, reason, by, force }).await?;
             return output.print(&answer, |execution: Execution| match &execution.stop {

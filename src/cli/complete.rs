@@ -3,28 +3,39 @@
 use clap::Args;
 
 use super::connection::Connection;
+use super::values::run_id;
 use crate::client::ClientError;
 use crate::wire::complete::{CompleteRequest, CompleteStatus};
 use crate::wire::execution::Execution;
 
-/// Say how a test ended; saying the same again does no harm.
+const EXAMPLES: &str = "\
+Examples:
+  perfreg complete 7 success
+  perfreg complete 7 \"$CI_JOB_STATUS\"";
+
+/// Say how a test ended, which gives its share back.
+///
+/// Saying the same again does no harm. perfreg run does it by itself.
 #[derive(Args)]
+#[command(before_help = EXAMPLES)]
 pub struct Complete {
-    #[command(flatten)]
-    connection: Connection,
-    /// The number that register gave it.
+    /// Number that register gave the test.
+    #[arg(value_parser = run_id)]
     run_id: i64,
     /// How it ended: success, failure or cancelled, or a CI system's word for one of them.
     #[arg(value_parser = status)]
     status: CompleteStatus,
-    /// The secret that register gave, for a test with a lease.
-    #[arg(long, env = "PERFREG_LEASE_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    /// Secret that register gave a test with a lease.
+    #[arg(long, env = "PERFREG_LEASE_TOKEN", hide_env_values = true, value_name = "TOKEN", help_heading = "What")]
     lease_token: Option<String>,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 fn status(word: &str) -> Result<CompleteStatus, String> {
-    let unknown = "give success, failure or cancelled, or a CI system's word for one of them";
-    CompleteStatus::of_word(word).ok_or_else(|| unknown.to_owned())
+    CompleteStatus::of_word(word).ok_or_else(|| {
+        format!("{word:?} is no end; give success, failure or cancelled, or a CI system's word for one of them")
+    })
 }
 
 impl Complete {

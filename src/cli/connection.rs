@@ -13,22 +13,33 @@ pub struct ServerUrl {
     /// URL of the registry.
     #[arg(
         long,
+        visible_alias = "url",
         env = "PERFREG_URL",
         hide_env_values = true,
         default_value = DEFAULT_SERVER,
-        value_name = "URL"
+        value_name = "URL",
+        help_heading = "Server"
     )]
     pub server: String,
     /// PEM file with a certificate and its key, for a proxy that asks for one.
-    #[arg(long, env = "PERFREG_CLIENT_CERTIFICATE", hide_env_values = true, value_name = "FILE")]
+    #[arg(
+        long,
+        env = "PERFREG_CLIENT_CERTIFICATE",
+        hide_env_values = true,
+        value_name = "FILE",
+        help_heading = "Server",
+        hide_short_help = true
+    )]
     client_certificate: Option<PathBuf>,
-    /// Header for a proxy that asks for one; may be given again. The variable has one a line.
+    /// Header for a proxy that asks for one; may be repeated. The variable has one header a line.
     #[arg(
         long = "header",
         env = "PERFREG_HEADERS",
         hide_env_values = true,
         value_name = "NAME: VALUE",
-        value_delimiter = '\n'
+        value_delimiter = '\n',
+        help_heading = "Server",
+        hide_short_help = true
     )]
     headers: Vec<String>,
 }
@@ -46,11 +57,11 @@ impl ServerUrl {
 /// Where the server is, and how to show what it says.
 #[derive(Args)]
 pub struct Connection {
+    /// Print the answer as JSON, for scripts, and what went wrong as a problem document.
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
     #[command(flatten)]
     url: ServerUrl,
-    /// Print the server's answer as JSON, for scripts.
-    #[arg(long)]
-    pub json: bool,
 }
 
 impl Connection {

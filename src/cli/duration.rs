@@ -1,6 +1,8 @@
 //! Durations as people write them on a command line.
 
-use jiff::{SignedDuration, Timestamp};
+use std::ops::RangeInclusive;
+
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 /// Whole seconds from `90s`, `10m`, `1h 30m`, or a plain number of seconds.
 pub fn seconds(text: &str) -> Result<u32, String> {
@@ -8,11 +10,35 @@ pub fn seconds(text: &str) -> Result<u32, String> {
     if let Ok(seconds) = text.parse() {
         return Ok(seconds);
     }
-    let duration: SignedDuration = text.parse().map_err(|_| wrong())?;
-    if duration.subsec_nanos() != 0 {
-        return Err(wrong());
-    }
+    let duration = length(text).filter(|duration| duration.subsec_nanos() == 0).ok_or_else(wrong)?;
     u32::try_from(duration.as_secs()).map_err(|_| wrong())
+}
+
+/// The length of `1h 30m` or `3d`. A day has 24 hours; months and years have no length of their own.
+pub fn length(text: &str) -> Option<SignedDuration> {
+    let span: Span = text.parse().ok()?;
+    let is_months = span.get_months() != 0 || span.get_years() != 0;
+    span.to_duration(SpanRelativeTo::days_are_24_hours()).ok().filter(|_| !is_months)
+}
+
+/// The pause between two heartbeats, as the registry takes it.
+pub fn lease(text: &str) -> Result<u32, String> {
+    within(text, 10..=3_600, "10s to 1h")
+}
+
+/// For how long a test may wait.
+pub fn wait(text: &str) -> Result<u32, String> {
+    within(text, 0..=86_400, "0s to 24h")
+}
+
+/// For how long a test may be expected to run.
+pub fn expected(text: &str) -> Result<u32, String> {
+    within(text, 1..=604_800, "1s to 7d")
+}
+
+fn within(text: &str, range: RangeInclusive<u32>, in_words: &str) -> Result<u32, String> {
+    let seconds = seconds(text)?;
+    if range.contains(&seconds) { Ok(seconds) } else { Err(format!("it must be from {in_words}")) }
 }
 
 /// As [`seconds`], where none at all would mean nothing.
@@ -58,7 +84,8 @@ mod tests {
 
     #[test]
     fn durations_are_read_as_people_write_them() {
-        for (text, expected) in [("90", 90), ("90s", 90), ("10m", 600), ("2h", 7200), ("1h30m", 5400), ("1h 30m", 5400)]
+        for (text, expected) in
+            [("90", 90), ("90s", 90), ("10m", 600), ("2h", 7200), ("1h30m", 5400), ("1h 30m", 5400), ("1d", 86_400)]
         {
             assert_eq!(seconds(text), Ok(expected), "{text}");
         }
@@ -80,6 +107,14 @@ mod tests {
         ] {
             assert_eq!(relative(time.parse().expect("a time"), now), expected);
         }
+    }
+
+    #[test]
+    fn what_the_registry_would_refuse_is_refused_with_what_it_takes() {
+        assert_eq!(lease("5s"), Err("it must be from 10s to 1h".to_owned()));
+        assert_eq!((lease("10s"), lease("1h"), lease("3601").is_err()), (Ok(10), Ok(3_600), true));
+        assert_eq!((wait("24h"), wait("1d"), wait("2d").is_err()), (Ok(86_400), Ok(86_400), true));
+        assert_eq!((expected("7d"), expected("0s").is_err(), expected("169h").is_err()), (Ok(604_800), true, true));
     }
 
     #[test]

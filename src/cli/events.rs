@@ -4,48 +4,62 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
+use jiff::Timestamp;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::time::sleep;
 
 use super::connection::Connection;
 use super::output::{Output, printable, say, write_line};
+use super::past::point_in_time;
+use super::values::run_id;
 use super::terminal::table_width;
 use crate::client::{Client, ClientError, Message};
-use crate::wire::event::{Event, EventsQuery, EventsResponse};
+use crate::wire::event::{Event, EventsQuery, EventsResponse, KINDS};
 
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Show what happened and what was weighed, the latest last; with --follow, what happens.
+const EXAMPLES: &str = "\
+Examples:
+  perfreg events --run 7
+  perfreg events --location azure-k8s --kind refused --from 2h
+  perfreg events --follow --json";
+
+/// Show what happened, the latest last.
+///
+/// Each event has what the registry knew when it decided. With --follow it shows those to come as well.
 #[derive(Args)]
+#[command(before_help = EXAMPLES)]
 pub struct Events {
-    #[command(flatten)]
-    connection: Connection,
     /// Only what happened to this run.
-    #[arg(long, value_name = "RUN_ID")]
+    #[arg(long, value_name = "RUN_ID", value_parser = run_id, help_heading = "Which events")]
     run: Option<i64>,
     /// Only what happened at this location.
-    #[arg(long)]
+    #[arg(long, value_name = "NAME", help_heading = "Which events")]
     location: Option<String>,
-    /// Only these kinds, such as refused or refused,late_word.
-    #[arg(long, value_name = "KIND,…")]
-    kind: Option<String>,
-    /// At or after this time or date, such as 2026-11-22T14:03:00Z.
-    #[arg(long, value_name = "TIME")]
-    from: Option<String>,
-    /// Before this time or date.
-    #[arg(long, value_name = "TIME", conflicts_with = "follow")]
-    to: Option<String>,
-    /// How many to show at the most.
-    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    /// Only events of this kind; several with commas between.
+    #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(KINDS), help_heading = "Which events")]
+    kind: Vec<String>,
+    /// At or after this: a time, a date in UTC, or how long ago, such as 2h.
+    #[arg(long, value_name = "WHEN", value_parser = point_in_time, help_heading = "Which events")]
+    from: Option<Timestamp>,
+    /// Before this.
+    #[arg(long, value_name = "WHEN", value_parser = point_in_time, conflicts_with = "follow",
+          help_heading = "Which events")]
+    to: Option<Timestamp>,
+    /// How many to show at the most, up to 1000.
+    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000),
+          help_heading = "Output")]
     limit: u32,
-    /// Go on with what happens from now on, until it is interrupted; with --from, since then. --json prints one
-    /// event a line.
-    #[arg(long)]
+    /// Go on with what happens from now on, or since --from, until Ctrl-C; with --json, one event a line.
+    #[arg(long, help_heading = "Output")]
     follow: bool,
     /// With each sentence the word of its kind, and everything that was weighed.
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     wide: bool,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 impl Events {
@@ -54,9 +68,9 @@ impl Events {
         let query = EventsQuery {
             location: self.location,
             run_id: self.run,
-            kind: self.kind,
-            from: self.from,
-            to: self.to,
+            kind: (!self.kind.is_empty()).then(|| self.kind.join(",")),
+            from: self.from.map(|time| time.to_string()),
+            to: self.to.map(|time| time.to_string()),
             limit: (!self.follow).then_some(self.limit),
             cursor: None,
         };

@@ -17,11 +17,13 @@ Exit codes of the client commands:
   69  the server, or its database, cannot be reached
   75  refused for now: there is no room; try again later
   76  waited in vain
-  77  a proxy, or what stands before the server, does not let it through (401, 403, 407)
-  78  the way to the server is set up wrong: it has moved, or its certificate, or a proxy's
-      variable, cannot be used; to try again does not help
+  77  a proxy, or what stands before the server, does not let it through (401,
+      403, 407)
+  78  the way to the server is set up wrong: it has moved, or its certificate,
+      or a proxy's variable, cannot be used; to try again does not help
 
-run exits with the code of its command, or as its --help says.";
+perfreg run exits with the code of its command, or as its --help says. With
+--json every command prints what went wrong as a problem document as well.";
 
 /// What to do about a factor that never fits.
 pub const ASK_FOR_ALL: &str = "--exclusive asks for as much as fits.";

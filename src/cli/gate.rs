@@ -1,27 +1,33 @@
 //! Whether anything may start, as the command line says it.
 
 use clap::{Args, ValueEnum};
+use jiff::Timestamp;
 
+use super::by::By;
+use super::future::point_in_time;
 use crate::wire::gate::{Gate, GateState};
 
 /// Why it is so, who says it, and for how long.
 #[derive(Args)]
 pub struct Grounds {
-    /// Why, for everybody who waits; required unless it is opened.
-    #[arg(long)]
+    /// Why, for everybody who waits; required unless the state is open.
+    #[arg(long, value_name = "TEXT", requires = "state", help_heading = "Grounds",
+          required_if_eq_any([("state", "draining"), ("state", "stopped")]))]
     pub reason: Option<String>,
-    /// Who sets it.
-    #[arg(long)]
-    pub by: Option<String>,
-    /// When it opens by itself, such as 2026-11-22T14:03:00Z.
-    #[arg(long, value_name = "TIME")]
-    pub until: Option<String>,
+    /// When it opens by itself: 2h, 16:00, "2026-11-30 16:00" here, or 2026-11-30T16:00:00Z.
+    #[arg(long, value_name = "WHEN", value_parser = point_in_time, requires = "state", help_heading = "Grounds")]
+    pub until: Option<Timestamp>,
+    #[command(flatten)]
+    pub by: By,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 pub enum State {
+    /// Tests start as there is room.
     Open,
+    /// Nothing new starts; what runs goes on.
     Draining,
+    /// Nothing new starts, and the runners of tests with a lease are asked to stop.
     Stopped,
 }
 

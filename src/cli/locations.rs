@@ -1,21 +1,35 @@
 //! `perfreg locations`.
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
+use super::by::By;
 use super::connection::Connection;
 use super::gate::{Grounds, State, describe};
 use super::output::{printable, remark, say};
 use super::table::{Column, table};
 use super::terminal::table_width;
+use super::values::capacity;
 use crate::client::ClientError;
 use crate::wire::location::{
     Adopted, DeleteLocationResponse, Location, LocationsResponse, MergeLocationRequest, MergeLocationResponse,
     SetLocationRequest,
 };
 
+const EXAMPLES: &str = "\
+Examples:
+  perfreg locations
+  perfreg locations set azure-k8s --capacity 2.5
+  perfreg locations set azure-k8s --state draining --reason 'upgrade' --until 2h
+  perfreg locations merge azure-k8z azure-k8s";
+const EXAMPLES_SET: &str = "\
+Examples:
+  perfreg locations set azure-k8s --capacity 2.5
+  perfreg locations set azure-k8s --state draining --reason 'upgrade' --until 2h
+  perfreg locations set azure-k8s --state open";
+
 /// Show the locations and how full they are; set, merge or delete one.
 #[derive(Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(before_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub struct Locations {
     #[command(flatten)]
     connection: Connection,
@@ -26,43 +40,49 @@ pub struct Locations {
 #[derive(Subcommand)]
 enum Command {
     /// Set the capacity of a location, or whether anything may start there.
+    #[command(before_help = EXAMPLES_SET, group = ArgGroup::new("what").required(true).multiple(true).args(["capacity", "state"]))]
     Set {
-        #[command(flatten)]
-        connection: Connection,
         /// Name of the location; it need not have been used yet.
         name: String,
-        /// Above 0 and at most 1000, such as 2.5.
-        #[arg(long)]
+        /// Above 0 and at most 1000, such as 2.5; the factors of the tests that run there stay below it.
+        #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = capacity, help_heading = "What")]
         capacity: Option<String>,
-        /// Whether anything may start there; stopped also asks what runs to stop.
-        #[arg(long)]
+        /// Whether anything may start there.
+        #[arg(long, help_heading = "What")]
         state: Option<State>,
         #[command(flatten)]
         grounds: Grounds,
+        #[command(flatten)]
+        connection: Connection,
     },
     /// Make one location of two, such as one whose name was mistyped and the right one.
     ///
     /// What runs and waits at the first does so at the second from then on, which keeps its capacity and its state; the first
     /// is deleted. Ended tests keep the name of where they ran.
+    #[command(
+        before_help = "Examples:\n  perfreg locations merge azure-k8z azure-k8s\n  perfreg locations merge \" azure-k8s\" azure-k8s"
+    )]
     Merge {
+        /// Location that goes, spelt as perfreg locations --json shows it.
+        from: String,
+        /// Location that takes everything in.
+        into: String,
+        #[command(flatten)]
+        by: By,
         #[command(flatten)]
         connection: Connection,
-        /// The location that goes, spelt as perfreg locations --json shows it.
-        from: String,
-        /// The location that takes everything in.
-        into: String,
-        /// Who merges them.
-        #[arg(long)]
-        by: Option<String>,
     },
     /// Delete a location at which nothing runs or waits; its tests stay in the history.
+    #[command(
+        before_help = "Examples:\n  perfreg locations delete azure-k8z\n  perfreg locations delete azure-k8z --by ana"
+    )]
     Delete {
+        /// Name of the location.
+        name: String,
+        #[command(flatten)]
+        by: By,
         #[command(flatten)]
         connection: Connection,
-        name: String,
-        /// Who deletes it.
-        #[arg(long)]
-        by: Option<String>,
     },
 }
 
@@ -73,6 +93,7 @@ impl Locations {
             Some(Command::Set { connection, name, capacity, state, grounds }) => {
                 let (client, output) = connection.open()?;
                 let Grounds { reason, by, until } = grounds;
+                let (by, until) = (by.name(), until.map(|until| until.to_string()));
                 let request = SetLocationRequest { capacity, state: state.map(Into::into), reason, by, until };
                 let answer = client.set_location(&name, &request).await?;
                 remark(&answer);
@@ -80,7 +101,7 @@ impl Locations {
             }
             Some(Command::Merge { connection, from, into, by }) => {
                 let (client, output) = connection.open()?;
-                let answer = client.merge_location(&from, &MergeLocationRequest { into, by }).await?;
+                let answer = client.merge_location(&from, &MergeLocationRequest { into, by: by.name() }).await?;
                 output.print(&answer, |merged: MergeLocationResponse| {
                     let tests = if merged.moved == 1 { "test" } else { "tests" };
                     format!(
@@ -92,7 +113,7 @@ impl Locations {
             }
             Some(Command::Delete { connection, name, by }) => {
                 let (client, output) = connection.open()?;
-                let answer = client.delete_location(&name, by.as_deref()).await?;
+                let answer = client.delete_location(&name, by.name().as_deref()).await?;
                 output.print(&answer, |_: DeleteLocationResponse| format!("{name} is deleted."))
             }
         }

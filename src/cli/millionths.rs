@@ -3,13 +3,18 @@
 const DIGITS: u32 = 6;
 const ONE: u64 = 10_u64.pow(DIGITS);
 
-/// None where the text is no factor; the registry says why.
+/// None where the text is no factor, which is a number as JSON writes it.
 pub fn read(text: &str) -> Option<u64> {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
         None => (text, 0),
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_decimal = is_number(whole) && (whole == "0" || !whole.starts_with('0'));
+    if !is_decimal || (mantissa.contains('.') && !is_number(fraction)) {
+        return None;
+    }
     let digits: u64 = format!("{whole}{fraction}").parse().ok()?;
     let shift = i32::try_from(DIGITS).ok()? + exponent - i32::try_from(fraction.len()).ok()?;
     let power = 10_u64.checked_pow(shift.unsigned_abs())?;

@@ -20,14 +20,6 @@ impl Output {
         let text = if self.json { answer.json().to_owned() } else { for_people(answer.read()?) };
         write_line(text.trim_end())
     }
-
-    /// Prints the whole answer of a server that said no, for a script that reads it.
-    pub fn print_refusal(&self, error: &ClientError) -> Result<(), ClientError> {
-        match error {
-            ClientError::Refused { body, .. } if self.json => write_line(body),
-            _ => Ok(()),
-        }
-    }
 }
 
 /// Tells a person something beside the output. Whoever reads it may have gone; that stops nothing.

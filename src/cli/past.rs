@@ -1,9 +1,10 @@
-//! Points in time as people write them on a command line.
+//! Points in time that are over, as people write them on a command line.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{SpanRelativeTo, Timestamp, Unit};
 
+use super::duration;
 use crate::clock;
 
 /// A time with its zone, a date in UTC, or how long ago it was, such as `3d` or `2h`.
@@ -25,13 +26,8 @@ fn before(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     })
 }
 
-/// A day has 24 hours in UTC. Months and years have no length of their own.
 fn ago(text: &str, now: Timestamp) -> Option<Timestamp> {
-    let span: jiff::Span = text.parse().ok()?;
-    let is_months = span.get_months() != 0 || span.get_years() != 0;
-    let days = SpanRelativeTo::days_are_24_hours();
-    let seconds = span.total((Unit::Second, days)).ok().filter(|_| !is_months)?;
-    now.checked_sub(jiff::SignedDuration::try_from_secs_f64(seconds.abs()).ok()?).ok()
+    now.checked_sub(duration::length(text)?.abs()).ok()
 }
 
 #[cfg(test)]

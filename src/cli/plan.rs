@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::connection::Connection;
 use super::exit;
+use super::failure::Failure;
 use super::nested::outer_run;
 use super::output::{remark, say};
 use super::registration::{Registration, Wanted};
@@ -15,20 +16,28 @@ use crate::client::ClientError;
 use crate::wire::decimal::Decimal;
 use crate::wire::plan::Obstacle;
 
+const EXAMPLES: &str = "\
+Examples:
+  perfreg plan --location azure-k8s --factor 0.5
+  perfreg plan --location azure-k8s --exclusive --wait 2h
+  perfreg plan --location azure-k8s --factor 0.5 --json | jq .estimated_start";
 const HELP: &str = "\
 Exit codes:
    0  it would start now
   65  the factor can never fit at this location
   75  it would not start now";
 
-/// Ask whether a test would start now, what is in its way and when it would. Changes nothing.
+/// Ask whether a test would start now, what is in its way, and when it would start.
+///
+/// It changes nothing. --location and --factor are enough; the names say how long the test usually runs, which
+/// those who wait behind it are told.
 #[derive(Args)]
-#[command(after_help = HELP)]
+#[command(before_help = EXAMPLES, after_long_help = HELP)]
 pub struct Plan {
     #[command(flatten)]
-    connection: Connection,
-    #[command(flatten)]
     registration: Registration,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 #[derive(Deserialize)]
@@ -39,18 +48,16 @@ struct Planned {
 }
 
 impl Plan {
-    pub async fn run(self) -> ExitCode {
-        match self.registration.request(environment::of_this_process().await, None) {
-            Ok(wanted) => plan(&self.connection, wanted).await.unwrap_or_else(|error| exit::fail(&error)),
-            Err(missing) => exit::wrong_command_line(&missing),
-        }
+    pub async fn run(self) -> Result<ExitCode, Failure> {
+        let wanted = self.registration.plan(environment::of_this_process().await).map_err(Failure::CommandLine)?;
+        Ok(plan(&self.connection, wanted).await?)
     }
 }
 
 async fn plan(connection: &Connection, wanted: Wanted) -> Result<ExitCode, ClientError> {
     let (client, output) = connection.open()?;
-    let request = wanted.settle(async |request| client.plan(request).await).await?;
-    let answer = client.plan(&request).await?;
+    let request = wanted.settle(async |request| client.plan(&request.into()).await).await?;
+    let answer = client.plan(&(&request).into()).await?;
     let Planned { obstacle, .. } = answer.read()?;
     remark(&answer);
     output.print(&answer, describe)?;

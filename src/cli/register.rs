@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use super::ask::{LATE_ANSWER, Limits, SLOWEST_ANSWER, ask_until};
 use super::connection::Connection;
-use super::duration::seconds;
-use super::exit;
+use super::duration::lease;
+use super::failure::Failure;
 use super::nested::outer_run;
 use super::output::{Output, remark, say, write_line};
 use super::registration::{Registration, Wanted};
@@ -25,15 +25,16 @@ use crate::client::{Answer, Client, ClientError};
 use crate::wire::execution::ExecutionStatus;
 use crate::wire::register::RegisterRequest;
 
+const EXAMPLES: &str = "\
+Examples:
+  perfreg register --location azure-k8s --factor 0.5 --wait 2h && ./load.sh
+  perfreg register --location azure-k8s --factor 0.5 --json | jq .run_id";
 const HELP: &str = "\
 It exits 0 only when the test may start: at once, or with --wait after it has
-waited in the queue, where it keeps the place alive. The test then holds its
+waited in the queue, where it keeps its place alive. The test then holds its
 share until perfreg complete or perfreg cancel, however long that takes, also if
-the pipeline dies:
-
-  perfreg register --location azure-k8s --factor 0.5 --wait 2h && ./load.sh
-
-perfreg run does more: it completes the test, and no load outlives it.
+the pipeline dies. perfreg run does more: it completes the test, and ends what
+the load has left behind.
 
 Exit codes:
    0  the test may start
@@ -50,60 +51,46 @@ Exit codes:
 /// For how long a registry that does not answer is asked again by a test that would wait anyway.
 const RETRY_FOR: Duration = Duration::from_secs(30);
 
-/// Register a test and wait until it may start; only then exit with 0.
+/// Register a test, and exit 0 only when it may start; without --wait it does not wait for room.
 #[derive(Args)]
-#[command(after_help = HELP)]
+#[command(before_help = EXAMPLES, after_long_help = HELP)]
 pub struct Register {
     #[command(flatten)]
-    connection: Connection,
-    #[command(flatten)]
     registration: Registration,
-    /// Ask for a lease: the longest time between two heartbeats, 10s to 1h, which you have to send from then on.
-    #[arg(long, value_name = "DURATION", value_parser = seconds)]
+    /// Ask for a lease, whose heartbeats you have to send yourself: the longest time between two, 10s to 1h.
+    #[arg(long, value_name = "DURATION", value_parser = lease, help_heading = "When things fail", hide_short_help = true)]
     lease: Option<u32>,
     /// Where to write the secret of the lease, readable by you alone; --json prints it as well.
-    #[arg(long, value_name = "FILE", requires = "lease")]
+    #[arg(long, value_name = "FILE", requires = "lease", help_heading = "When things fail", hide_short_help = true)]
     lease_token_file: Option<PathBuf>,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 impl Register {
-    pub async fn run(self) -> ExitCode {
-        let wanted = match self.registration.request(environment::of_this_process().await, None) {
-            Ok(wanted) => wanted,
-            Err(missing) => return exit::wrong_command_line(&missing),
-        };
-        let secret = match Secret::prepare(self.lease.is_some(), self.lease_token_file, self.connection.json) {
-            Ok(secret) => secret,
-            Err(problem) => return exit::wrong_command_line(&problem),
-        };
-        let mut signals = match Signals::listen() {
-            Ok(signals) => signals,
-            Err(error) => {
-                say(&format!("cannot listen for signals, so nothing was registered: {error}"));
-                return ExitCode::FAILURE;
-            }
-        };
-        let (client, output) = match self.connection.open() {
-            Ok(opened) => opened,
-            Err(error) => return exit::fail(&error),
-        };
-        match admitted(&client, &output, wanted, self.lease, &mut signals).await {
-            Ok(standing) => told(&output, &standing, secret),
-            Err(code) => code,
-        }
+    pub async fn run(self) -> Result<ExitCode, Failure> {
+        let wanted = self.registration.request(environment::of_this_process().await, None);
+        let wanted = wanted.map_err(Failure::CommandLine)?;
+        let secret = Secret::prepare(self.lease.is_some(), self.lease_token_file, self.connection.json)
+            .map_err(Failure::CommandLine)?;
+        let mut signals = Signals::listen().map_err(|error| {
+            Failure::Machine(format!("cannot listen for signals, so nothing was registered: {error}"))
+        })?;
+        let (client, output) = self.connection.open()?;
+        let standing = admitted(&client, wanted, self.lease, &mut signals).await?;
+        told(&output, &standing, secret)?;
+        Ok(ExitCode::SUCCESS)
     }
 }
 
-/// Registers, and waits until the test may start; else the exit code that says why it may not.
+/// Registers, and waits until the test may start; else why it may not.
 async fn admitted(
     client: &Client,
-    output: &Output,
     wanted: Wanted,
     lease_seconds: Option<u32>,
     signals: &mut Signals,
-) -> Result<Standing, ExitCode> {
-    let request = wanted.settle(async |request| client.plan(request).await).await;
-    let request = request.map_err(|error| refused(output, &error))?;
+) -> Result<Standing, Failure> {
+    let request = wanted.settle(async |request| client.plan(&request.into()).await).await?;
     // Without a lease heartbeats only keep the place in the queue.
     let lease_seconds = lease_seconds.or(request.wait_seconds.filter(|seconds| *seconds > 0).map(|_| 0));
     let request = RegisterRequest { lease_seconds, ..request };
@@ -117,32 +104,27 @@ async fn admitted(
             {
                 give_back(&Ticket::new(client, &standing)).await;
             }
-            return Err(ExitCode::from(exit_code(signal.as_raw())));
+            return Err(Failure::Interrupted(exit_code(signal.as_raw())));
         }
     };
-    let standing =
-        answer.inspect(remark).and_then(|answer| Standing::read(&answer)).map_err(|error| refused(output, &error))?;
+    let standing = answer.inspect(remark).and_then(|answer| Standing::read(&answer))?;
     if standing.status != ExecutionStatus::Queued {
         return Ok(standing);
     }
     let ticket = Ticket::new(client, &standing);
     if let Some(refusal) = waits_for_itself(client, &request, &standing).await {
         give_back(&ticket).await;
-        say(&refusal);
-        return Err(ExitCode::from(exit::REFUSED_FOR_GOOD));
+        return Err(Failure::WaitsForItself(refusal));
     }
     let (run_id, lease_token) = (standing.run_id, standing.lease_token.clone());
     let patience = Duration::from_secs(request.wait_seconds.unwrap_or_default().into());
     match wait(&ticket, standing, patience, signals).await {
         Waited::Admitted(standing) => Ok(Standing { lease_token, ..*standing }),
-        Waited::Dropped(why) => {
-            say(&format!("{why}; the test must not start"));
-            Err(ExitCode::from(exit::WAITED_IN_VAIN))
-        }
-        Waited::Interrupted(signal) => Err(ExitCode::from(exit_code(signal.as_raw()))),
+        Waited::Dropped(why) => Err(Failure::WaitedInVain(format!("{why}; the test must not start"))),
+        Waited::Interrupted(signal) => Err(Failure::Interrupted(exit_code(signal.as_raw()))),
         Waited::Unreachable(error) => {
             say(&format!("run {run_id} may have started without being told; perfreg cancel {run_id} ends it"));
-            Err(exit::fail(&error))
+            Err(error.into())
         }
     }
 }
@@ -171,12 +153,8 @@ async fn waits_for_itself(client: &Client, request: &RegisterRequest, standing: 
     outer.leaves_no_room(request, capacity).then(|| outer.refusal())
 }
 
-fn refused(output: &Output, error: &ClientError) -> ExitCode {
-    output.print_refusal(error).map_or_else(|error| exit::fail(&error), |()| exit::fail(error))
-}
-
 /// Says that the test may start, and gives its secret to whom it is for.
-fn told(output: &Output, standing: &Standing, secret: Option<Secret>) -> ExitCode {
+fn told(output: &Output, standing: &Standing, secret: Option<Secret>) -> Result<(), ClientError> {
     let token = standing.lease_token.clone().filter(|_| standing.lease_seconds.is_some());
     let written = match (secret, &token) {
         (Some(secret), Some(token)) => secret.write(token).map_err(ClientError::Output),
@@ -187,7 +165,7 @@ fn told(output: &Output, standing: &Standing, secret: Option<Secret>) -> ExitCod
     } else {
         write_line(&format!("Registered as run {}.", standing.run_id))
     };
-    written.and(said).map_or_else(|error| exit::fail(&error), |()| ExitCode::SUCCESS)
+    written.and(said)
 }
 
 /// The registry's last answer; only the first told the token.

@@ -1,14 +1,14 @@
-//! What `register` and `run` tell the registry of a test.
+//! What `register`, `run` and `plan` tell the registry of a test.
 
 use std::collections::BTreeMap;
 
 use clap::Args;
 use serde_json::Value;
 
-use super::duration::seconds;
 use super::output::say;
 use super::run::environment::{Fitted, Found, fit_link, fit_text};
-use super::{exclusive, variables};
+use super::values::{extra_field, factor, link};
+use super::{duration, exclusive, variables};
 use crate::client::{Answer, ClientError};
 use crate::wire::register::RegisterRequest;
 
@@ -18,57 +18,65 @@ const DEFAULT_TYPE: &str = "performance";
 /// Flags win over variables, and variables over what the CI system says.
 #[derive(Args)]
 pub struct Registration {
+    /// Location whose capacity it shares; without one, nothing bounds it.
+    #[arg(long, env = "PERFREG_LOCATION", hide_env_values = true, value_name = "NAME", help_heading = "Where")]
+    location: Option<String>,
     // The variable is read by hand: a flag wins over it, so it does not stand against --exclusive.
     /// Share of the location it takes, such as 0.5 [env: PERFREG_FACTOR].
-    #[arg(long, allow_hyphen_values = true)]
+    #[arg(long, allow_hyphen_values = true, value_parser = factor, help_heading = "Where")]
     factor: Option<String>,
     /// Take the whole location: its capacity, less the millionth that must stay free.
-    #[arg(long, conflicts_with = "factor")]
+    #[arg(long, conflicts_with = "factor", help_heading = "Where")]
     exclusive: bool,
-    /// Where it runs; without one it is bound by nothing.
-    #[arg(long, env = "PERFREG_LOCATION", hide_env_values = true)]
-    location: Option<String>,
-    /// Environment under test [default: that of the CI job, else default].
-    #[arg(long, env = "PERFREG_ENVIRONMENT", hide_env_values = true)]
-    environment: Option<String>,
     /// Name of the test.
-    #[arg(long, env = "PERFREG_TEST", hide_env_values = true)]
+    #[arg(long, env = "PERFREG_TEST", hide_env_values = true, value_name = "NAME", help_heading = "What")]
     test: Option<String>,
+    /// Environment under test [default: that of the CI job, else default].
+    #[arg(long, env = "PERFREG_ENVIRONMENT", hide_env_values = true, value_name = "NAME", help_heading = "What")]
+    environment: Option<String>,
     /// Source repository [default: that of the CI job, else of git].
-    #[arg(long, env = "PERFREG_REPO", hide_env_values = true)]
+    #[arg(long, env = "PERFREG_REPO", hide_env_values = true, value_name = "NAME", help_heading = "What")]
     repo: Option<String>,
     /// Stream, such as the branch [default: that of the CI job, else of git].
-    #[arg(long, env = "PERFREG_STREAM", hide_env_values = true)]
+    #[arg(long, env = "PERFREG_STREAM", hide_env_values = true, value_name = "NAME", help_heading = "What")]
     stream: Option<String>,
     /// LAC of the test, as the registry has always called it.
-    #[arg(long, env = "PERFREG_LAC", hide_env_values = true, default_value = DEFAULT)]
+    #[arg(long, env = "PERFREG_LAC", hide_env_values = true, value_name = "NAME", default_value = DEFAULT,
+          help_heading = "What", hide_short_help = true)]
     lac: String,
     /// Type of the test.
-    #[arg(long, env = "PERFREG_TYPE", hide_env_values = true, default_value = DEFAULT_TYPE)]
+    #[arg(long, env = "PERFREG_TYPE", hide_env_values = true, value_name = "NAME", default_value = DEFAULT_TYPE,
+          help_heading = "What", hide_short_help = true)]
     r#type: String,
-    /// Who or what started it [default: of the CI job, else the user].
-    #[arg(long, env = "PERFREG_TRIGGERED_BY", hide_env_values = true)]
+    /// Who or what started it [default: who started the CI job, else the user].
+    #[arg(
+        long,
+        env = "PERFREG_TRIGGERED_BY",
+        hide_env_values = true,
+        value_name = "NAME",
+        help_heading = "What",
+        hide_short_help = true
+    )]
     triggered_by: Option<String>,
     /// Link to its dashboard [default: the page of the CI job].
-    #[arg(long, env = "PERFREG_DASHBOARD_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(long, env = "PERFREG_DASHBOARD_URL", hide_env_values = true, value_name = "URL", value_parser = link,
+          help_heading = "What", hide_short_help = true)]
     dashboard_url: Option<String>,
     /// A further field to keep with it; may be repeated.
-    #[arg(long, value_name = "NAME=VALUE", value_parser = extra_field)]
+    #[arg(long, value_name = "NAME=VALUE", value_parser = extra_field, help_heading = "What", hide_short_help = true)]
     extra: Vec<(String, String)>,
-    /// How long to wait for room, such as 90s, 10m or 2h; without it, no room is a refusal.
-    #[arg(long, value_name = "DURATION", value_parser = seconds)]
+    /// How long to wait for room, up to 24h, such as 90s, 10m or 2h; without it, no room is a refusal.
+    #[arg(long, env = "PERFREG_WAIT", hide_env_values = true, value_name = "DURATION", value_parser = duration::wait,
+          help_heading = "Waiting")]
     pub wait: Option<u32>,
-    /// 0 to 9; among those who wait, the larger goes first [default: 5].
-    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=9))]
+    /// 0 to 9; among the tests that wait, the larger one goes first [default: 5].
+    #[arg(long, env = "PERFREG_PRIORITY", hide_env_values = true, value_name = "NUMBER",
+          value_parser = clap::value_parser!(u8).range(0..=9), help_heading = "Waiting")]
     priority: Option<u8>,
-    /// How long it is expected to run, for those who wait behind it.
-    #[arg(long, value_name = "DURATION", value_parser = seconds)]
+    /// How long it will probably run, for the tests that wait behind it [default: as long as it usually runs].
+    #[arg(long, env = "PERFREG_EXPECTED", hide_env_values = true, value_name = "DURATION",
+          value_parser = duration::expected, help_heading = "Waiting", hide_short_help = true)]
     expected: Option<u32>,
-}
-
-fn extra_field(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("a further field is given as NAME=VALUE")?;
-    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// A request that may have to learn the location's capacity first.
@@ -97,19 +105,37 @@ impl Wanted {
     }
 }
 
+/// A flag may be given a variable of a CI system that is empty.
+fn given(value: Option<String>) -> Option<String> {
+    value.filter(|text| !text.is_empty())
+}
+
 impl Registration {
     /// The request; the error is a sentence that names everything that is missing.
     pub fn request(self, found: Found, default_test: Option<String>) -> Result<Wanted, String> {
-        // A flag may be given a variable of a CI system that is empty.
-        let given = |value: Option<String>| value.filter(|text| !text.is_empty());
+        let by = found.by;
+        let (wanted, missing) = self.fill(found, default_test)?;
+        if missing.is_empty() { Ok(wanted) } else { Err(name_missing(&missing, by)) }
+    }
+
+    /// The request of a plan, which needs no names; those that nothing says are empty.
+    pub fn plan(self, found: Found) -> Result<Wanted, String> {
+        let by = found.by;
+        let (wanted, mut missing) = self.fill(found, None)?;
+        missing.retain(|name| *name == "location");
+        if missing.is_empty() { Ok(wanted) } else { Err(name_missing(&missing, by)) }
+    }
+
+    /// The request, and what is missing of it.
+    fn fill(self, found: Found, default_test: Option<String>) -> Result<(Wanted, Vec<&'static str>), String> {
         let mut values = Values::default();
+        let factor = self.given_factor()?;
         let environment = values.choose("environment", given(self.environment), found.environment, fit_text);
         let test = values.choose("test", given(self.test), default_test, fit_text);
         let repo = values.choose("repo", given(self.repo), found.repo, fit_text);
         let stream = values.choose("stream", given(self.stream), found.stream, fit_text);
         let triggered_by = values.choose("triggered-by", given(self.triggered_by), found.triggered_by, fit_text);
         let dashboard_url = given(self.dashboard_url);
-        let factor = given(self.factor).or_else(|| variables::text("PERFREG_FACTOR"));
         let location = given(self.location);
         if self.exclusive && location.is_none() {
             values.missing.push("location");
@@ -122,7 +148,7 @@ impl Registration {
             triggered_by: values.require("triggered-by", triggered_by),
             lac: given(Some(self.lac)).unwrap_or_else(|| DEFAULT.to_owned()),
             r#type: given(Some(self.r#type)).unwrap_or_else(|| DEFAULT_TYPE.to_owned()),
-            factor: factor.filter(|_| !self.exclusive),
+            factor,
             dashboard_url: values.choose("dashboard-url", dashboard_url, found.dashboard_url, fit_link),
             location,
             wait_seconds: self.wait,
@@ -131,11 +157,16 @@ impl Registration {
             expected_seconds: self.expected,
             extra: self.extra.into_iter().map(|(name, value)| (name, Value::String(value))).collect::<BTreeMap<_, _>>(),
         };
-        if values.missing.is_empty() {
-            Ok(Wanted { request, is_exclusive: self.exclusive, warning: name_changes(&values.changes) })
-        } else {
-            Err(name_missing(&values.missing, found.by))
+        let warning = name_changes(&values.changes);
+        Ok((Wanted { request, is_exclusive: self.exclusive, warning }, values.missing))
+    }
+
+    fn given_factor(&self) -> Result<Option<String>, String> {
+        if self.exclusive || self.factor.as_ref().is_some_and(|factor| !factor.is_empty()) {
+            return Ok(self.factor.clone());
         }
+        let read = variables::text("PERFREG_FACTOR").map(|text| factor(&text)).transpose();
+        read.map_err(|error| format!("PERFREG_FACTOR is wrong: {error}"))
     }
 }
 
@@ -201,6 +232,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::wire::plan::PlanRequest;
 
     #[derive(Parser)]
     struct Line {
@@ -238,6 +270,19 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_needs_no_names_but_a_location_to_take_all_of_it() {
+        let plan = |arguments: &[&str]| {
+            let line = Line::try_parse_from([&["perfreg"], arguments].concat()).expect("a command line");
+            line.registration.plan(Found::default()).map(|wanted| PlanRequest::from(&wanted.request))
+        };
+        let request = plan(&["--location", "k8s", "--factor", "0.5"]).expect("that is enough");
+        assert_eq!((request.location.as_deref(), request.factor.as_deref()), (Some("k8s"), Some("0.5")));
+        assert_eq!((request.test, request.repo, request.triggered_by), (None, None, None));
+        let error = plan(&["--exclusive"]).expect_err("all of what");
+        assert!(error.starts_with("give --location, or set PERFREG_LOCATION;"), "{error}");
+    }
+
+    #[test]
     fn what_may_be_left_out_may_be_given_as_nothing() {
         let request = request(&["--lac", "", "--type", "", "--environment", ""], job()).expect("nothing is missing");
         let RegisterRequest { environment, lac, r#type, .. } = request;
@@ -260,8 +305,8 @@ mod tests {
                 "WARNING: some values that perfreg found do not fit: test is without its control characters, stream is cut to 255 characters and dashboard-url is left out, as it is no http or https link"
             )
         );
-        let none = wanted(&["--stream", &long, "--dashboard-url", "job/7", "--test", "t"]);
-        assert_eq!((none.request.stream, none.request.dashboard_url.as_deref()), (long.clone(), Some("job/7")));
+        let none = wanted(&["--stream", &long, "--dashboard-url", "https://job/7", "--test", "t"]);
+        assert_eq!((none.request.stream, none.request.dashboard_url.as_deref()), (long.clone(), Some("https://job/7")));
         assert_eq!(none.warning, None);
     }
 

@@ -8,9 +8,20 @@ use super::output::printable;
 use crate::client::ClientError;
 use crate::wire::gate::{Gate, SetGateRequest};
 
-/// Show whether anything may start anywhere, or drain or stop everything at once.
+const EXAMPLES: &str = "\
+Examples:
+  perfreg registry
+  perfreg registry set --state draining --reason 'upgrade' --until 2h
+  perfreg registry set --state open";
+const EXAMPLES_SET: &str = "\
+Examples:
+  perfreg registry set --state draining --reason 'upgrade' --until 16:00
+  perfreg registry set --state stopped --reason 'the cluster is on fire'
+  perfreg registry set --state open";
+
+/// Show whether anything may start anywhere; drain, stop or open everything at once.
 #[derive(Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(before_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub struct Registry {
     #[command(flatten)]
     connection: Connection,
@@ -20,15 +31,16 @@ pub struct Registry {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Open or close every location at once.
+    /// Drain, stop or open every location at once.
+    #[command(before_help = EXAMPLES_SET)]
     Set {
-        #[command(flatten)]
-        connection: Connection,
-        /// Whether anything may start; stopped also asks what runs to stop.
-        #[arg(long)]
+        /// Whether anything may start.
+        #[arg(long, help_heading = "What")]
         state: State,
         #[command(flatten)]
         grounds: Grounds,
+        #[command(flatten)]
+        connection: Connection,
     },
 }
 
@@ -37,6 +49,7 @@ impl Registry {
         if let Some(Command::Set { connection, state, grounds }) = self.command {
             let (client, output) = connection.open()?;
             let Grounds { reason, by, until } = grounds;
+            let (by, until) = (by.name(), until.map(|until| until.to_string()));
             let answer = client.set_registry(&SetGateRequest { state: state.into(), reason, by, until }).await?;
             return output.print(&answer, |gate: Gate| sentence(&gate));
         }

@@ -16,12 +16,17 @@ use crate::store::{self, Restored};
 const NOT_FOR_POSTGRESQL: &str =
     "restore is for SQLite; restore a PostgreSQL database with pg_restore, or its whole server from a base backup";
 
+const EXAMPLES: &str = "\
+Examples:
+  perfreg restore /backups/perfreg-2026-11-28.db
+  perfreg restore --database sqlite:/var/lib/perfreg.db latest.db";
+
 /// Put a backup in the place of the SQLite database, while no server has it.
 ///
 /// What was there is kept beside. No run_id and no fence that was given out since the backup is given out again, and leases
 /// count from now.
 #[derive(Args)]
-#[command(after_help = copying::HELP)]
+#[command(before_help = EXAMPLES, after_long_help = copying::HELP)]
 pub struct Restore {
     /// File that perfreg backup wrote; it stays as it is.
     from: PathBuf,

@@ -14,6 +14,7 @@ const MOST: u32 = 10_000;
 
 /// Show what runs, who waits with position and expected start, and what is closed.
 #[derive(Args)]
+#[command(before_help = "Examples:\n  perfreg status\n  perfreg status --json | jq '.running[].run_id'")]
 pub struct Status {
     #[command(flatten)]
     connection: Connection,

@@ -15,7 +15,17 @@ const PICTURE: char = '\u{fe0f}';
 
 /// Whether what was drawn there can be drawn over. A dumb terminal cannot, and the pseudo-terminal of a CI job is a log.
 pub fn can_redraw(stream: &impl IsTerminal) -> bool {
-    stream.is_terminal() && !is_dumb(std::env::var_os("TERM").as_deref()) && !environment::is_ci_job()
+    stream.is_terminal() && is_able()
+}
+
+/// Whether to write in colors on a terminal, if there is one: unless NO_COLOR is set (https://no-color.org).
+pub fn may_have_colors() -> bool {
+    is_able() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Whether a terminal, if there is one, can do more than print one line after the other.
+fn is_able() -> bool {
+    !is_dumb(std::env::var_os("TERM").as_deref()) && !environment::is_ci_job()
 }
 
 fn is_dumb(terminal: Option<&OsStr>) -> bool {

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 
+use clap::builder::StyledStr;
 use clap::{Arg, Command};
 
 /// The command in which a variable that is set to nothing counts as not set.
@@ -31,8 +32,14 @@ fn without_variables(command: Command, is_unset: &impl Fn(&OsStr) -> bool) -> Co
 fn without_variable(argument: Arg) -> Arg {
     let name = argument.get_env().unwrap_or_default().to_string_lossy().into_owned();
     let value = if argument.is_hide_env_values_set() { "" } else { "=" };
-    let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-    argument.env(None::<&str>).help(format!("{help} [env: {name}{value}]"))
+    let with_name = |help: &StyledStr| StyledStr::from(format!("{help} [env: {name}{value}]"));
+    let help = argument.get_help().map(with_name);
+    let long_help = argument.get_long_help().map(with_name);
+    let argument = argument.env(None::<&str>).help(help.unwrap_or_default());
+    match long_help {
+        Some(long_help) => argument.long_help(long_help),
+        None => argument,
+    }
 }
 
 #[cfg(test)]
@@ -52,7 +59,11 @@ mod tests {
 
     fn helps(mut command: Command) -> Vec<String> {
         let subcommands: Vec<Command> = command.get_subcommands().cloned().collect();
-        let own = command.render_help().to_string();
+        // In the long help the variable stands on a line of its own, behind the values.
+        let long = command.render_long_help().to_string();
+        let mut words: Vec<&str> = long.split_whitespace().collect();
+        words.sort_unstable();
+        let own = format!("{}{}", command.render_help(), words.join(" "));
         std::iter::once(own).chain(subcommands.into_iter().flat_map(helps)).collect()
     }
 

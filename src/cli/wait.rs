@@ -11,36 +11,44 @@ use super::complete::ended;
 use super::connection::Connection;
 use super::duration::seconds;
 use super::exit;
+use super::failure::Failure;
 use super::output::{Output, say};
+use super::values::run_id;
 use crate::client::{Answer, ClientError};
 use crate::wire::execution::{Execution, ExecutionStatus};
 
 /// The registry holds nobody for longer.
 const LONGEST_HOLD: Duration = Duration::from_secs(30);
+const EXAMPLES: &str = "\
+Examples:
+  perfreg wait 7
+  perfreg wait 7 --for started --timeout 10m";
 const HELP: &str = "\
+While the registry cannot be reached, it tries again. It only watches: a start
+that it sees may still be withdrawn from a test that does not hear of it, so a
+load waits by perfreg run, or by perfreg register --wait.
+
 Exit codes:
    0  the test was a success; with --for started, it runs, or has run to its end
    1  it failed or was cancelled; with --for started, it was cancelled
-  76  neither has happened within --timeout, as far as the registry could say
-While the registry cannot be reached, it tries again. It only watches: a start
-that it sees may still be withdrawn from a test that does not hear of it, so a
-load waits by perfreg run, or by perfreg register --wait.";
+  76  neither has happened within --timeout, as far as the registry could say";
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Wait until a test has ended, or has started.
 #[derive(Args)]
-#[command(after_help = HELP)]
+#[command(before_help = EXAMPLES, after_long_help = HELP)]
 pub struct Wait {
-    #[command(flatten)]
-    connection: Connection,
-    /// The number that register gave it.
+    /// Number that register gave the test.
+    #[arg(value_parser = run_id)]
     run_id: i64,
     /// What to wait for.
-    #[arg(long = "for", value_name = "EVENT", default_value = "ended")]
+    #[arg(long = "for", value_name = "EVENT", default_value = "ended", help_heading = "Waiting")]
     event: Event,
-    /// How long to wait at the most, such as 10m; then it exits 76.
-    #[arg(long, value_name = "DURATION", value_parser = seconds)]
+    /// How long to wait at the most, such as 10m; then it exits with 76.
+    #[arg(long, value_name = "DURATION", value_parser = seconds, help_heading = "Waiting")]
     timeout: Option<u32>,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -61,11 +69,7 @@ impl Event {
 }
 
 impl Wait {
-    pub async fn run(self) -> ExitCode {
-        self.wait().await.unwrap_or_else(|error| exit::fail(&error))
-    }
-
-    async fn wait(&self) -> Result<ExitCode, ClientError> {
+    pub async fn run(self) -> Result<ExitCode, Failure> {
         let (client, output) = self.connection.open()?;
         let give_up = self.timeout.map(|seconds| Instant::now() + Duration::from_secs(seconds.into()));
         let limits =
@@ -75,8 +79,7 @@ impl Wait {
             let call = async || client.execution(self.run_id, hold_seconds(give_up), version).await;
             let answer = match ask_until(limits, &client, "trying again", call).await {
                 Err(error) if error.is_temporary() => {
-                    say(&format!("{error}; given up"));
-                    return Ok(ExitCode::from(exit::WAITED_IN_VAIN));
+                    return Err(Failure::WaitedInVain(format!("{error}; given up")));
                 }
                 answer => answer?,
             };
@@ -86,7 +89,7 @@ impl Wait {
                 return Ok(if happened { ExitCode::SUCCESS } else { ExitCode::FAILURE });
             }
             if give_up.is_some_and(|time| Instant::now() >= time) {
-                return give_up_on(&answer, &execution, &output);
+                return Ok(give_up_on(&answer, &execution, &output)?);
             }
             if version == execution.version {
                 sleep(PAUSE.min(left(give_up))).await;

@@ -25,7 +25,8 @@ const CLOSE_SCREEN: &str = "\x1b[?25h\x1b[?1049l";
 /// Watch what runs, who waits with position and expected start, and how full each location is, until Ctrl-C.
 #[derive(Args)]
 #[command(
-    after_help = "Without a terminal, in a CI job and with TERM=dumb, it prints everything again whenever something has changed."
+    before_help = "Examples:\n  perfreg watch\n  perfreg watch --url http://perfreg.example.com:8000",
+    after_long_help = "Without a terminal, in a CI job and with TERM=dumb, it prints everything again whenever something has changed."
 )]
 pub struct Watch {
     #[command(flatten)]

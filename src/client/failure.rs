@@ -20,7 +20,7 @@ impl Client {
         let reason = innermost(error);
         let Some(proxy) = &self.proxy else {
             let is_default = self.server().trim_end_matches('/') == DEFAULT_SERVER && error.is_connect();
-            let advice = if is_default { "; if it is elsewhere, set PERFREG_URL" } else { "" };
+            let advice = if is_default { "; if it is elsewhere, set PERFREG_URL or --server" } else { "" };
             return self.unreachable(format!("{reason}{advice}"));
         };
         let (host, name) = (self.server.host_str().unwrap_or_default(), proxy.describe());

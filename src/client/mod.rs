@@ -25,6 +25,7 @@ use crate::wire::gate::SetGateRequest;
 use crate::wire::heartbeat::HeartbeatRequest;
 use crate::wire::history::HistoryQuery;
 use crate::wire::location::{MergeLocationRequest, SetLocationRequest};
+use crate::wire::plan::PlanRequest;
 use crate::wire::register::RegisterRequest;
 
 pub use self::answer::Answer;
@@ -106,7 +107,7 @@ impl Client {
     ///
     /// # Errors
     /// If the server did not answer, or a field has no meaning.
-    pub async fn plan(&self, request: &RegisterRequest) -> Result<Answer, ClientError> {
+    pub async fn plan(&self, request: &PlanRequest) -> Result<Answer, ClientError> {
         self.send(Method::POST, &["plan"], |call| call.json(request)).await
     }
 

@@ -5,6 +5,29 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
+/// Every kind of event.
+pub const KINDS: [&str; 19] = [
+    "queued",
+    "started",
+    "start_withdrawn",
+    "refused",
+    "suspect",
+    "recovered",
+    "stop_requested",
+    "taken_back",
+    "moved",
+    "ended",
+    "late_word",
+    "word_refused",
+    "location_set",
+    "location_opened",
+    "location_deleted",
+    "location_merged",
+    "registry_set",
+    "registry_opened",
+    "resumed",
+];
+
 /// One thing that happened.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Event {
@@ -89,4 +112,15 @@ pub struct EventsQuery {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(pattern = "^[0-9]+-[0-9]+$")]
     pub cursor: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::event::EventKind;
+
+    #[test]
+    fn every_kind_of_event_is_named() {
+        assert_eq!(KINDS.to_vec(), EventKind::ALL.map(EventKind::as_str).to_vec());
+    }
 }

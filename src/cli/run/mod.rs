@@ -41,7 +41,7 @@ pub use self::ticket::{Standing, Ticket};
 pub use self::waiting::{Waited, give_back, wait};
 use super::ask::{LATE_ANSWER, Limits, SLOWEST_ANSWER, ask_until};
 use super::connection::ServerUrl;
-use super::duration::{at_least_a_second, seconds};
+use super::duration::{at_least_a_second, lease, seconds};
 use super::exit;
 use super::output::{remark, say};
 use super::registration::Registration;
@@ -50,75 +50,105 @@ use crate::wire::decimal::Decimal;
 use crate::wire::execution::ExecutionStatus;
 use crate::wire::register::RegisterRequest;
 
+const EXAMPLES: &str = "\
+Examples:
+  perfreg run --location azure-k8s --factor 0.4 -- k6 run t.js
+  perfreg run --location azure-k8s --factor 0.4 --wait 2h -- ./load.sh
+  perfreg run --location azure-vm --exclusive --wait 2h -- jmeter -n -t plan.jmx";
 const HELP: &str = "\
-It registers the test, waits for room with --wait, starts the command with PERFREG_RUN_ID,
-PERFREG_FENCE and PERFREG_URL set, sends heartbeats while it runs, and says how it ended: 0 is a
-success, anything else a failure; a command that fails after it was interrupted counts as cancelled.
-Everything that the command has started ends with it, and with perfreg run, even if that is killed.
+It registers the test, waits for room with --wait, starts the command with
+PERFREG_RUN_ID, PERFREG_FENCE and PERFREG_URL set, sends heartbeats while it
+runs, and says how it ended: 0 is a success, anything else a failure. A command
+that fails after it was interrupted counts as cancelled. Everything that the
+command has started ends with it, and with perfreg run, even if that is killed.
 
 Exit codes: that of the command, 128 + N if signal N ended it, and otherwise
-   1  the registry found the request wrong, such as a lease of 5s; what is wrong is printed
+   1  the registry found the request wrong; what is wrong is printed
    2  the command line was wrong, or something is missing that nothing else says
-  65  refused for good: the factor can never fit at this location, or would wait for the run that
-      this one is inside of
+  65  refused for good: the factor can never fit at this location, or it would
+      wait for the run that this one is inside of
   69  the registry cannot be reached
   75  refused for now: there is no room, and no --wait
   76  waited in vain
-  77  a proxy, or what stands before the registry, does not let it through; nothing was started
-  78  the way to the registry is set up wrong: it has moved, or a certificate, or a proxy's
-      variable, cannot be used; nothing was started
+  77  a proxy, or what stands before the registry, does not let it through;
+      nothing was started
+  78  the way to the registry is set up wrong: it has moved, or a certificate,
+      or a proxy's variable, cannot be used; nothing was started
   79  stopped, since the registry asked for it, or --max was reached
   80  stopped, since the registry had given the run up
  126  the command cannot be run; nothing was registered
  127  the command, or its interpreter, was not found; nothing was registered";
 
-/// Run a command while the registry holds its share of the location.
+/// Run a load test while it holds its share of a location; without --wait it does not wait for room.
 #[derive(Args)]
-#[command(after_help = HELP)]
+#[command(before_help = EXAMPLES, after_long_help = HELP)]
 pub struct Run {
     #[command(flatten)]
-    url: ServerUrl,
-    #[command(flatten)]
     registration: Registration,
-    /// The longest time between two heartbeats, 10s to 1h; after twice as long the share is given away.
-    #[arg(long, env = "PERFREG_LEASE", hide_env_values = true, value_name = "DURATION", value_parser = seconds,
-          default_value = "60s")]
-    lease: u32,
     /// For how long to try again while the registry cannot be reached at the start.
-    #[arg(long, value_name = "DURATION", value_parser = seconds, default_value = "30s")]
+    #[arg(long, env = "PERFREG_RETRY_FOR", hide_env_values = true, value_name = "DURATION", value_parser = seconds,
+          default_value = "30s", help_heading = "When things fail", hide_short_help = true)]
     retry_for: u32,
-    /// What to do when it then still cannot be reached; run starts the command without a registration.
-    #[arg(long, env = "PERFREG_IF_UNREACHABLE", hide_env_values = true, default_value = "fail")]
+    /// What to do when the registry cannot be reached at the start, also after --retry-for.
+    #[arg(
+        long,
+        env = "PERFREG_IF_UNREACHABLE",
+        hide_env_values = true,
+        default_value = "fail",
+        value_name = "WHAT",
+        help_heading = "When things fail"
+    )]
     if_unreachable: IfUnreachable,
-    /// What to do when the registry has given the run up, so that somebody else may have its share.
-    #[arg(long, env = "PERFREG_IF_LOST", hide_env_values = true, default_value = "stop")]
+    /// What to do when the registry has given the run up, so that another test may have its share.
+    #[arg(
+        long,
+        env = "PERFREG_IF_LOST",
+        hide_env_values = true,
+        default_value = "stop",
+        value_name = "WHAT",
+        help_heading = "When things fail",
+        hide_short_help = true
+    )]
     if_lost: IfLost,
+    /// The longest time between two heartbeats, 10s to 1h; after twice as long the share is given away.
+    #[arg(long, env = "PERFREG_LEASE", hide_env_values = true, value_name = "DURATION", value_parser = lease,
+          default_value = "60s", help_heading = "When things fail", hide_short_help = true)]
+    lease: u32,
+    /// How long the command may run; then it is stopped as the registry would stop it, with exit code 79.
+    #[arg(long, env = "PERFREG_MAX", hide_env_values = true, value_name = "DURATION", value_parser = at_least_a_second,
+          help_heading = "Stopping")]
+    max: Option<u32>,
     /// How long the command may take to end after SIGTERM, before SIGKILL.
     #[arg(long, env = "PERFREG_STOP_GRACE", hide_env_values = true, value_name = "DURATION", value_parser = seconds,
-          default_value = "30s")]
+          default_value = "30s", help_heading = "Stopping", hide_short_help = true)]
     stop_grace: u32,
-    /// What ends the load where it runs elsewhere, such as in a container: a line for sh, run once unless the command
-    /// ended with 0 by itself, for at most --stop-grace (but 10s at least).
-    #[arg(long, env = "PERFREG_ON_STOP", hide_env_values = true, value_name = "COMMAND")]
+    /// What ends the load where it runs elsewhere, such as in a container: a line for sh.
+    ///
+    /// It is run once unless the command ended with 0 by itself, for at most --stop-grace (but 10s at least).
+    #[arg(long, env = "PERFREG_ON_STOP", hide_env_values = true, value_name = "COMMAND", help_heading = "Stopping")]
     on_stop: Option<String>,
-    /// How long the command may run; then it is stopped as the registry would stop it, with exit code 79.
-    #[arg(long, env = "PERFREG_MAX", hide_env_values = true, value_name = "DURATION", value_parser = at_least_a_second)]
-    max: Option<u32>,
-    /// The command and its arguments. Unless --test is given, the test is named as its tool calls it, such as t.js or
-    /// plan.jmx, else after the program.
+    #[command(flatten)]
+    url: ServerUrl,
+    /// The command and its arguments.
+    ///
+    /// Unless --test is given, the test is named as its tool calls it, such as t.js or plan.jmx, else after the program.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum IfUnreachable {
+    /// Exit with 69, and start nothing.
     Fail,
+    /// Start the command without a registration.
     Run,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum IfLost {
+    /// Stop the load, and exit with 80.
     Stop,
+    /// Let the load go on.
     Continue,
 }
 

@@ -18,8 +18,9 @@ pub enum Start {
 
 /// Asks the registry what the request depends on: the capacity, and the run that this one is inside of.
 pub async fn prepare(wanted: Wanted, client: &Client, limits: Limits, how: &str) -> Result<Start, ClientError> {
-    let plan =
-        async |request: &RegisterRequest| ask_until(limits, client, how, async || client.plan(request).await).await;
+    let plan = async |request: &RegisterRequest| {
+        ask_until(limits, client, how, async || client.plan(&request.into()).await).await
+    };
     let request = wanted.settle(plan).await?;
     let find = async |run_id| ask_until(limits, client, how, async || client.execution(run_id, 0, 0).await).await;
     Ok(match outer_run(&request, find).await? {

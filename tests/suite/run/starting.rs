@@ -189,8 +189,8 @@ async fn what_was_found_is_made_to_fit_with_one_warning_and_what_was_given_is_re
     }
     let given = job(&server, &[("PERFREG_DASHBOARD_URL", "job/load/7/")]).output().expect("the binary starts");
     let log = String::from_utf8(given.stderr).expect("UTF-8");
-    assert_eq!(given.status.code(), Some(1), "{log}");
-    assert!(log.contains("dashboard_url must be a link"), "{log}");
+    assert_eq!(given.status.code(), Some(2), "{log}");
+    assert!(log.contains("give a link that begins with http:// or https://"), "{log}");
 }
 
 fn git(folder: &Path, arguments: &[&str]) {

@@ -32,14 +32,24 @@ pub async fn of_this_process() -> Found {
     let mut variables = variables();
     teamcity::add_parameters(&mut variables);
     let found = find(&variables);
-    // A container often has neither USER nor LOGNAME.
-    let user = || user_name(rustix::process::getuid().as_raw());
     let found = Found { triggered_by: found.triggered_by.clone().or_else(|| Some(user())), ..found };
     if found.repo.is_some() && found.stream.is_some() {
         return found;
     }
     let (repo, stream) = git::working_copy().await;
     Found { repo: found.repo.or(repo), stream: found.stream.or(stream), ..found }
+}
+
+/// Who does something with this process: who started the CI job, or the user.
+pub fn who() -> String {
+    let mut variables = variables();
+    teamcity::add_parameters(&mut variables);
+    find(&variables).triggered_by.unwrap_or_else(user)
+}
+
+/// A container often has neither USER nor LOGNAME.
+fn user() -> String {
+    user_name(rustix::process::getuid().as_raw())
 }
 
 /// Whether a CI system runs this process, also one that is not known by its name.
@@ -61,8 +71,8 @@ fn is_job(variables: &Variables) -> bool {
 /// What the variables say of the job; outside of any CI system, only who it is.
 pub fn find(variables: &Variables) -> Found {
     let found = systems::find(variables);
-    let user = || first(variables, &["USER", "LOGNAME"]);
-    Found { triggered_by: found.triggered_by.clone().or_else(user), ..found }
+    let named = || first(variables, &["USER", "LOGNAME"]);
+    Found { triggered_by: found.triggered_by.clone().or_else(named), ..found }
 }
 
 /// The first of the variables that says something.
