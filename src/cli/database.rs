@@ -13,22 +13,31 @@ use crate::config::passwords::PasswordSources;
 pub struct Database {
     /// sqlite:FILE or postgresql://USER:PASSWORD@HOST/DATABASE [env: PERFREG_DATABASE_URL, else
     /// DATABASE_URL] [default: sqlite:perfreg.db].
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help_heading = "Database")]
     database: Option<String>,
 }
 
 impl Database {
     /// Read by hand: clap would repeat a wrong URL, and with it its password.
-    pub fn url(self) -> anyhow::Result<DatabaseUrl> {
+    pub fn url(&self) -> anyhow::Result<DatabaseUrl> {
         let variable = |name: &'static str| variables::text(name).map(|url| (name, url));
         let given = self
             .database
+            .clone()
             .map(|url| ("--database", url))
             .or_else(|| ["PERFREG_DATABASE_URL", "DATABASE_URL"].into_iter().find_map(variable));
         match given {
-            Some((name, url)) => url.parse().with_context(|| format!("{name} is wrong")),
-            None => Ok(DatabaseUrl::Sqlite("perfreg.db".into())),
+            Some((name, url)) => url.parse().map(absolute).with_context(|| format!("{name} is wrong")),
+            None => Ok(absolute(DatabaseUrl::Sqlite("perfreg.db".into()))),
         }
+    }
+}
+
+/// With the whole path of a file, so that everything that is said of it says where it is.
+fn absolute(url: DatabaseUrl) -> DatabaseUrl {
+    match url {
+        DatabaseUrl::Sqlite(path) => DatabaseUrl::Sqlite(std::path::absolute(&path).unwrap_or(path)),
+        other @ DatabaseUrl::Postgres(_) => other,
     }
 }
 

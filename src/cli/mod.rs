@@ -1,5 +1,6 @@
 //! The command line: `serve`, thin clients of a server, and what is done to its database.
 
+mod announcement;
 mod ask;
 mod backup;
 mod board;
@@ -20,6 +21,7 @@ mod gate;
 mod help;
 mod history;
 mod locations;
+mod log;
 mod millionths;
 mod nested;
 mod output;

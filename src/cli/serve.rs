@@ -1,6 +1,5 @@
 //! `perfreg serve`: builds and starts everything.
 
-use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,10 +11,10 @@ use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep};
-use tracing_subscriber::EnvFilter;
 
 use super::database::{Database, password_sources};
-use super::descriptors;
+use super::output::say;
+use super::{announcement, descriptors, exit, log};
 use crate::background;
 use crate::clock::Clock;
 use crate::config::database::{DatabaseConfig, DatabaseUrl, Durability};
@@ -29,57 +28,88 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const WAIT_FOR_ANOTHER_SERVER: Duration = Duration::from_secs(5);
 
+const EXAMPLES: &str = "\
+Examples:
+  perfreg serve
+  perfreg serve --listen 0.0.0.0:8000 --database sqlite:/var/lib/perfreg.db
+  perfreg serve --database postgresql://perfreg@db.example.com/perfreg
+  perfreg serve --log warn,perfreg=debug --log-format json";
+
 /// Run the registry's server.
 #[derive(Args)]
+#[command(before_help = EXAMPLES)]
 pub struct Serve {
     /// Address to listen on; 0.0.0.0:8000 listens on every interface.
-    #[arg(long, env = "PERFREG_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
+    #[arg(long, env = "PERFREG_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDRESS", value_parser = address,
+          help_heading = "Listening")]
     listen: String,
-    /// Where people find the server, if it is behind a proxy, such as https://ci.example.com/perfreg: for the links
-    /// that clients print.
-    #[arg(long, env = "PERFREG_PUBLIC_URL", value_name = "URL")]
+    /// Where people find the server, if it is behind a proxy, for links: such as https://ci.example.com/perfreg.
+    #[arg(long, env = "PERFREG_PUBLIC_URL", value_name = "URL", help_heading = "Listening")]
     public_url: Option<String>,
+    /// Seconds that requests which have begun may take after SIGTERM.
+    #[arg(
+        long,
+        env = "PERFREG_STOP_GRACE_SECONDS",
+        default_value_t = 20,
+        value_name = "SECONDS",
+        help_heading = "Listening",
+        hide_short_help = true
+    )]
+    stop_grace_seconds: u64,
     #[command(flatten)]
     database: Database,
-    /// File with PostgreSQL's password, read again for each connection; it counts where the URL has none, before
-    /// PGPASSWORD and PGPASSFILE.
-    #[arg(long, env = "PERFREG_DATABASE_PASSWORD_FILE", value_name = "FILE")]
+    /// File with PostgreSQL's password, read again for each connection.
+    ///
+    /// It counts where the URL has no password, before PGPASSWORD and PGPASSFILE.
+    #[arg(long, env = "PERFREG_DATABASE_PASSWORD_FILE", value_name = "FILE", help_heading = "Database")]
     database_password_file: Option<PathBuf>,
     /// Most connections to PostgreSQL.
     #[arg(long, env = "PERFREG_DATABASE_CONNECTIONS", default_value_t = 16, value_name = "COUNT",
-          value_parser = clap::value_parser!(u16).range(2..=1000))]
+          value_parser = clap::value_parser!(u16).range(2..=1000), help_heading = "Database", hide_short_help = true)]
     database_connections: u16,
-    /// What an answer promises: local is what the database is set to; with standby a synchronous standby of
-    /// PostgreSQL has it, and without one nothing is taken on.
+    /// What an answer promises: local is what the database is set to; standby is that a standby has it.
+    ///
+    /// With standby a synchronous standby of PostgreSQL has it, and without one nothing is taken on.
     #[arg(
         long,
         env = "PERFREG_DURABILITY",
         value_enum,
         default_value_t,
         value_name = "WHERE",
-        hide_possible_values = true
+        hide_possible_values = true,
+        help_heading = "Database"
     )]
     durability: Durability,
-    /// Seconds that requests which have begun may take after SIGTERM.
-    #[arg(long, env = "PERFREG_STOP_GRACE_SECONDS", default_value_t = 20, value_name = "SECONDS")]
-    stop_grace_seconds: u64,
     /// Days for which events are kept; executions are kept for ever.
     #[arg(long, env = "PERFREG_KEEP_EVENTS_DAYS", default_value_t = 90, value_name = "DAYS",
-          value_parser = clap::value_parser!(u16).range(1..=36500))]
+          value_parser = clap::value_parser!(u16).range(1..=36500), help_heading = "Database", hide_short_help = true)]
     keep_events_days: u16,
-    /// Which locations tests may name: any, or known ones only, that were used or set before.
+    /// Which locations tests may name: any, or only known ones, that were used or set before.
     #[arg(
         long,
         env = "PERFREG_LOCATIONS",
         value_enum,
         default_value_t,
         value_name = "WHICH",
-        hide_possible_values = true
+        hide_possible_values = true,
+        help_heading = "Rules"
     )]
     locations: Locations,
-    /// What to log: error, warn, info, debug, or a filter such as warn,perfreg=debug.
-    #[arg(long, env = "PERFREG_LOG", default_value = "info", value_name = "FILTER")]
+    /// What to log: error, warn, info, debug, trace, off, or a filter such as warn,perfreg=debug.
+    #[arg(long, env = "PERFREG_LOG", default_value = "info", value_name = "FILTER", value_parser = log::filter,
+          help_heading = "Log")]
     log: String,
+    /// How to log: text, or json with one object a line.
+    #[arg(
+        long,
+        env = "PERFREG_LOG_FORMAT",
+        value_enum,
+        default_value = "text",
+        value_name = "FORMAT",
+        hide_possible_values = true,
+        help_heading = "Log"
+    )]
+    log_format: log::Format,
 }
 
 /// The locations that tests may name.
@@ -92,25 +122,32 @@ enum Locations {
 
 impl Serve {
     pub async fn run(self) -> ExitCode {
-        match self.serve().await {
+        let (public_url, database) = match self.read_urls() {
+            Ok(urls) => urls,
+            Err(error) => return exit::wrong_command_line(&format!("{error:#}")),
+        };
+        match self.serve(public_url, database).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("perfreg: {error:#}");
+                say(&format!("{error:#}"));
                 ExitCode::FAILURE
             }
         }
     }
 
-    async fn serve(self) -> anyhow::Result<()> {
-        start_log(&self.log)?;
+    /// Reads by hand what clap would repeat where it is wrong, and with it a password.
+    fn read_urls(&self) -> anyhow::Result<(Option<PublicUrl>, DatabaseUrl)> {
+        let public_url = self.public_url.as_deref().map(str::parse::<PublicUrl>).transpose();
+        Ok((public_url.context("--public-url is wrong")?, self.database.url()?))
+    }
+
+    async fn serve(self, public_url: Option<PublicUrl>, url: DatabaseUrl) -> anyhow::Result<()> {
+        log::start(&self.log, self.log_format)?;
         let listen = resolve(&self.listen).await?;
         let stop_grace = Duration::from_secs(self.stop_grace_seconds);
-        // Read by hand: clap would repeat a wrong URL, and with it its password.
-        let public_url = self.public_url.as_deref().map(str::parse::<PublicUrl>).transpose();
-        let public_url = public_url.context("--public-url is wrong")?;
         let config = ServerConfig { listen, stop_grace, public_url };
         let database = DatabaseConfig {
-            url: self.database.url()?,
+            url,
             connections: self.database_connections.into(),
             durability: self.durability,
             passwords: password_sources(self.database_password_file),
@@ -120,6 +157,7 @@ impl Serve {
             .await
             .with_context(|| cannot_listen(config.listen))?;
         let address = server.address().context("cannot find out the port")?;
+        log_start(address, &database);
         let store = store::open(&database, Clock::Real)?;
         let registry = Registry::new(Arc::clone(&store));
         let registry = Arc::new(match self.locations {
@@ -147,7 +185,7 @@ impl Serve {
             tracing::warn!("cannot tell what still runs from before: {error}");
         }
         background::start(&registry, SignedDuration::from_hours(i64::from(self.keep_events_days) * 24));
-        announce(address, config.public_url.as_ref(), &database.url);
+        announcement::print(address, config.public_url.as_ref(), &database.url);
         serving.await;
         Ok(())
     }
@@ -161,22 +199,30 @@ async fn warn_of_adopted(registry: &Registry) -> Result<(), RegistryError> {
     Ok(())
 }
 
-fn start_log(filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::builder()
-        .parse(filter)
-        .with_context(|| format!("--log {filter:?} is wrong; give a level such as info, or warn,perfreg=debug"))?;
-    // Whoever reads the log may go away; that must not stop anything.
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr)
-        .log_internal_errors(false)
-        .init();
-    Ok(())
+/// What one looks for first in a log that somebody else has sent.
+fn log_start(address: SocketAddr, database: &DatabaseConfig) {
+    let version = env!("CARGO_PKG_VERSION");
+    let durability = match database.durability {
+        Durability::Local => "local",
+        Durability::Standby => "standby",
+    };
+    tracing::info!(version, %address, database = %database.url, durability, "perfreg starts");
+    if let Some(warning) = announcement::exposure(address) {
+        tracing::warn!("{warning}");
+    }
+}
+
+/// Whether it can be an address, of which only the name may be unknown.
+fn address(text: &str) -> Result<String, String> {
+    let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port);
+    if port.is_some_and(|port| port.parse::<u16>().is_ok()) {
+        return Ok(text.to_owned());
+    }
+    Err("it is no address with a port; give one such as 127.0.0.1:8000 or 0.0.0.0:8000".to_owned())
 }
 
 async fn resolve(listen: &str) -> anyhow::Result<SocketAddr> {
-    let wrong = || format!("--listen {listen} is not an address; give one such as 127.0.0.1:8000 or 0.0.0.0:8000");
+    let wrong = || format!("--listen {listen} names no address that is known here; give one such as 127.0.0.1:8000");
     tokio::net::lookup_host(listen).await.with_context(wrong)?.next().with_context(wrong)
 }
 
@@ -191,7 +237,12 @@ async fn prepare(database: &DatabaseConfig, store: &dyn Store) -> anyhow::Result
     loop {
         match store.prepare().await {
             Ok(()) => return Ok(claim),
-            Err(error @ (StoreError::Unsuitable(_) | StoreError::Broken(_))) => bail!("{error}"),
+            Err(error @ (StoreError::Unsuitable(_) | StoreError::Broken(_))) => {
+                if let Some(claim) = claim {
+                    claim.withdraw();
+                }
+                bail!("{error}");
+            }
             Err(error) => tracing::warn!("waiting for the database: {error}; trying again in {pause:?}"),
         }
         sleep(pause).await;
@@ -216,30 +267,6 @@ async fn claim(database: &DatabaseConfig) -> anyhow::Result<Option<Claim>> {
             Err(error) => bail!("{error}"),
         }
     }
-}
-
-fn announce(address: SocketAddr, public_url: Option<&PublicUrl>, database: &DatabaseUrl) {
-    // Whoever listens everywhere is reached here by the loopback address.
-    let host =
-        if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() };
-    let url = public_url.map_or_else(|| format!("http://{host}/"), ToString::to_string);
-    // Whoever started it may not listen; it serves all the same.
-    let _ = writeln!(
-        io::stdout(),
-        r#"perfreg {version} keeps its executions in {database}
-
-  Running tests  {url}status-html
-  API reference  {url}docs/
-
-Register a test:
-
-  curl -sS {url}register -H 'Content-Type: application/json' -d '{{
-    "repo": "myrepo", "lac": "lac1", "stream": "main", "test": "load", "type": "performance",
-    "environment": "prod", "triggered_by": "user1", "factor": 0.5, "location": "azure-k8s"
-  }}'
-"#,
-        version = env!("CARGO_PKG_VERSION"),
-    );
 }
 
 pub async fn wait_for_stop_signal() {

@@ -18,7 +18,12 @@ pub fn can_redraw(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && is_able()
 }
 
-/// Whether to write in colors on a terminal, if there is one: unless NO_COLOR is set (https://no-color.org).
+/// Whether to write in colors there: as [`can_redraw`], unless NO_COLOR is set to anything (https://no-color.org).
+pub fn has_colors(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && may_have_colors()
+}
+
+/// As [`has_colors`], of any terminal that there may be.
 pub fn may_have_colors() -> bool {
     is_able() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

@@ -59,7 +59,7 @@ pub async fn migrate(client: &mut Session) -> Result<(), StoreError> {
         Some(original) => Some(original.reshape(&transaction).await?),
         None => None,
     };
-    take_steps(&transaction, last, needed).await?;
+    let steps = take_steps(&transaction, last, needed).await?;
     if let Some(adopted) = &mut adopted {
         adopted.bring_capacities(&transaction).await?;
     }
@@ -71,11 +71,16 @@ pub async fn migrate(client: &mut Session) -> Result<(), StoreError> {
     transaction.commit().await.map_err(classify_commit)?;
     if let Some(adopted) = adopted {
         adopted.log();
+    } else if last == 0 {
+        tracing::info!("created the registry's tables");
+    } else if steps > 0 {
+        tracing::info!(steps, "upgraded the registry's tables to this version");
     }
     Ok(())
 }
 
-async fn take_steps(transaction: &Transaction<'_>, last: i64, needed: i64) -> Result<(), StoreError> {
+/// How many steps it took.
+async fn take_steps(transaction: &Transaction<'_>, last: i64, needed: i64) -> Result<usize, StoreError> {
     let steps = Migrations::POSTGRES.after(last, needed)?;
     if last > 0 && !steps.is_empty() {
         // Servers of the version before go on deciding. They lock a location first, and so does this.
@@ -90,14 +95,14 @@ async fn take_steps(transaction: &Transaction<'_>, last: i64, needed: i64) -> Re
             )
             .await
             .map_err(classify)?;
-        tracing::info!(migration = step.name, "database migrated");
+        tracing::debug!(migration = step.name, "database migrated");
         if step.number == DASHBOARD_COLUMNS {
             dashboard_columns::widen(transaction).await?;
             // The versions before did not see to it when they adopted a table.
             adopt::allow_missing(transaction).await?;
         }
     }
-    Ok(())
+    Ok(steps.len())
 }
 
 fn failed(step: &str, error: tokio_postgres::Error) -> StoreError {

@@ -22,7 +22,8 @@ pub fn migrate(connection: &mut Connection, path: &Path) -> std::result::Result<
         )));
     }
     profiles::add_function(&transaction).map_err(|error| unsuitable(path, &error))?;
-    for step in Migrations::SQLITE.after(last, needed)? {
+    let steps = Migrations::SQLITE.after(last, needed)?;
+    for step in steps {
         transaction
             .execute_batch(step.sql)
             .and_then(|()| {
@@ -32,10 +33,16 @@ pub fn migrate(connection: &mut Connection, path: &Path) -> std::result::Result<
                 )
             })
             .map_err(|error| unsuitable(path, &error))?;
-        tracing::info!(migration = step.name, "database migrated");
+        tracing::debug!(migration = step.name, "database migrated");
     }
     profiles::fill_in(&transaction).map_err(|error| unsuitable(path, &error))?;
-    transaction.commit().map_err(classify_commit)
+    transaction.commit().map_err(classify_commit)?;
+    if last == 0 {
+        tracing::info!("created {}", path.display());
+    } else if !steps.is_empty() {
+        tracing::info!(steps = steps.len(), "upgraded {} to this version", path.display());
+    }
+    Ok(())
 }
 
 /// The number of the last step, and what a program has to know; a step of before there was such a column needs itself.

@@ -156,3 +156,27 @@ async fn watch_shows_what_runs_and_waits_before_many_locations_until_ctrl_c() {
     terminal.until_it_shows("\u{1b}[?1049l");
     terminal.until_it_shows("code 0");
 }
+
+#[test]
+fn help_and_logs_have_colors_only_on_a_terminal_that_wants_them() {
+    let binary = env!("CARGO_BIN_EXE_perfreg");
+    let log = format!("{binary} serve --listen 127.0.0.1:0 --database sqlite:/nowhere/perfreg.db");
+    for script in [format!("{binary} run --help"), log] {
+        for (name, value, has_colors) in [
+            ("HOME", "/", true),
+            ("NO_COLOR", "", true),
+            ("NO_COLOR", "0", false),
+            ("TERM", "dumb", false),
+            ("CI", "true", false),
+            ("BUILDKITE", "true", false),
+        ] {
+            let mut environment = Command::new("true");
+            environment.env(name, value);
+            let mut terminal = Terminal::start(&format!("{script}; echo the end"), &environment);
+            terminal.until_it_shows("the end");
+            wait_for_exit(&mut terminal.shell);
+            let screen = terminal.screen.lock().expect("no panic");
+            assert_eq!(screen.contains("\u{1b}["), has_colors, "{name}={value}: {screen:?}");
+        }
+    }
+}
