@@ -7,6 +7,7 @@ mod board;
 mod by;
 mod cancel;
 mod complete;
+mod completions;
 mod connection;
 mod copying;
 mod database;
@@ -22,6 +23,7 @@ mod help;
 mod history;
 mod locations;
 mod log;
+mod manual;
 mod millionths;
 mod nested;
 mod output;
@@ -49,6 +51,7 @@ use std::process::ExitCode;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::failure::{Failure, refuse_command_line};
+use self::output::write_line;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -83,6 +86,10 @@ enum Command {
     Registry(registry::Registry),
     Backup(backup::Backup),
     Restore(restore::Restore),
+    Completions(completions::Completions),
+    Manual(manual::Manual),
+    /// Print the version.
+    Version,
     #[command(hide = true)]
     Guard(run::guard::Guard),
 }
@@ -125,6 +132,9 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Events(command) => command.run().await?,
         Command::Locations(command) => command.run().await?,
         Command::Registry(command) => command.run().await?,
+        Command::Completions(command) => command.run(Cli::command())?,
+        Command::Manual(command) => command.run(&help::arranged(Cli::command()))?,
+        Command::Version => write_line(concat!("perfreg ", env!("CARGO_PKG_VERSION")))?,
     }
     Ok(ExitCode::SUCCESS)
 }
