@@ -175,7 +175,7 @@ impl Serve {
         });
         // Served from the beginning, so that a health check sees a server that waits for its
         // database; every other call is a 503 until then.
-        let serving = server.run(app);
+        let serving = server.run(app, Arc::clone(registry.metrics()));
         tokio::pin!(serving);
         let _claim = tokio::select! {
             prepared = prepare(&database, store.as_ref()) => prepared?,

@@ -173,6 +173,18 @@ impl Room {
     pub fn available_factor(&self) -> Factor {
         self.capacity.left_after(self.running_factor)
     }
+
+    /// What keeps one from starting who may wait.
+    #[must_use]
+    pub fn cause(&self) -> Cause {
+        if !self.gate.is_open() {
+            Cause::Gate
+        } else if self.location.is_some() && self.requested_factor >= self.available_factor() {
+            Cause::NoRoom
+        } else {
+            Cause::Queue
+        }
+    }
 }
 
 /// A running execution, as far as those need to know it whom it blocks.

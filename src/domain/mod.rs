@@ -1,5 +1,6 @@
 //! The rules, as functions over values: no input, no output, no clock.
 
+pub mod activity;
 pub mod admission;
 pub mod adopted;
 pub mod answer;
@@ -13,3 +14,4 @@ pub mod history;
 pub mod link;
 pub mod name;
 pub mod schedule;
+pub mod usage;

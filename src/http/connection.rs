@@ -23,10 +23,13 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tower_service::Service;
+use tracing::Instrument;
 
 use super::bounded_stream::{BoundedStream, HEAD_TIMEOUT};
 use super::conduct::{Answer, Conduct};
 use super::error::panicked;
+use super::exchange::{Exchange, RouteNames};
+use crate::metrics::Metrics;
 
 /// Whoever speaks HTTP/2 and does not answer a ping for as long again is given up.
 const PAUSE_BETWEEN_PINGS: Duration = Duration::from_secs(20);
@@ -36,12 +39,14 @@ const HTTP2: &[u8] = b"PRI";
 /// What a connection is served with.
 pub struct Protocols {
     router: Router,
+    names: RouteNames,
+    metrics: Arc<Metrics>,
     http1: http1::Builder,
     http1_or_http2: auto::Builder<TokioExecutor>,
 }
 
 impl Protocols {
-    pub fn new(router: Router) -> Self {
+    pub fn new(router: Router, names: RouteNames, metrics: Arc<Metrics>) -> Self {
         let mut http1 = http1::Builder::new();
         // The stream has limits of its own, since an idle connection may live longer than a head that has begun.
         http1.header_read_timeout(None);
@@ -49,11 +54,12 @@ impl Protocols {
         http1_or_http2.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
         // An idle connection lives for as long as its peer answers pings.
         http1_or_http2.http2().timer(TokioTimer::new()).keep_alive_interval(PAUSE_BETWEEN_PINGS);
-        Self { router, http1, http1_or_http2 }
+        Self { router, names, metrics, http1, http1_or_http2 }
     }
 
     /// Serves the connection until it ends. How it ends is the peer's business alone.
     pub async fn serve(self: Arc<Self>, stream: TcpStream, stop: Arc<watch::Sender<bool>>) {
+        let _connection = self.metrics.http.enter_connection();
         let mut stopped = stop.subscribe();
         // Before it has said anything, a connection costs no buffers.
         let mut beginning = [0; HTTP2.len()];
@@ -66,8 +72,8 @@ impl Protocols {
         let _ = stream.set_nodelay(true);
         let conduct = Conduct::new(stop);
         let stream = BoundedStream::new(stream, conduct.clone());
-        let router = self.router.clone();
-        let service = service_fn(move |request| answer(router.clone(), request, &conduct));
+        let protocols = Arc::clone(&self);
+        let service = service_fn(move |request| answer(&protocols, request, &conduct));
         // Their states differ much in size, and a task is as large as the largest of what it may hold.
         if HTTP2.starts_with(&beginning[..count]) {
             run(Box::pin(self.http1_or_http2.serve_connection(TokioIo::new(stream), service)), stopped).await;
@@ -88,15 +94,21 @@ async fn run(mut connection: Pin<Box<impl GracefulConnection>>, mut stopped: wat
 
 /// Answers one request, and counts the answer until its last byte is sent.
 fn answer(
-    mut router: Router,
+    protocols: &Arc<Protocols>,
     request: Request<Incoming>,
     conduct: &Conduct,
 ) -> impl Future<Output = Result<Response<CountedBody>, Infallible>> + Send + use<> {
     let answer = conduct.begin_answer();
-    let response = router.call(request);
+    let exchange = Exchange::begin(&protocols.names, &request);
+    let response = protocols.router.clone().call(request);
+    let metrics = Arc::clone(&protocols.metrics);
     async move {
-        // Whatever fails in a handler has an answer, too.
-        let response = AssertUnwindSafe(response).catch_unwind().await.unwrap_or_else(|_| Ok(panicked()))?;
+        let answering = async {
+            // Whatever fails in a handler has an answer, too.
+            AssertUnwindSafe(response).catch_unwind().await.unwrap_or_else(|_| Ok(panicked()))
+        };
+        let mut response = answering.instrument(exchange.span()).await?;
+        exchange.end(&metrics.http, &mut response);
         let answer = if is_endless(&response) { answer.without_end() } else { answer };
         Ok(response.map(|body| CountedBody { body, _answer: answer }))
     }
@@ -147,7 +159,9 @@ mod tests {
         let router = Router::new()
             .route("/defect", axum::routing::get(async || -> &'static str { panic!("a defect") }))
             .route("/sound", axum::routing::get(async || "sound"));
-        let serving = Arc::new(Protocols::new(router)).serve(stream, Arc::new(watch::Sender::new(false)));
+        let metrics = Arc::new(Metrics::new(&crate::metrics::DatabaseMetrics::default()));
+        let protocols = Protocols::new(router, RouteNames::new([]), metrics);
+        let serving = Arc::new(protocols).serve(stream, Arc::new(watch::Sender::new(false)));
         let asking = async {
             let requests = b"GET /defect HTTP/1.1\r\n\r\nGET /sound HTTP/1.1\r\nConnection: close\r\n\r\n";
             client.write_all(requests).await.expect("sent");

@@ -12,6 +12,9 @@ use utoipa_swagger_ui::{Config, serve};
 
 use super::error::ApiError;
 
+/// The routes below.
+pub const TEMPLATES: [&str; 4] = ["/openapi.json", "/docs", "/docs/", "/docs/{*file}"];
+
 /// All links are relative, as on the pages.
 pub fn routes<S: Clone + Send + Sync + 'static>(document: OpenApi) -> Router<S> {
     // Without "none" the page would send this server's address to a validator on the internet.

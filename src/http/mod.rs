@@ -7,6 +7,7 @@ mod connection;
 mod docs;
 mod error;
 mod event_query;
+mod exchange;
 mod history_query;
 mod html;
 mod routes;

@@ -33,6 +33,12 @@ pub fn router(registry: Arc<Registry>, public_url: Option<&PublicUrl>) -> Router
     routes.fallback(move |request| spelling::answer(usual, request))
 }
 
+/// The templates of all routes, those of the pages included.
+pub fn templates() -> impl Iterator<Item = String> {
+    let pages = ["/", "/runs/{run_id}", "/assets/{file}", "/locations/{name}/{*rest}"].map(str::to_owned);
+    openapi().paths.paths.into_keys().chain(pages).chain(docs::TEMPLATES.map(str::to_owned))
+}
+
 /// The description of the API, generated from the types of its handlers.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {

@@ -11,6 +11,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
 use super::connection::Protocols;
+use super::exchange::RouteNames;
+use super::routes::templates;
+use crate::metrics::Metrics;
 
 /// How long accepting rests after a failure, such as that no file can be opened any more.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
@@ -50,10 +53,10 @@ impl Server {
         self.stopper.clone()
     }
 
-    /// Serves until it is stopped and the requests that had begun are answered.
-    pub async fn run(self, router: Router) {
+    /// Serves until it is stopped and the requests that had begun are answered. What is asked is counted in `metrics`.
+    pub async fn run(self, router: Router, metrics: Arc<Metrics>) {
         let Self { listener, places, stopper: Stopper(stop), grace } = self;
-        let protocols = Arc::new(Protocols::new(router));
+        let protocols = Arc::new(Protocols::new(router, RouteNames::new(templates()), metrics));
         let mut stopped = stop.subscribe();
         loop {
             let (stream, place) = tokio::select! {

@@ -16,12 +16,14 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use crate::domain::capacity::location::LocationName;
+use crate::metrics::Metrics;
 use crate::store::Store;
 use dispatch::lanes::Lanes;
 use dispatch::seen::Seen;
 use follow::tail::Tail;
 use follow::watchers::Watchers;
 use places::known_locations::KnownLocations;
+use read::metrics::Scrapes;
 use runs::expectations::Expectations;
 use upkeep::audit::AuditLog;
 
@@ -42,6 +44,8 @@ pub use upkeep::audit::{Audit, Audits};
 
 pub struct Registry {
     store: Arc<dyn Store>,
+    metrics: Arc<Metrics>,
+    scrapes: Scrapes,
     lanes: Arc<Lanes>,
     watchers: Arc<Watchers>,
     tail: Tail,
@@ -64,12 +68,15 @@ impl Registry {
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
         let watchers = Arc::<Watchers>::default();
-        let lanes = Lanes::new(Arc::clone(&store), Arc::clone(&watchers));
+        let metrics = Arc::new(Metrics::new(store.metrics()));
+        let lanes = Lanes::new(Arc::clone(&store), Arc::clone(&watchers), Arc::clone(&metrics));
         let (tail, expectations) = (Tail::new(Arc::clone(&store)), Expectations::new(Arc::clone(&store)));
         let known_locations = KnownLocations::new(Arc::clone(&store));
         let (looked_at_after, receipt_key, audits) = (Mutex::default(), OnceCell::new(), AuditLog::default());
         Self {
             store,
+            metrics,
+            scrapes: Scrapes::default(),
             lanes,
             watchers,
             tail,

@@ -25,3 +25,19 @@ pub enum StoreError {
     #[error("unexpected database error: {0}")]
     Broken(String),
 }
+
+impl StoreError {
+    /// The word that counts it.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "unavailable",
+            Self::Conflict(_) => "conflict",
+            Self::CommitUnknown(_) => "commit_unknown",
+            Self::NoStandby(_) => "no_standby",
+            Self::Full(_) => "full",
+            Self::Unsuitable(_) => "unsuitable",
+            Self::Broken(_) => "broken",
+        }
+    }
+}

@@ -19,6 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::Clock;
 use crate::config::database::{DatabaseConfig, DatabaseUrl, Durability};
+use crate::domain::activity::Activity;
 use crate::domain::admission::Command;
 use crate::domain::adopted::AdoptedAt;
 use crate::domain::answer::Answer;
@@ -31,6 +32,8 @@ use crate::domain::gate::Gate;
 use crate::domain::history::{Cursor, Filter, Page};
 use crate::domain::schedule::board::BoardSnapshot;
 use crate::domain::schedule::estimate::Alike;
+use crate::domain::usage::Usage;
+use crate::metrics::{ConnectionCount, DatabaseMetrics};
 
 use known_profiles::KnownProfiles;
 use known_rosters::KnownRosters;
@@ -66,13 +69,15 @@ impl Batch {
 }
 
 /// What came of a batch.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Decided {
     /// For each lane, in the order of its commands; nothing for a lane whose location others hold
     /// just now, and of which nothing was done.
     pub answers: Vec<Option<Vec<Answer>>>,
     /// The executions that were there before and have another version now.
     pub changed: Vec<RunId>,
+    /// What became of tests by it. Where a commit's outcome was unknown, the retry finds nothing of it any more.
+    pub activities: Vec<Activity>,
 }
 
 /// What a store remembers of its database.
@@ -237,6 +242,15 @@ pub trait Store: Send + Sync {
 
     /// All locations that were ever used or set, by name.
     async fn locations(&self) -> Result<Vec<Location>, StoreError>;
+
+    /// How much is in use at all locations that were ever used or set, and the registry's gate, in one statement.
+    async fn usage(&self) -> Result<Usage, StoreError>;
+
+    /// What is counted of this database.
+    fn metrics(&self) -> &DatabaseMetrics;
+
+    /// How many connections to the database there are now.
+    fn connections(&self) -> ConnectionCount;
 
     /// Compares the rows of up to `limit` locations with their executions, by name from that of a row on; each
     /// row and its executions are read at one moment. The last page has what is at locations without a row as well.

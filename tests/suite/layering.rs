@@ -23,6 +23,8 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "crate::client",
             "crate::config",
             "crate::clock",
+            "crate::metrics",
+            "prometheus_client",
             "Timestamp::now",
             "SystemTime",
         ],
@@ -64,6 +66,24 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("http", &["rusqlite", "tokio_postgres", "deadpool", "crate::store", "crate::cli", "crate::client"]),
     ("http/api", &["http::html", "super::html"]),
     ("http/html", &["http::api", "super::api"]),
+    (
+        "metrics",
+        &[
+            "axum",
+            "tokio",
+            "rusqlite",
+            "tokio_postgres",
+            "deadpool",
+            "crate::store",
+            "crate::registry",
+            "crate::http",
+            "crate::wire",
+            "crate::cli",
+            "crate::client",
+            "crate::background",
+            "crate::config",
+        ],
+    ),
     ("wire", &["axum", "tokio", "crate::"]),
     ("client", &["axum", "crate::domain", "crate::store", "crate::registry", "crate::http", "crate::cli"]),
     (
@@ -119,6 +139,9 @@ fn imports_point_inwards_only() {
             broken.extend(named.map(|name| format!("{} names {name}", file.display())));
         }
     }
+    let elsewhere = files(&source()).into_iter().filter(|file| !file.starts_with(source().join("metrics")));
+    let encoders = elsewhere.filter(|file| names(&code(file), "prometheus_client"));
+    broken.extend(encoders.map(|file| format!("{} names prometheus_client", file.display())));
     // Grouped, a path could hide from the check above.
     let grouped = files(&source()).into_iter().filter(|file| names(&code(file), "crate::{"));
     broken.extend(grouped.map(|file| format!("{} groups imports after crate::", file.display())));

@@ -69,6 +69,15 @@ impl Plan {
         self.changes_location
     }
 
+    /// One of the executions that are written and have a real run_id, as it is after all commands.
+    #[must_use]
+    pub fn written(&self, run_id: RunId) -> Option<&Execution> {
+        // They are in the order of their run_ids; hardly any is taken back.
+        let updated = self.updated.binary_search_by_key(&run_id, |run| run.run_id).ok();
+        let is_it = |run: &&Execution| run.run_id == run_id;
+        updated.map(|index| &self.updated[index]).or_else(|| self.inserted[self.unnumbered()..].iter().find(is_it))
+    }
+
     /// How many of the new executions the database has to number.
     #[must_use]
     pub fn unnumbered(&self) -> usize {

@@ -69,7 +69,7 @@ pub struct Execution {
 
 impl Execution {
     /// How many times its expected time a run may take.
-    const OVERDUE_AFTER: i64 = 4;
+    pub const OVERDUE_AFTER: i64 = 4;
 
     /// One that waits from `now` on.
     #[must_use]

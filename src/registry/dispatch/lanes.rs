@@ -9,9 +9,11 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::domain::activity::{Activity, ActivityKind};
 use crate::domain::admission::Command;
 use crate::domain::answer::Answer;
 use crate::domain::capacity::location::LocationName;
+use crate::metrics::Metrics;
 use crate::registry::RegistryError;
 use crate::registry::dispatch::line::{Caller, Line, Location, Waiting};
 use crate::registry::dispatch::worker::Worker;
@@ -28,6 +30,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 pub struct Lanes {
     store: Arc<dyn Store>,
     watchers: Arc<Watchers>,
+    metrics: Arc<Metrics>,
     line: Mutex<Line>,
     places: Arc<Semaphore>,
 }
@@ -41,10 +44,15 @@ pub enum Fate {
 }
 
 impl Lanes {
-    pub fn new(store: Arc<dyn Store>, watchers: Arc<Watchers>) -> Arc<Self> {
+    pub fn new(store: Arc<dyn Store>, watchers: Arc<Watchers>, metrics: Arc<Metrics>) -> Arc<Self> {
         let places = Arc::new(Semaphore::new(MOST_WAITING));
         let line = Mutex::new(Line::new(store.transactions_at_once()));
-        Arc::new(Self { store, watchers, line, places })
+        Arc::new(Self { store, watchers, metrics, line, places })
+    }
+
+    /// How many commands wait for an answer.
+    pub fn waiting(&self) -> usize {
+        MOST_WAITING - self.places.available_permits()
     }
 
     /// Puts the command into its location's next batch and waits for the answer, which comes
@@ -123,10 +131,15 @@ impl Lanes {
         let mut pause = FIRST_PAUSE;
         let mut unknown = false;
         loop {
-            let error = match self.store.decide(batch).await {
-                Ok(Decided { answers, changed }) => {
-                    self.watchers.wake(&changed);
-                    return Ok(answers);
+            let begun = Instant::now();
+            let decided = self.store.decide(batch).await;
+            let commands = batch.lanes.iter().map(|lane| lane.commands.len()).sum();
+            self.metrics.decisions.observe(begun.elapsed(), commands);
+            let error = match decided {
+                Ok(decided) => {
+                    self.watchers.wake(&decided.changed);
+                    self.count(batch, &decided);
+                    return Ok(decided.answers);
                 }
                 Err(error) => error,
             };
@@ -143,6 +156,35 @@ impl Lanes {
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// Counts and logs what was decided, once it is committed.
+    fn count(&self, batch: &Batch, decided: &Decided) {
+        for (lane, answers) in batch.lanes.iter().zip(&decided.answers) {
+            let answers = answers.as_deref().unwrap_or_default();
+            self.metrics.runs.count_registrations(lane.location.as_ref(), &lane.commands, answers);
+        }
+        for activity in &decided.activities {
+            self.metrics.runs.count(activity);
+            log_activity(activity);
+        }
+    }
+}
+
+/// Logs what no caller is answered with: the starts out of the queue, and the ends of which nobody said anything.
+fn log_activity(Activity { run_id, details, kind }: &Activity) {
+    let (run_id, location) = (run_id.0, details.location.as_ref().map(LocationName::as_str));
+    let (test, by) = (details.test.as_str(), details.triggered_by.as_str());
+    match kind {
+        ActivityKind::Started { waited } => {
+            let (factor, waited_seconds) = (details.factor.unwrap_or_default(), waited.as_secs());
+            tracing::info!(run_id, test, location, %factor, by, waited_seconds, "started");
+        }
+        ActivityKind::Ended { status, reason: Some(reason), .. } => {
+            let (status, end_reason) = (status.as_str(), reason.as_str());
+            tracing::info!(run_id, test, location, by, status, end_reason, "ended");
+        }
+        ActivityKind::Ended { reason: None, .. } => {}
     }
 }
 

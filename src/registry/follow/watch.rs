@@ -59,7 +59,10 @@ impl Registry {
             if until.is_reached(&execution) || self.watchers.is_released() {
                 return Ok(Some(execution));
             }
-            if timeout_at(give_up, news).await.is_err() {
+            let held = self.metrics.http.enter_held_call();
+            let is_over = timeout_at(give_up, news).await.is_err();
+            drop(held);
+            if is_over {
                 // Its runner may have been heard of since. What is in hand serves where nothing answers.
                 watching.watched.outdate();
                 let last_look = timeout(LAST_LOOK, watching.look(self.execution(run_id))).await;

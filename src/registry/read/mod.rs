@@ -1,6 +1,7 @@
-//! What ran, what runs, and what happened.
+//! What ran, what runs, what happened, and what is counted.
 
 pub mod adopted;
 pub mod board;
 pub mod browse;
 pub mod events;
+pub mod metrics;

@@ -23,6 +23,7 @@ mod reading;
 mod rows;
 mod search;
 mod transaction;
+mod usage;
 mod write;
 
 use std::sync::{Arc, OnceLock};
@@ -42,6 +43,8 @@ use crate::domain::gate::Gate;
 use crate::domain::history::{Cursor, Filter, Page};
 use crate::domain::schedule::board::BoardSnapshot;
 use crate::domain::schedule::estimate::Alike;
+use crate::domain::usage::Usage;
+use crate::metrics::{ConnectionCount, DatabaseMetrics};
 use context::Context;
 use dashboard_columns::{DashboardColumns, Filling};
 use failover::standby::{self, Standby};
@@ -91,7 +94,8 @@ impl PostgresStore {
     /// As [`Self::ready`], for what is not even begun without the standby that it would have to wait for.
     fn ready_to_write(&self) -> Result<&Connections, StoreError> {
         let connections = self.ready()?;
-        self.standby.check().map(|()| connections)
+        let check = self.standby.check().inspect_err(|error| connections.metrics.failed(error.kind()));
+        check.map(|()| connections)
     }
 
     async fn decide_with(&self, batch: &Batch, columns: &DashboardColumns) -> Result<Decided, StoreError> {
@@ -267,6 +271,19 @@ impl Store for PostgresStore {
 
     async fn locations(&self) -> Result<Vec<Location>, StoreError> {
         self.ready()?.run(async |client| locations::all(client).await).await
+    }
+
+    async fn usage(&self) -> Result<Usage, StoreError> {
+        let now = self.clock.simulated_now();
+        self.ready()?.run(async |client| usage::read(client, now).await).await
+    }
+
+    fn metrics(&self) -> &DatabaseMetrics {
+        &self.connections.metrics
+    }
+
+    fn connections(&self) -> ConnectionCount {
+        self.connections.count()
     }
 
     async fn audit(&self, from: &str, limit: usize) -> Result<AuditPage, StoreError> {

@@ -17,6 +17,7 @@ use crate::domain::execution::place::Place;
 use crate::domain::execution::priority::Priority;
 use crate::domain::execution::{Details, Execution, RunId, Stop};
 use crate::domain::gate::Gate;
+use crate::domain::usage::LocationUsage;
 use crate::store::StoreError;
 
 /// The columns of a row, read one after the other in the order of the statement.
@@ -165,6 +166,11 @@ pub const LOCATION_COLUMNS: &str = "name, capacity_millionths, used_millionths, 
 pub fn location(row: &Row) -> Result<Location, StoreError> {
     let mut columns = Columns::of(row);
     let name: &str = columns.next()?;
+    read_location(name, &mut columns)
+}
+
+/// What comes behind its name.
+fn read_location(name: &str, columns: &mut Columns<'_>) -> Result<Location, StoreError> {
     Ok(Location {
         name: of_row(name),
         capacity: columns.factor()?,
@@ -173,11 +179,21 @@ pub fn location(row: &Row) -> Result<Location, StoreError> {
         fence: columns.next()?,
         waiting: columns.next()?,
         leased: columns.next()?,
-        gate: read_gate(&mut columns)?,
+        gate: read_gate(columns)?,
         version: columns.next()?,
         next_due: columns.next()?,
         is_new: columns.next()?,
     })
+}
+
+/// A moment, the registry's gate then, and what is in use at a location, if there is one.
+pub fn usage(row: &Row) -> Result<(Timestamp, Gate, Option<LocationUsage>), StoreError> {
+    let mut columns = Columns::of(row);
+    let (at, registry) = (columns.next()?, read_gate(&mut columns)?);
+    let (suspect, overdue, waiting_since) = (columns.next()?, columns.next()?, columns.next()?);
+    let Some(name) = columns.next::<Option<&str>>()? else { return Ok((at, registry, None)) };
+    let location = read_location(name, &mut columns)?;
+    Ok((at, registry, Some(LocationUsage { location, suspect, overdue, waiting_since })))
 }
 
 pub const HOLDER_COLUMNS: &str = "run_id::bigint, test, triggered_by, factor_millionths, start_time, expected_seconds";

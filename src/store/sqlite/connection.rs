@@ -2,14 +2,16 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task;
 
+use crate::metrics::{ConnectionCount, DatabaseMetrics};
 use crate::store::StoreError;
 
 /// How long to wait for another process that holds the file, such as a backup.
@@ -28,22 +30,28 @@ pub struct Writer {
     path: PathBuf,
     /// Device and inode of the file that is open.
     file: (u64, u64),
+    is_busy: Arc<AtomicBool>,
+    metrics: Arc<DatabaseMetrics>,
 }
 
 impl Writer {
-    pub fn start(path: &Path) -> Result<Self, StoreError> {
+    pub fn start(path: &Path, metrics: Arc<DatabaseMetrics>) -> Result<Self, StoreError> {
         let mut connection = open_writer(path).map_err(|error| unsuitable(path, &error))?;
         let (jobs, mut waiting) = mpsc::channel::<Job>(MOST_WRITES_WAITING);
+        let is_busy = Arc::<AtomicBool>::default();
+        let busy = Arc::clone(&is_busy);
         thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || {
                 while let Some(job) = waiting.blocking_recv() {
+                    busy.store(true, Ordering::Relaxed);
                     job(&mut connection);
+                    busy.store(false, Ordering::Relaxed);
                 }
             })
             .map_err(|error| StoreError::Unavailable(format!("cannot start the writer thread: {error}")))?;
         let file = identity(path).map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        Ok(Self { jobs, path: path.to_owned(), file })
+        Ok(Self { jobs, path: path.to_owned(), file, is_busy, metrics })
     }
 
     /// Refuses to write into a file that was deleted or replaced under the server, since nobody
@@ -71,9 +79,19 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     {
+        self.write(work).await.inspect_err(|error| self.metrics.failed(error.kind()))
+    }
+
+    async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    {
         self.check_file()?;
         let (answer, answered) = oneshot::channel();
+        let (begun, metrics) = (Instant::now(), Arc::clone(&self.metrics));
         let job: Job = Box::new(move |connection| {
+            metrics.waited(begun.elapsed());
             // Whoever asked may be gone; what was written stays written.
             let _ = answer.send(work(connection));
         });
@@ -129,11 +147,12 @@ pub struct Readers {
     path: PathBuf,
     idle: Arc<Mutex<Vec<Connection>>>,
     permits: Semaphore,
+    metrics: Arc<DatabaseMetrics>,
 }
 
 impl Readers {
-    pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), idle: Arc::default(), permits: Semaphore::new(READERS) }
+    pub fn new(path: &Path, metrics: Arc<DatabaseMetrics>) -> Self {
+        Self { path: path.to_owned(), idle: Arc::default(), permits: Semaphore::new(READERS), metrics }
     }
 
     pub async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
@@ -141,7 +160,17 @@ impl Readers {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
+        self.read(work).await.inspect_err(|error| self.metrics.failed(error.kind()))
+    }
+
+    async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let begun = Instant::now();
         let _permit = self.permits.acquire().await.map_err(|error| StoreError::Broken(error.to_string()))?;
+        self.metrics.waited(begun.elapsed());
         let (path, idle) = (self.path.clone(), Arc::clone(&self.idle));
         let read = task::spawn_blocking(move || {
             let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -152,6 +181,14 @@ impl Readers {
         });
         read.await.map_err(|error| StoreError::Broken(error.to_string()))?
     }
+}
+
+/// The writer counts as a connection like the readers.
+pub fn count(writer: &Writer, readers: &Readers) -> ConnectionCount {
+    let reading = READERS - readers.permits.available_permits();
+    let idle_readers = readers.idle.lock().unwrap_or_else(PoisonError::into_inner).len();
+    let writing = usize::from(writer.is_busy.load(Ordering::Relaxed));
+    ConnectionCount { in_use: reading + writing, idle: idle_readers + 1 - writing, limit: READERS + 1 }
 }
 
 fn open_reader(path: &Path) -> Result<Connection, StoreError> {

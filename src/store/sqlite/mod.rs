@@ -19,6 +19,7 @@ mod rows;
 mod search;
 #[cfg(test)]
 mod search_tests;
+mod usage;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,6 +39,8 @@ use crate::domain::gate::Gate;
 use crate::domain::history::{Cursor, Filter, Page};
 use crate::domain::schedule::board::BoardSnapshot;
 use crate::domain::schedule::estimate::Alike;
+use crate::domain::usage::Usage;
+use crate::metrics::{ConnectionCount, DatabaseMetrics};
 use connection::{Readers, Writer};
 
 pub use backup::{Contents, Progress, backup};
@@ -48,6 +51,7 @@ pub struct SqliteStore {
     path: PathBuf,
     clock: Clock,
     open: OnceLock<Open>,
+    metrics: Arc<DatabaseMetrics>,
 }
 
 struct Open {
@@ -60,7 +64,7 @@ struct Open {
 
 impl SqliteStore {
     pub fn new(path: &Path, clock: Clock) -> Self {
-        Self { path: path.to_owned(), clock, open: OnceLock::new() }
+        Self { path: path.to_owned(), clock, open: OnceLock::new(), metrics: Arc::default() }
     }
 
     fn ready(&self) -> Result<&Open, StoreError> {
@@ -74,10 +78,10 @@ impl Store for SqliteStore {
         if self.open.get().is_some() {
             return Ok(());
         }
-        let writer = Writer::start(&self.path)?;
+        let writer = Writer::start(&self.path, Arc::clone(&self.metrics))?;
         let path = self.path.clone();
         writer.run(move |connection| migrate::migrate(connection, &path)).await?;
-        let (readers, is_full) = (Readers::new(&self.path), AtomicBool::new(false));
+        let (readers, is_full) = (Readers::new(&self.path, Arc::clone(&self.metrics)), AtomicBool::new(false));
         let open = Open { writer, readers, known: Arc::default(), is_full };
         // Whoever was first has opened the same file; the second pair of hands is let go.
         drop(self.open.set(open));
@@ -241,6 +245,19 @@ impl Store for SqliteStore {
 
     async fn locations(&self) -> Result<Vec<Location>, StoreError> {
         self.ready()?.readers.run(locations::all).await
+    }
+
+    async fn usage(&self) -> Result<Usage, StoreError> {
+        let now = self.clock.now();
+        self.ready()?.readers.run(move |connection| usage::read(connection, now)).await
+    }
+
+    fn metrics(&self) -> &DatabaseMetrics {
+        &self.metrics
+    }
+
+    fn connections(&self) -> ConnectionCount {
+        self.open.get().map_or_else(ConnectionCount::default, |open| connection::count(&open.writer, &open.readers))
     }
 
     async fn audit(&self, from: &str, limit: usize) -> Result<AuditPage, StoreError> {

@@ -19,6 +19,7 @@ use crate::domain::execution::place::Place;
 use crate::domain::execution::priority::Priority;
 use crate::domain::execution::{Details, Execution, RunId, Stop};
 use crate::domain::gate::Gate;
+use crate::domain::usage::LocationUsage;
 
 /// The columns of a row, read one after the other in the order of the statement.
 struct Columns<'row> {
@@ -163,19 +164,34 @@ pub const LOCATION_COLUMNS: &str = "name, capacity_millionths, used_millionths, 
 pub fn location(row: &Row<'_>) -> Result<Location> {
     let mut columns = Columns::of(row);
     let name: String = columns.next()?;
+    read_location(&name, &mut columns)
+}
+
+/// What comes behind its name.
+fn read_location(name: &str, columns: &mut Columns<'_>) -> Result<Location> {
     Ok(Location {
-        name: of_row(&name),
+        name: of_row(name),
         capacity: columns.factor()?,
         used: columns.factor()?,
         running: columns.next()?,
         fence: columns.next()?,
         waiting: columns.next()?,
         leased: columns.next()?,
-        gate: read_gate(&mut columns)?,
+        gate: read_gate(columns)?,
         version: columns.next()?,
         next_due: columns.optional_time()?,
         is_new: columns.next()?,
     })
+}
+
+/// The registry's gate, and what is in use at a location, if there is one.
+pub fn usage(row: &Row<'_>) -> Result<(Gate, Option<LocationUsage>)> {
+    let mut columns = Columns::of(row);
+    let registry = read_gate(&mut columns)?;
+    let (suspect, overdue, waiting_since) = (columns.next()?, columns.next()?, columns.optional_time()?);
+    let Some(name) = columns.next::<Option<String>>()? else { return Ok((registry, None)) };
+    let location = read_location(&name, &mut columns)?;
+    Ok((registry, Some(LocationUsage { location, suspect, overdue, waiting_since })))
 }
 
 pub const HOLDER_COLUMNS: &str = "run_id, test, triggered_by, factor_millionths, start_time, expected_seconds";

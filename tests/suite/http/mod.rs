@@ -10,6 +10,7 @@ mod gone;
 mod idempotency;
 mod lifecycle;
 mod locations;
+mod metrics;
 mod names;
 mod original;
 mod pages;

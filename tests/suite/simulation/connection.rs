@@ -14,6 +14,8 @@ use perfreg::domain::gate::Gate;
 use perfreg::domain::history::{Cursor, Filter, Page};
 use perfreg::domain::schedule::board::BoardSnapshot;
 use perfreg::domain::schedule::estimate::Alike;
+use perfreg::domain::usage::Usage;
+use perfreg::metrics::{ConnectionCount, DatabaseMetrics};
 use perfreg::store::{AuditPage, Batch, Decided, Merge, Merged, SettledEvents, Store, StoreError};
 use tokio::time::sleep;
 
@@ -26,6 +28,7 @@ pub struct Connection {
     pub replica: usize,
     pub life: Arc<Life>,
     pub chance: Chance,
+    pub metrics: DatabaseMetrics,
 }
 
 /// What becomes of a transaction.
@@ -268,6 +271,18 @@ impl Store for Connection {
 
     async fn locations(&self) -> Result<Vec<Location>, StoreError> {
         unreachable!("nobody here lists locations")
+    }
+
+    async fn usage(&self) -> Result<Usage, StoreError> {
+        unreachable!("nobody here looks at gauges")
+    }
+
+    fn metrics(&self) -> &DatabaseMetrics {
+        &self.metrics
+    }
+
+    fn connections(&self) -> ConnectionCount {
+        ConnectionCount::default()
     }
 
     async fn audit(&self, _: &str, _: usize) -> Result<AuditPage, StoreError> {

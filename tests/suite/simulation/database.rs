@@ -57,7 +57,7 @@ impl Database {
         let answers = lanes
             .map(|(lane, held)| (!held).then(|| self.decide_lane(lane, batch.is_retry, now, &mut changed)))
             .collect();
-        Decided { answers, changed }
+        Decided { answers, changed, ..Decided::default() }
     }
 
     /// Writes down that it is there, if that is due.

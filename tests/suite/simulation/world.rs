@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use perfreg::domain::capacity::location::LocationName;
 use perfreg::domain::execution::{Execution, Status};
 use perfreg::domain::gate::Gate;
+use perfreg::metrics::DatabaseMetrics;
 use perfreg::registry::{Cancellation, Registry, RegistryError};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
@@ -113,7 +114,8 @@ impl World {
     fn start(self: &Arc<Self>, number: usize) -> Replica {
         let life = Life::begin();
         let (world, chance) = (Arc::clone(self), self.chance.fork());
-        let connection = Connection { world, replica: number, life: Arc::clone(&life), chance };
+        let connection =
+            Connection { world, replica: number, life: Arc::clone(&life), chance, metrics: DatabaseMetrics::default() };
         let registry = Arc::new(Registry::new(Arc::new(connection)));
         tokio::spawn(Arc::clone(self).tend(number, Arc::clone(&registry), Arc::clone(&life)));
         Replica { registry, life }

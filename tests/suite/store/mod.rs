@@ -19,3 +19,4 @@ mod passwords;
 mod postgres;
 mod remembering;
 mod search;
+mod usage;

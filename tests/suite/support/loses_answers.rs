@@ -14,6 +14,8 @@ use perfreg::domain::gate::Gate;
 use perfreg::domain::history::{Cursor, Filter, Page};
 use perfreg::domain::schedule::board::BoardSnapshot;
 use perfreg::domain::schedule::estimate::Alike;
+use perfreg::domain::usage::Usage;
+use perfreg::metrics::{ConnectionCount, DatabaseMetrics};
 use perfreg::store::{AuditPage, Batch, Decided, Merge, Merged, SettledEvents, Store, StoreError};
 use tokio::sync::Semaphore;
 
@@ -184,6 +186,18 @@ impl Store for LosesAnswers {
 
     async fn locations(&self) -> Result<Vec<Location>, StoreError> {
         self.store.locations().await
+    }
+
+    async fn usage(&self) -> Result<Usage, StoreError> {
+        self.store.usage().await
+    }
+
+    fn metrics(&self) -> &DatabaseMetrics {
+        self.store.metrics()
+    }
+
+    fn connections(&self) -> ConnectionCount {
+        self.store.connections()
     }
 
     async fn audit(&self, from: &str, limit: usize) -> Result<AuditPage, StoreError> {

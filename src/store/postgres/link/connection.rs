@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::str::{FromStr, Utf8Error};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool::Runtime;
 use deadpool::managed::{Hook, HookError, Object, Pool, PoolError, QueueMode, TimeoutType};
@@ -11,6 +11,7 @@ use scopeguard::ScopeGuard;
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::{Config, Error};
 
+use crate::metrics::{ConnectionCount, DatabaseMetrics};
 use crate::store::StoreError;
 use crate::store::postgres::error::classify_connect;
 use crate::store::postgres::link::driver::Driver;
@@ -30,6 +31,7 @@ pub struct Connections {
     pool: Pool<Driver>,
     /// Where the database is, for messages; never with a password.
     address: String,
+    pub metrics: DatabaseMetrics,
 }
 
 impl Connections {
@@ -63,7 +65,7 @@ impl Connections {
             .post_create(Hook::async_fn(|session, _| Box::pin(set_up(session))))
             .build()
             .map_err(|error| StoreError::Unsuitable(error.to_string()))?;
-        Ok(Self { pool, address })
+        Ok(Self { pool, address, metrics: DatabaseMetrics::default() })
     }
 
     /// Runs `work` on a connection. A connection on which anything went wrong is closed, so that
@@ -82,9 +84,18 @@ impl Connections {
         &self,
         work: impl AsyncFnOnce(&mut Session) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut client = scopeguard::guard(self.get().await?, |client| drop(Object::take(client)));
-        let result = work(&mut client).await;
+        let begun = Instant::now();
+        let client = self.get().await.inspect_err(|error| self.metrics.failed(error.kind()))?;
+        self.metrics.waited(begun.elapsed());
+        let mut client = scopeguard::guard(client, |client| drop(Object::take(client)));
+        let result = work(&mut client).await.inspect_err(|error| self.metrics.failed(error.kind()));
         self.give_back(ScopeGuard::into_inner(client), result)
+    }
+
+    pub fn count(&self) -> ConnectionCount {
+        let status = self.pool.status();
+        let idle = status.available.min(status.size);
+        ConnectionCount { in_use: status.size - idle, idle, limit: status.max_size }
     }
 
     fn give_back<T>(&self, client: Object<Driver>, result: Result<T, StoreError>) -> Result<T, StoreError> {
