@@ -8,7 +8,7 @@ use super::token;
 use crate::domain::admission::Command;
 use crate::domain::answer::{Answer, Refusal, Room};
 use crate::domain::capacity::factor::Factor;
-use crate::domain::capacity::location::UnknownLocation;
+use crate::domain::capacity::location::{LocationName, UnknownLocation};
 use crate::domain::execution::idempotency::IdempotencyKey;
 use crate::domain::execution::lease::{Lease, TokenHash};
 use crate::domain::execution::priority::Priority;
@@ -97,6 +97,7 @@ impl Registry {
         }
         let lease = lease_seconds.map(|seconds| (seconds, token::hash(ingredients.secret())));
         let registration = Registration { key, ..self.registration(request, lease).await };
+        let asked = Arc::clone(&registration.details);
         let secret = |ingredients: &Ingredients| lease_seconds.map(|_| ingredients.secret());
         let answer = self.lanes.submit(location.clone(), Command::Register(registration)).await?;
         if let (Answer::UnknownLocation, Some(name)) = (&answer, &location) {
@@ -111,7 +112,7 @@ impl Registry {
                 Ok(Registered::Again(Box::new(first)))
             }
             answer => {
-                log(&answer);
+                log(&asked, &answer);
                 registered(answer, secret(&ingredients))
             }
         }
@@ -153,18 +154,28 @@ fn registered(answer: Answer, secret: Option<String>) -> Result<Registered, Regi
     })
 }
 
-fn log(answer: &Answer) {
+fn log(asked: &Details, answer: &Answer) {
+    let (test, by) = (asked.test.as_str(), asked.triggered_by.as_str());
+    let location = asked.location.as_ref().map(LocationName::as_str);
     match answer {
-        Answer::Registered(execution) => {
-            tracing::info!(run_id = execution.run_id.0, test = execution.details.test, "registered");
+        // A start out of the queue is logged where it is decided.
+        Answer::Registered(execution) if execution.place.is_none() => {
+            let factor = execution.factor();
+            tracing::info!(run_id = execution.run_id.0, test, location, %factor, by, waited_seconds = 0, "started");
         }
         Answer::Queued(execution, room) => {
-            tracing::info!(run_id = execution.run_id.0, ahead = room.ahead, "queued");
+            let (cause, factor) = (room.cause().as_str(), execution.factor());
+            tracing::info!(run_id = execution.run_id.0, test, location, %factor, by, cause, ahead = room.ahead, "queued");
         }
-        Answer::Refused(Refusal { room, .. }) => {
-            let location = room.location.as_ref().map(ToString::to_string);
-            tracing::info!(location, used = %room.running_factor, requested = %room.requested_factor, "refused");
+        Answer::Refused(Refusal { cause, room }) => {
+            let (cause, used, requested) = (cause.as_str(), room.running_factor, room.requested_factor);
+            tracing::info!(test, location, by, cause, %used, %requested, "refused");
         }
+        Answer::FactorTooLarge { largest } => {
+            tracing::info!(test, location, by, cause = "too_large", requested = %asked.factor.unwrap_or_default(), %largest, "refused");
+        }
+        Answer::UnknownLocation => tracing::info!(test, location, by, cause = "unknown_location", "refused"),
+        Answer::KeyReused => tracing::info!(test, location, by, cause = "key_reused", "refused"),
         _ => {}
     }
 }
