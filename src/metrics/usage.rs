@@ -136,3 +136,57 @@ impl Collector for AuditState {
 fn is(holds: bool) -> u32 {
     holds.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::encoding::text::encode;
+    use prometheus_client::registry::Registry;
+
+    use super::*;
+    use crate::domain::capacity::location::LocationName;
+    use crate::domain::gate::Gate;
+
+    fn location(number: usize) -> LocationUsage {
+        let name = LocationName::new(&format!("location {number:04}"));
+        let used = Factor::from_millionths(300_000);
+        let location = Location { used, running: 2, ..Location::unused(Some(name)) };
+        LocationUsage { location, suspect: 1, overdue: 0, waiting_since: Timestamp::from_second(number as i64).ok() }
+    }
+
+    fn text(locations: Vec<LocationUsage>) -> String {
+        let at = Timestamp::from_second(5_000).expect("in range");
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(UsageGauges(Arc::new(Usage { at, registry: Gate::OPEN, locations }))));
+        let mut text = String::new();
+        encode(&mut text, &registry).expect("gauges");
+        text
+    }
+
+    #[test]
+    fn locations_behind_the_first_thousand_are_added_up() {
+        let mut locations: Vec<LocationUsage> = (0..MOST_LOCATIONS + 3).map(location).collect();
+        locations[MOST_LOCATIONS + 1].location.gate.state = GateState::Stopped;
+        let text = text(locations);
+        for line in [
+            "perfreg_location_used{location=\"location 0999\"} 0.3",
+            "perfreg_location_used{location=\"other\"} 0.9",
+            "perfreg_location_capacity{location=\"other\"} 3.0",
+            "perfreg_location_running{location=\"other\"} 6",
+            "perfreg_location_suspect{location=\"other\"} 3",
+            "perfreg_location_oldest_wait_seconds{location=\"other\"} 4000.0",
+            "perfreg_location_state{location=\"other\",state=\"stopped\"} 1",
+            "perfreg_location_state{location=\"other\",state=\"open\"} 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}");
+        }
+        assert_eq!(text.lines().filter(|line| line.starts_with("perfreg_location_used{")).count(), MOST_LOCATIONS + 1);
+    }
+
+    #[test]
+    fn tests_without_a_location_have_no_capacity() {
+        let nowhere = Location { running: 4, ..Location::unused(None) };
+        let text = text(vec![LocationUsage { location: nowhere, suspect: 0, overdue: 0, waiting_since: None }]);
+        assert!(text.contains("perfreg_location_running{location=\"\"} 4"), "{text}");
+        assert!(!text.contains("perfreg_location_capacity{"), "{text}");
+    }
+}

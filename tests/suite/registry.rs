@@ -8,6 +8,7 @@ use futures_util::future::{join, join_all};
 use perfreg::clock::Clock;
 use perfreg::domain::execution::{Execution, Status};
 use perfreg::domain::history::Filter;
+use perfreg::metrics::Format;
 use perfreg::registry::{Beaten, Cancellation, Registered, Registry, RegistryError, Request, Until};
 use perfreg::store::Store;
 use tokio::sync::Semaphore;
@@ -266,4 +267,30 @@ async fn whoever_holds_up_one_location_holds_up_nobody_at_others() {
     for task in waiting {
         started(task.await.expect("no panic").expect("an answer"));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scrapes_that_come_together_ask_the_database_once_a_second_at_the_most() {
+    let database = TestDatabase::new(Engine::Sqlite).await;
+    let store = LosesAnswers::new(database.store(Clock::Real).await, 0, Semaphore::MAX_PERMITS);
+    let registry = Registry::new(Arc::clone(&store) as Arc<dyn Store>);
+    let begun = std::time::Instant::now();
+    for _ in 0..3 {
+        let texts = join_all((0..20).map(|_| registry.metrics_text(Format::Plain))).await;
+        assert!(texts.iter().all(|text| text.as_ref().is_ok_and(|text| text.contains("perfreg_database_up 1"))));
+    }
+    let asked = store.usages.load(Ordering::SeqCst) as u64;
+    assert!(asked <= 1 + begun.elapsed().as_secs(), "{asked} in {:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_lack_only_the_locations_while_the_database_is_away() {
+    let database = TestDatabase::new(Engine::Sqlite).await;
+    // It was never prepared.
+    let store = perfreg::store::open(&database.config(), Clock::Real).expect("a usable configuration");
+    let text = Registry::new(store).metrics_text(Format::OpenMetrics).await.expect("a text");
+    for part in ["perfreg_database_up 0", "process_cpu_seconds_total", "perfreg_commands_waiting 0", "# EOF"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert!(!text.contains("perfreg_location_"), "{text}");
 }

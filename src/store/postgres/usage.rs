@@ -5,6 +5,7 @@ use tokio_postgres::types::Type;
 
 use super::error::classify;
 use super::link::session::Session;
+use super::locations::IS_THERE;
 use super::rows;
 use crate::domain::execution::Execution;
 use crate::domain::usage::Usage;
@@ -18,7 +19,7 @@ fn sql() -> String {
                 registry.state_until, coalesce(counted.suspect, 0), coalesce(counted.overdue, 0), counted.waiting_since,
                 place.*
            FROM perfreg_registry AS registry
-           LEFT JOIN (SELECT {} FROM perfreg_locations WHERE deleted_version IS DISTINCT FROM version) AS place ON true
+           LEFT JOIN (SELECT {} FROM perfreg_locations WHERE {IS_THERE}) AS place ON true
            LEFT JOIN (
                 SELECT coalesce(location, '') AS at,
                        count(*) FILTER (WHERE status = 'running' AND suspect) AS suspect,

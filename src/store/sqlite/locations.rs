@@ -12,7 +12,7 @@ use crate::domain::gate::Gate;
 use crate::store::StoreError;
 
 /// A row that is deleted stays for its version and its fence.
-const IS_THERE: &str = "deleted_version IS NOT version";
+pub const IS_THERE: &str = "deleted_version IS NOT version";
 
 pub fn all(connection: &Connection) -> Result<Vec<Location>, StoreError> {
     let sql = format!(

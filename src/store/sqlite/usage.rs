@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Result, params};
 
 use super::connection::classify;
+use super::locations::IS_THERE;
 use super::rows::{self, timestamp_text};
 use crate::domain::execution::Execution;
 use crate::domain::usage::Usage;
@@ -16,7 +17,7 @@ fn sql() -> String {
         "SELECT registry.state, registry.state_reason, registry.state_by, registry.state_until,
                 coalesce(counted.suspect, 0), coalesce(counted.overdue, 0), counted.waiting_since, place.*
            FROM perfreg_registry AS registry
-           LEFT JOIN (SELECT {} FROM perfreg_locations WHERE deleted_version IS NOT version) AS place ON true
+           LEFT JOIN (SELECT {} FROM perfreg_locations WHERE {IS_THERE}) AS place ON true
            LEFT JOIN (
                 SELECT coalesce(location, '') AS at,
                        count(*) FILTER (WHERE status = 'running' AND suspect) AS suspect,

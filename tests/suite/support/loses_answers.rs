@@ -31,6 +31,8 @@ pub struct LosesAnswers {
     pub defects: AtomicUsize,
     /// How often an execution was read.
     pub reads: AtomicUsize,
+    /// How often somebody asked what is in use.
+    pub usages: AtomicUsize,
     /// Whether no execution can be read.
     pub is_unreadable: AtomicBool,
 }
@@ -44,6 +46,7 @@ impl LosesAnswers {
             begun: AtomicUsize::new(0),
             defects: AtomicUsize::new(0),
             reads: AtomicUsize::new(0),
+            usages: AtomicUsize::new(0),
             is_unreadable: AtomicBool::new(false),
         })
     }
@@ -189,6 +192,7 @@ impl Store for LosesAnswers {
     }
 
     async fn usage(&self) -> Result<Usage, StoreError> {
+        self.usages.fetch_add(1, Ordering::SeqCst);
         self.store.usage().await
     }
 
