@@ -30,6 +30,16 @@ impl Default for DatabaseMetrics {
 }
 
 impl DatabaseMetrics {
+    /// Errors of these kinds count from 0, so that the first of them is seen as one more.
+    #[must_use]
+    pub fn with_errors(kinds: impl IntoIterator<Item = &'static str>) -> Self {
+        let metrics = Self::default();
+        for kind in kinds {
+            drop(metrics.errors.get_or_create(&ErrorLabels { kind }));
+        }
+        metrics
+    }
+
     pub(super) fn register(&self, registry: &mut Registry) {
         registry.register(
             "perfreg_database_wait_seconds",

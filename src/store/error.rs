@@ -27,6 +27,10 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The words that count errors.
+    pub const KINDS: [&str; 7] =
+        ["unavailable", "conflict", "commit_unknown", "no_standby", "full", "unsuitable", "broken"];
+
     /// The word that counts it.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
@@ -39,5 +43,24 @@ impl StoreError {
             Self::Unsuitable(_) => "unsuitable",
             Self::Broken(_) => "broken",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_error_has_a_word_that_is_counted_from_the_beginning() {
+        let make: [fn(String) -> StoreError; 7] = [
+            StoreError::Unavailable,
+            StoreError::Conflict,
+            StoreError::CommitUnknown,
+            StoreError::NoStandby,
+            StoreError::Full,
+            StoreError::Unsuitable,
+            StoreError::Broken,
+        ];
+        assert_eq!(make.map(|make| make(String::new()).kind()), StoreError::KINDS);
     }
 }

@@ -64,7 +64,8 @@ struct Open {
 
 impl SqliteStore {
     pub fn new(path: &Path, clock: Clock) -> Self {
-        Self { path: path.to_owned(), clock, open: OnceLock::new(), metrics: Arc::default() }
+        let metrics = Arc::new(DatabaseMetrics::with_errors(StoreError::KINDS));
+        Self { path: path.to_owned(), clock, open: OnceLock::new(), metrics }
     }
 
     fn ready(&self) -> Result<&Open, StoreError> {

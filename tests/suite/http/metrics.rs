@@ -95,6 +95,11 @@ on_both_databases! {
         ] {
             expect(&http, series, expected).await;
         }
+        let text = metrics(&http, "").await.text;
+        assert!(value(&text, "perfreg_database_wait_seconds_count").is_some_and(|count| count > 0.0), "{text}");
+        let limit = value(&text, "perfreg_database_connections_limit");
+        assert!(limit.is_some_and(|limit| limit >= 5.0), "{text}");
+        assert!(text.contains("perfreg_database_errors_total{kind=\"broken\"} 0"), "{text}");
         let log = server.log();
         let started = |line: &&str| line.contains("started") && line.contains("run_id=2");
         let line = log.lines().find(started).unwrap_or_else(|| panic!("no start out of the queue in {log}"));

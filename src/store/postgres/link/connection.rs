@@ -65,7 +65,7 @@ impl Connections {
             .post_create(Hook::async_fn(|session, _| Box::pin(set_up(session))))
             .build()
             .map_err(|error| StoreError::Unsuitable(error.to_string()))?;
-        Ok(Self { pool, address, metrics: DatabaseMetrics::default() })
+        Ok(Self { pool, address, metrics: DatabaseMetrics::with_errors(StoreError::KINDS) })
     }
 
     /// Runs `work` on a connection. A connection on which anything went wrong is closed, so that
