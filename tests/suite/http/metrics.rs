@@ -37,6 +37,19 @@ async fn expect(http: &Http, series: &str, expected: f64) {
     }
 }
 
+/// The line of the log in which all of these stand; it may come a moment after the answer.
+async fn logged(server: &TestServer, words: &[&str]) -> String {
+    let give_up = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let log = server.log();
+        if let Some(line) = log.lines().find(|line| words.iter().all(|word| line.contains(word))) {
+            return line.to_owned();
+        }
+        assert!(tokio::time::Instant::now() < give_up, "no line with {words:?} in {log}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 async fn sqlite() -> (TestDatabase, TestServer) {
     use crate::support::database::Engine;
     let database = TestDatabase::new(Engine::Sqlite).await;
@@ -100,9 +113,7 @@ on_both_databases! {
         let limit = value(&text, "perfreg_database_connections_limit");
         assert!(limit.is_some_and(|limit| limit >= 5.0), "{text}");
         assert!(text.contains("perfreg_database_errors_total{kind=\"broken\"} 0"), "{text}");
-        let log = server.log();
-        let started = |line: &&str| line.contains("started") && line.contains("run_id=2");
-        let line = log.lines().find(started).unwrap_or_else(|| panic!("no start out of the queue in {log}"));
+        let line = logged(&server, &[": started", "run_id=2"]).await;
         for word in ["test=\"load\"", "location=\"here\"", "factor=0.6", "by=\"user1\"", "waited_seconds="] {
             assert!(line.contains(word), "{word} in {line}");
         }
@@ -170,10 +181,8 @@ async fn a_request_keeps_its_id_in_the_answer_and_in_every_log_line_under_it() {
     let refused = http.try_send_with(Method::POST, "/register", &wrong, body).await.expect("an answer");
     let made = refused.header("x-request-id").to_owned();
     assert_eq!((refused.status.as_u16(), made.len()), (409, 32));
-    let log = server.log();
-    for (id, word) in [("ci-7/3", "started"), (made.as_str(), "refused")] {
-        let is_it = |line: &&str| line.contains(&format!("id=\"{id}\"")) && line.contains(word);
-        let line = log.lines().find(is_it).unwrap_or_else(|| panic!("no {word} of {id} in {log}"));
+    for (id, word) in [("ci-7/3", ": started"), (made.as_str(), ": refused")] {
+        let line = logged(&server, &[&format!("id=\"{id}\""), word]).await;
         for part in ["method=\"POST\"", "route=\"/register\"", "test=\"load\"", "by=\"user1\""] {
             assert!(line.contains(part), "{part} in {line}");
         }
