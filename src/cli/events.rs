@@ -13,8 +13,8 @@ use tokio::time::sleep;
 use super::connection::Connection;
 use super::output::{Output, printable, say, write_line};
 use super::past::point_in_time;
-use super::values::run_id;
 use super::terminal::table_width;
+use super::values::run_id;
 use crate::client::{Client, ClientError, Message};
 use crate::wire::event::{Event, EventsQuery, EventsResponse, KINDS};
 

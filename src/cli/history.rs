@@ -5,9 +5,9 @@ use clap::builder::PossibleValuesParser;
 use jiff::Timestamp;
 
 use super::connection::Connection;
+use super::past::point_in_time;
 use super::runs::runs_table;
 use super::terminal::table_width;
-use super::past::point_in_time;
 use super::values::history_cursor;
 use crate::client::ClientError;
 use crate::clock;
@@ -65,7 +65,7 @@ pub struct History {
           value_parser = clap::value_parser!(u32).range(1..=LARGEST_PAGE))]
     limit: u32,
     /// Show every column whole, however narrow the terminal is.
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     wide: bool,
     /// Where the page before said that this one begins.
     #[arg(long, value_parser = history_cursor, allow_hyphen_values = true, help_heading = "Output")]

@@ -10,6 +10,7 @@ use super::output::{printable, write_line};
 use super::runs::{duration, factor, status};
 use super::table::{Column, table};
 use super::terminal::table_width;
+use super::values::run_id;
 use crate::client::{Answer, ClientError};
 use crate::clock;
 use crate::wire::board::{Neighbour, NeighboursResponse};
@@ -21,14 +22,16 @@ const MOST_EVENTS: u32 = 1_000;
 
 /// Tell one run: what it is, beside whom it ran, and what happened to it.
 #[derive(Args)]
+#[command(before_help = "Examples:\n  perfreg show 7\n  perfreg show 7 --json | jq '.neighbours.neighbours[].run_id'")]
 pub struct Show {
-    #[command(flatten)]
-    connection: Connection,
     /// The number that register gave it.
+    #[arg(value_parser = run_id)]
     run_id: i64,
     /// Show every column whole, however narrow the terminal is.
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     wide: bool,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 impl Show {

@@ -9,21 +9,26 @@ use crate::client::ClientError;
 use crate::clock;
 use crate::wire::board::{Board, BoardQuery};
 
+const EXAMPLES: &str = "\
+Examples:
+  perfreg status
+  perfreg status --location azure-k8s
+  perfreg status --json | jq '.locations[].runs[].run_id'";
 /// So many runs and waiters of each location are asked for: all that there can be.
 const MOST: u32 = 10_000;
 
 /// Show what runs, who waits with position and expected start, and what is closed.
 #[derive(Args)]
-#[command(before_help = "Examples:\n  perfreg status\n  perfreg status --json | jq '.running[].run_id'")]
+#[command(before_help = EXAMPLES)]
 pub struct Status {
-    #[command(flatten)]
-    connection: Connection,
     /// Only this location.
-    #[arg(long)]
+    #[arg(long, value_name = "NAME", help_heading = "What")]
     location: Option<String>,
     /// Show every column whole, however narrow the terminal is.
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     wide: bool,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 impl Status {

@@ -54,7 +54,8 @@ fn obstacle(room: &Room) -> String {
         (GateState::Open, []) => format!("; {location} has no room for it yet"),
         (GateState::Open, [first, others @ ..]) => {
             let Blocking { run_id, test, triggered_by, factor, .. } = first;
-            let hold = if others.is_empty() { "holds".to_owned() } else { format!("and {} more hold", room.running - 1) };
+            let hold =
+                if others.is_empty() { "holds".to_owned() } else { format!("and {} more hold", room.running - 1) };
             format!("; run {run_id} ({test} by {triggered_by}, {factor}) {hold} {location}")
         }
         (state, _) => {

@@ -3,8 +3,8 @@
 mod events;
 mod flags;
 mod registering;
-mod showing;
 mod serving;
+mod showing;
 mod variables;
 
 use std::io::{BufRead, BufReader};
