@@ -99,7 +99,7 @@ pub fn why_not(execution: &Execution) -> (&'static str, String) {
         (Status::Queued, _) => ("not-started", format!("Test {run_id} still waits; it can only be cancelled.")),
         (_, Some(EndReason::Lost)) => (
             "lost",
-            format!("Test {run_id} was given up{when}, since no heartbeat came; others may use its share now."),
+            format!("Test {run_id} was declared lost{when}, since no heartbeat came; others may use its share now."),
         ),
         (_, Some(EndReason::WaitTimeout)) => {
             ("already-ended", format!("Test {run_id} waited as long as it wanted to, and gave up{when}."))

@@ -90,7 +90,7 @@ pub async fn give_back(ticket: &Ticket) {
     match ticket.give_back().await {
         Ok(()) => say(&format!("run {} is cancelled before it has started", ticket.run_id)),
         Err(error) => say(&format!(
-            "run {} could not be cancelled and will be given up when its lease runs out: {error}",
+            "run {} could not be cancelled; it ends by itself once its heartbeats are missed: {error}",
             ticket.run_id
         )),
     }

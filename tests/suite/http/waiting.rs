@@ -119,7 +119,7 @@ on_both_databases! {
         until(&http, &waiter, |run| run["status"] == "running").await;
         let late = complete(&http, &dead).await;
         assert_eq!(late.status, 409);
-        assert!(late.json()["detail"].as_str().is_some_and(|text| text.contains("was given up")), "{}", late.text);
+        assert!(late.json()["detail"].as_str().is_some_and(|text| text.contains("was declared lost")), "{}", late.text);
     }
 
     async fn a_lease_does_not_run_out_while_the_server_is_away(database: &TestDatabase) {

@@ -134,7 +134,7 @@ fn lose(mut server: TestServer, database: &TestDatabase, run: &Run) -> TestServe
                    UPDATE perfreg_locations SET used_millionths = 0, running = 0, leased = 0, next_due = NULL";
     database.open_file().execute_batch(give_up).expect("valid SQL");
     let server = TestServer::start_on(server.port(), &database.url);
-    run.until_it_says("was given up");
+    run.until_it_says("was declared lost");
     server
 }
 
@@ -161,7 +161,7 @@ async fn a_run_that_was_given_up_goes_on_if_told_so() {
     run.signal("USR1");
     let (code, log) = run.end();
     assert_eq!(code, 0, "{log}");
-    assert!(log.contains("WARNING: the end of run 1 as success could not be told: Test 1 was given up"), "{log}");
+    assert!(log.contains("WARNING: the end of run 1 as success could not be told: Test 1 was declared lost"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
