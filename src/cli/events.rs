@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use super::connection::Connection;
 use super::output::{Output, printable, say, write_line};
 use super::past::point_in_time;
-use super::terminal::table_width;
+use super::terminal::{table_width, wrapped};
 use super::values::run_id;
 use crate::client::{Client, ClientError, Message};
 use crate::wire::event::{Event, EventsQuery, EventsResponse, KINDS};
@@ -118,8 +118,7 @@ pub fn line(event: &Event, width: Option<usize>) -> String {
     let says_where = event.location.as_ref().is_none_or(|location| event.text.contains(location.as_str()));
     let place = event.location.as_ref().filter(|_| !says_where).map(|location| format!(" ({location})"));
     let text = printable(&format!("{at}  {}{}", event.text, place.unwrap_or_default()));
-    let Some(width) = width else { return text };
-    textwrap::fill(&text, textwrap::Options::new(width).subsequent_indent(&" ".repeat(at.len() + 2)))
+    wrapped(&text, at.len() + 2, width)
 }
 
 fn describe(event: &Event, is_wide: bool) -> String {

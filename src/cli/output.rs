@@ -1,9 +1,10 @@
 //! Sentences for people, JSON for scripts.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
+use super::terminal::{columns, wrapped};
 use crate::client::{Answer, ClientError};
 
 pub struct Output {
@@ -24,8 +25,10 @@ impl Output {
 
 /// Tells a person something beside the output. Whoever reads it may have gone; that stops nothing.
 pub fn say(text: &str) {
+    let width = io::stderr().is_terminal().then(|| columns(io::stderr()));
+    let text = wrapped(&format!("perfreg: {}", printable(text)), 0, width);
     // At once, so that what the command prints cannot come in between.
-    let _ = io::stderr().write_all(format!("perfreg: {}\n", printable(text)).as_bytes());
+    let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
 /// Tells a person what the registry remarks on in an answer, if it does.

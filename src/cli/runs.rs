@@ -15,7 +15,7 @@ pub fn runs_table(executions: &[Execution], now: Timestamp, width: Option<usize>
         Column::text("TEST"),
         Column::text("REPO"),
         Column::text("LOCATION"),
-        Column::number("FACTOR"),
+        Column::number("FACTOR").if_wide(),
         Column::text("BY"),
         Column::whole("STARTED"),
         Column::whole("DURATION"),

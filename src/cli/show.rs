@@ -9,7 +9,7 @@ use super::events::line;
 use super::output::{printable, write_line};
 use super::runs::{duration, factor, status};
 use super::table::{Column, table};
-use super::terminal::table_width;
+use super::terminal::{table_width, wrapped};
 use super::values::run_id;
 use crate::client::{Answer, ClientError};
 use crate::clock;
@@ -17,6 +17,8 @@ use crate::wire::board::{Neighbour, NeighboursResponse};
 use crate::wire::event::EventsResponse;
 use crate::wire::execution::{Execution, ExecutionStatus};
 
+/// The columns before the value of a field.
+const BEFORE_VALUES: usize = 16;
 /// Of a run with more events, such as one whose lease comes and goes, `perfreg events` has all.
 const MOST_EVENTS: u32 = 1_000;
 
@@ -47,7 +49,8 @@ impl Show {
         }
         let (now, width) = (clock::now(), table_width(self.wide));
         let run: Execution = run.read()?;
-        let parts = [fields(&run, now), beside(&run, &neighbours.read()?, now, width), story(&events.read()?, width)];
+        let parts =
+            [fields(&run, now, width), beside(&run, &neighbours.read()?, now, width), story(&events.read()?, width)];
         write_line(&parts.join("\n\n"))
     }
 }
@@ -57,7 +60,7 @@ fn together(run: &Answer, neighbours: &Answer, events: &Answer) -> String {
     format!(r#"{{"execution":{},"neighbours":{},"events":{}}}"#, run.json(), neighbours.json(), events.json())
 }
 
-fn fields(run: &Execution, now: Timestamp) -> String {
+fn fields(run: &Execution, now: Timestamp, width: Option<usize>) -> String {
     let exact = |time: Timestamp| format!("{} ({})", time.strftime("%Y-%m-%d %H:%M:%SZ"), relative(time, now));
     let place = run.location.as_ref().map(|name| format!("{name}, factor {}", factor(run.factor.as_ref())));
     let lease = run.lease_seconds.map(|seconds| {
@@ -88,7 +91,8 @@ fn fields(run: &Execution, now: Timestamp) -> String {
     let shown = lines.into_iter().filter_map(|(name, value)| Some(format!("  {name:<12}  {}", printable(&value?))));
     let verb = if has_started { "" } else { " for" };
     let head = format!("Run {}: {}, {}{verb} {}", run.run_id, run.test, status(run), duration(run, now));
-    std::iter::once(printable(&head)).chain(shown).collect::<Vec<_>>().join("\n")
+    let lines = std::iter::once(printable(&head)).chain(shown);
+    lines.map(|line| wrapped(&line, BEFORE_VALUES, width)).collect::<Vec<_>>().join("\n")
 }
 
 fn beside(run: &Execution, response: &NeighboursResponse, now: Timestamp, width: Option<usize>) -> String {
@@ -99,7 +103,7 @@ fn beside(run: &Execution, response: &NeighboursResponse, now: Timestamp, width:
         return "It names no location, so nothing counts as beside it.".to_owned();
     };
     if response.neighbours.is_empty() {
-        return printable(&format!("Nothing else ran at {location} while it did."));
+        return wrapped(&printable(&format!("Nothing else ran at {location} while it did.")), 0, width);
     }
     let columns = [
         Column::number("RUN"),
@@ -126,7 +130,7 @@ fn beside(run: &Execution, response: &NeighboursResponse, now: Timestamp, width:
         ]
     };
     let more = if response.more { "\nMore ran there at that time." } else { "" };
-    let head = printable(&format!("Beside it at {location}:"));
+    let head = wrapped(&printable(&format!("Beside it at {location}:")), 0, width);
     format!("{head}\n{}{more}", table(columns, response.neighbours.iter().map(row).collect(), width))
 }
 

@@ -55,6 +55,12 @@ pub fn fit(text: &str, columns: usize) -> String {
     cut(text, columns.saturating_sub(1).max(1))
 }
 
+/// The text in lines of at most `width` columns if there is a width, all but the first indented by so many.
+pub fn wrapped(text: &str, indent: usize, width: Option<usize>) -> String {
+    let Some(width) = width else { return text.to_owned() };
+    textwrap::fill(text, textwrap::Options::new(width).subsequent_indent(&" ".repeat(indent.min(width / 2))))
+}
+
 /// How many columns the text takes at most.
 pub fn display_width(text: &str) -> usize {
     text.chars().map(width).sum()

@@ -78,7 +78,8 @@ async fn look(client: &Client) -> Result<Board, ClientError> {
 
 /// A screen may be too small, so what changes most comes first.
 fn describe(board: &Board, now: Timestamp) -> String {
-    let width = table_width(false);
+    // A line that fills the terminal could not be redrawn.
+    let width = table_width(false).map(|width| width.saturating_sub(1));
     let nothing_waits = board.locations.iter().all(|here| here.waiting == 0).then(|| "Nothing waits.".to_owned());
     let parts = [Some(board_text(board, now, width)), nothing_waits, Some(locations_text(board, width))];
     parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
