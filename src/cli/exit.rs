@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::output::say;
 use crate::client::ClientError;
-use crate::wire::plan::Obstacle;
+use crate::wire::room::Obstacle;
 
 pub const HELP: &str = "\
 Exit codes of the client commands:

@@ -40,6 +40,7 @@ mod show;
 mod status;
 mod table;
 mod terminal;
+mod user;
 mod values;
 mod variables;
 mod wait;

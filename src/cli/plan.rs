@@ -14,7 +14,7 @@ use super::registration::{Registration, Wanted};
 use super::run::environment;
 use crate::client::ClientError;
 use crate::wire::decimal::Decimal;
-use crate::wire::plan::Obstacle;
+use crate::wire::room::Obstacle;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -4,12 +4,12 @@ use super::{decimal, gate};
 use crate::domain::answer::{Cause, Holder, Planned, Refusal, Room};
 use crate::domain::capacity::factor::Factor;
 use crate::wire;
-use crate::wire::plan::Obstacle;
-use crate::wire::register::Blocking;
+use crate::wire::room::Blocking;
+use crate::wire::room::Obstacle;
 
 #[must_use]
-pub fn to_wire(room: &Room) -> wire::register::Room {
-    wire::register::Room {
+pub fn to_wire(room: &Room) -> wire::room::Room {
+    wire::room::Room {
         location: room.location.as_ref().map(ToString::to_string),
         capacity: decimal(room.capacity),
         running_factor: decimal(room.running_factor),

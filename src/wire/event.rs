@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, ToSchema};
 
 /// Every kind of event.
@@ -35,7 +36,7 @@ pub struct Event {
     #[schema(example = "0-12")]
     pub id: String,
     pub at: Timestamp,
-    #[schema(value_type = EventKind, inline)]
+    #[schema(schema_with = kinds)]
     pub kind: String,
     /// Null for a test that was refused, and for what happened to a location.
     pub run_id: Option<i64>,
@@ -53,29 +54,9 @@ pub struct Event {
     pub details: Box<RawValue>,
 }
 
-/// What happened; docs/api.md says when. A server of a newer version may know more kinds.
-#[derive(Clone, Copy, Debug, ToSchema)]
-#[schema(rename_all = "snake_case")]
-pub enum EventKind {
-    Queued,
-    Started,
-    StartWithdrawn,
-    Refused,
-    Suspect,
-    Recovered,
-    StopRequested,
-    TakenBack,
-    Moved,
-    Ended,
-    LateWord,
-    WordRefused,
-    LocationSet,
-    LocationOpened,
-    LocationDeleted,
-    LocationMerged,
-    RegistrySet,
-    RegistryOpened,
-    Resumed,
+fn kinds() -> Schema {
+    let text = "What happened; docs/api.md says when. A server of a newer version may know more kinds.";
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(KINDS)).description(Some(text)).into()
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]

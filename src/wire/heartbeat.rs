@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::execution::Execution;
-use super::register::Room;
+use super::room::Room;
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct HeartbeatRequest {

@@ -14,4 +14,5 @@ pub mod location;
 pub mod plan;
 pub mod problem;
 pub mod register;
+pub mod room;
 pub mod status;

@@ -1,11 +1,12 @@
 //! `POST /plan`.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::decimal::Decimal;
-use super::register::{NumberOrText, RegisterRequest, Room};
+use super::register::{NumberOrText, RegisterRequest};
+use super::room::{Obstacle, Room};
 
 /// A test that might want to run: every field of a registration, and none is required. Without a repo, a test, a type and an
 /// environment, how long it usually runs is not known.
@@ -96,18 +97,4 @@ pub struct PlanResponse {
     pub remarks: Vec<String>,
     #[serde(flatten)]
     pub room: Room,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Obstacle {
-    /// The factor could not start even if nothing else ran there.
-    NeverFits,
-    NoRoom,
-    /// Others wait and go first.
-    Queue,
-    /// So many wait that one more is not taken on.
-    QueueFull,
-    /// The location or the registry takes nothing on.
-    Gate,
 }

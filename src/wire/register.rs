@@ -3,16 +3,14 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::decimal::Decimal;
 use super::execution::Execution;
-use super::gate::Gate;
-use super::plan::Obstacle;
 use super::problem::Problem;
+use super::room::{Obstacle, Room};
 
 /// A test that wants to run. Unknown fields are kept, up to 16 KiB, and given back as `extra`.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -181,40 +179,4 @@ pub struct RegisterRefusal {
     pub remarks: Vec<String>,
     #[serde(flatten)]
     pub room: Room,
-}
-
-/// What keeps a test from starting.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct Room {
-    /// Null for a test that names none.
-    pub location: Option<String>,
-    #[schema(value_type = f64, example = 1)]
-    pub capacity: Decimal,
-    /// The sum of the factors running there.
-    #[schema(value_type = f64, example = 0.5)]
-    pub running_factor: Decimal,
-    #[schema(value_type = f64, example = 0.5)]
-    pub requested_factor: Decimal,
-    /// What is not in use; only a smaller factor fits.
-    #[schema(value_type = f64, example = 0.5)]
-    pub available_factor: Decimal,
-    /// How many tests run there.
-    pub running: i64,
-    /// How many wait there and go first.
-    pub ahead: usize,
-    pub gate: Gate,
-    /// Those running there, the largest factor first, at most 100.
-    pub blocking: Vec<Blocking>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct Blocking {
-    pub run_id: i64,
-    pub test: String,
-    pub triggered_by: String,
-    #[schema(value_type = f64)]
-    pub factor: Decimal,
-    pub start_time: Timestamp,
-    /// How long it was expected to run when it was registered.
-    pub expected_seconds: Option<u32>,
 }

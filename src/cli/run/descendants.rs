@@ -12,6 +12,8 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, getuid, kill_process, set_child_subreaper, wait};
 use tokio::time::{Instant, sleep};
 
+use crate::cli::user::user_name;
+
 const PAUSE: Duration = Duration::from_millis(10);
 /// Only a process that hangs in the kernel outlives SIGKILL for as long as this.
 const LONGEST_DEATH: Duration = Duration::from_secs(3);
@@ -84,14 +86,6 @@ fn parse(stat: &str) -> Option<Process> {
         state: state.chars().next()?,
         threads: fields.get(17)?.parse().ok()?,
     })
-}
-
-/// As `id -un` says it, else by its number.
-pub fn user_name(id: u32) -> String {
-    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let with_id = |line: &&str| line.split(':').nth(2) == Some(&id.to_string());
-    let name = users.lines().find(with_id).and_then(|line| line.split(':').next());
-    name.map_or_else(|| format!("user {id}"), str::to_owned)
 }
 
 /// The time by which /proc says when a process was started.

@@ -13,7 +13,7 @@ use crate::cli::gate::word;
 use crate::cli::output::{printable, say};
 use crate::cli::terminal::{can_redraw, columns, fit};
 use crate::wire::gate::GateState;
-use crate::wire::register::{Blocking, Room};
+use crate::wire::room::{Blocking, Room};
 
 /// In the log of a CI job, silence looks like a hang.
 const LONGEST_SILENCE: Duration = Duration::from_mins(1);

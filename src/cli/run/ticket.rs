@@ -13,7 +13,7 @@ use crate::wire::cancel::CancelRequest;
 use crate::wire::complete::{CompleteRequest, CompleteStatus};
 use crate::wire::execution::{ExecutionStatus, Stop};
 use crate::wire::heartbeat::HeartbeatRequest;
-use crate::wire::register::Room;
+use crate::wire::room::Room;
 
 const LEASE_UNLESS_TOLD: u32 = 60;
 

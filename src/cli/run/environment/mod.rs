@@ -7,9 +7,10 @@ mod systems;
 mod systems_tests;
 mod teamcity;
 
-use super::descendants::user_name;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+
+use crate::cli::user::user_name;
 
 pub use self::fit::{Fitted, fit_link, fit_text};
 
