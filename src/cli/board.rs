@@ -2,19 +2,41 @@
 
 use jiff::Timestamp;
 
-use super::duration::{describe, relative};
+use super::duration::relative;
 use super::gate;
 use super::locations::rows_of_locations;
 use super::output::printable;
 use super::runs::factor;
 use super::table::{Column, table};
+use crate::present::time::duration_text;
 use crate::wire::board::{Board, BoardLocation, BoardRun, BoardWaiter};
 use crate::wire::gate::GateState;
 
 /// What runs, who waits and where nothing may start; each only if there is any.
 pub fn board_text(board: &Board, now: Timestamp, width: Option<usize>) -> String {
     let parts = [closed(board), Some(running(board, now, width)), waiting(board, now, width), adopted(board)];
-    parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
+    let mut text = parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
+    if has_unknown(board) {
+        text.push_str("\n\n? is unknown: nothing tells how long a run takes; give it --expected.");
+    }
+    text
+}
+
+/// Whether an end or a start is shown as unknown.
+fn has_unknown(board: &Board) -> bool {
+    let unknown_end = |run: &BoardRun| run.expected_end.is_none() && run.stop.is_none() && !run.suspect;
+    let unknown_start = |waiter: &BoardWaiter| waiter.estimated_start.is_none() && !waiter.suspect;
+    board.locations.iter().any(|here| here.runs.iter().any(unknown_end) || here.queue.iter().any(unknown_start))
+}
+
+/// How full one location is, in a line.
+pub fn fullness(here: &BoardLocation) -> Option<String> {
+    let (name, capacity, free) = (here.name.as_ref()?, here.capacity.as_ref()?, here.available.as_ref()?);
+    let runs = if here.running == 1 { "1 run".to_owned() } else { format!("{} runs", here.running) };
+    Some(printable(&format!(
+        "{name}: {} of {capacity} used by {runs}, {free} free; {} waiting.",
+        here.used, here.waiting
+    )))
 }
 
 fn running(board: &Board, now: Timestamp, width: Option<usize>) -> String {
@@ -24,11 +46,11 @@ fn running(board: &Board, now: Timestamp, width: Option<usize>) -> String {
     }
     let columns = [
         Column::number("RUN"),
-        Column::text("LOCATION"),
-        Column::number("FACTOR"),
-        Column::text("TEST"),
-        Column::text("REPO"),
-        Column::text("BY"),
+        Column::kept("LOCATION"),
+        Column::number("FACTOR").unless_narrow(4),
+        Column::text("TEST").unless_narrow(3),
+        Column::text("REPO").unless_narrow(1),
+        Column::text("BY").unless_narrow(2),
         Column::whole("RUNS FOR"),
         Column::whole("ENDS"),
         Column::text("TYPE").if_wide(),
@@ -43,7 +65,7 @@ fn running(board: &Board, now: Timestamp, width: Option<usize>) -> String {
             run.test.clone(),
             run.repo.clone(),
             run.triggered_by.clone(),
-            describe(now.duration_since(run.start_time)),
+            duration_text(now.duration_since(run.start_time)),
             ends(run, now),
             run.r#type.clone(),
             run.environment.clone(),
@@ -61,11 +83,11 @@ fn waiting(board: &Board, now: Timestamp, width: Option<usize>) -> Option<String
     }
     let columns = [
         Column::number("RUN"),
-        Column::text("WAITS FOR"),
-        Column::number("FACTOR"),
-        Column::text("TEST"),
-        Column::text("REPO"),
-        Column::text("BY"),
+        Column::kept("WAITS FOR"),
+        Column::number("FACTOR").unless_narrow(4),
+        Column::text("TEST").unless_narrow(3),
+        Column::text("REPO").unless_narrow(1),
+        Column::text("BY").unless_narrow(2),
         Column::number("POSITION"),
         Column::whole("STARTS"),
         Column::whole("WAITED").if_wide(),
@@ -84,7 +106,7 @@ fn waiting(board: &Board, now: Timestamp, width: Option<usize>) -> Option<String
             waiter.triggered_by.clone(),
             waiter.position.map_or_else(|| "-".to_owned(), |position| position.to_string()),
             starts(waiter, now),
-            describe(now.duration_since(waiter.queued_at)),
+            duration_text(now.duration_since(waiter.queued_at)),
             relative(waiter.wait_until, now),
             waiter.priority.to_string(),
             waiter.environment.clone(),
@@ -95,17 +117,24 @@ fn waiting(board: &Board, now: Timestamp, width: Option<usize>) -> Option<String
     Some(format!("{}{not_shown}", table(columns, waiters.into_iter().map(row).collect(), width)))
 }
 
-/// How full each location is.
-pub fn locations_text(board: &Board, width: Option<usize>) -> String {
-    let bound = board.locations.iter().filter_map(|here| {
+/// How full each location is, of so many of them: first the ones where something runs or waits.
+pub fn locations_text(board: &Board, most: usize, width: Option<usize>) -> String {
+    let mut locations: Vec<&BoardLocation> = board.locations.iter().filter(|here| here.name.is_some()).collect();
+    locations.sort_by_key(|here| here.running + here.waiting == 0);
+    let hidden = locations.len().saturating_sub(most);
+    locations.truncate(most);
+    let bound = locations.into_iter().filter_map(|here| {
         let (name, capacity, available) = (here.name.clone()?, here.capacity.as_ref()?, here.available.as_ref()?);
         let [used, capacity, available] = [&here.used, capacity, available].map(ToString::to_string);
-        let counts = [here.running, here.waiting].map(|count| count.to_string());
-        let [running, waiting] = counts;
+        let [running, waiting] = [here.running, here.waiting].map(|count| count.to_string());
         Some([name, used, capacity, available, running, waiting, gate::describe(&here.gate)])
     });
     let rows: Vec<_> = bound.collect();
-    if rows.is_empty() { "No location has been used yet.".to_owned() } else { rows_of_locations(rows, width) }
+    match (rows.len(), hidden) {
+        (0, 0) => "No location has been used yet.".to_owned(),
+        (_, 0) => rows_of_locations(rows, width),
+        (_, hidden) => format!("{}\n{hidden} more.", rows_of_locations(rows, width)),
+    }
 }
 
 /// A line for the registry and for each location that is closed by itself.
@@ -162,12 +191,13 @@ fn ends(run: &BoardRun, now: Timestamp) -> String {
         _ if run.stop.is_some() => "stopping".to_owned(),
         _ if run.suspect => "suspect".to_owned(),
         _ if run.overdue => "overdue".to_owned(),
-        Some(end) => relative(end.max(now), now).replace("0s ago", "now"),
+        Some(end) if end > now => relative(end, now),
+        Some(_) => "now".to_owned(),
         None => "?".to_owned(),
     }
 }
 
-fn starts(waiter: &BoardWaiter, now: Timestamp) -> String {
+pub fn starts(waiter: &BoardWaiter, now: Timestamp) -> String {
     match waiter.estimated_start {
         _ if waiter.suspect => "silent".to_owned(),
         Some(start) if start > now => relative(start, now),

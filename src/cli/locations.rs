@@ -160,9 +160,9 @@ fn locations_table(locations: &[Location], width: Option<usize>) -> String {
 /// The table of locations, from its cells.
 pub fn rows_of_locations(rows: Vec<[String; 7]>, width: Option<usize>) -> String {
     let columns = [
-        Column::text("LOCATION"),
-        Column::number("USED"),
-        Column::number("CAPACITY"),
+        Column::kept("LOCATION"),
+        Column::number("USED").unless_narrow(2),
+        Column::number("CAPACITY").unless_narrow(1),
         Column::number("FREE"),
         Column::number("RUNNING"),
         Column::number("WAITING"),

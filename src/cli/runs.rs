@@ -2,8 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::duration::{describe, relative};
+use super::duration::relative;
 use super::table::{Column, table};
+use crate::present::time::duration_text;
 use crate::wire::decimal::Decimal;
 use crate::wire::execution::{Execution, ExecutionStatus};
 
@@ -12,12 +13,12 @@ pub fn runs_table(executions: &[Execution], now: Timestamp, width: Option<usize>
     let columns = [
         Column::number("RUN"),
         Column::whole("STATUS"),
-        Column::text("TEST"),
-        Column::text("REPO"),
-        Column::text("LOCATION"),
+        Column::text("TEST").unless_narrow(4),
+        Column::text("REPO").unless_narrow(1),
+        Column::kept("LOCATION"),
         Column::number("FACTOR").if_wide(),
-        Column::text("BY"),
-        Column::whole("STARTED"),
+        Column::text("BY").unless_narrow(2),
+        Column::whole("STARTED").unless_narrow(3),
         Column::whole("DURATION"),
         Column::text("TYPE").if_wide(),
         Column::text("ENVIRONMENT").if_wide(),
@@ -62,6 +63,6 @@ pub fn duration(execution: &Execution, now: Timestamp) -> String {
     let is_over = !matches!(execution.status, ExecutionStatus::Queued | ExecutionStatus::Running);
     match execution.end_time {
         None if is_over => "?".to_owned(),
-        end => describe(end.unwrap_or(now).duration_since(execution.start_time).max(SignedDuration::ZERO)),
+        end => duration_text(end.unwrap_or(now).duration_since(execution.start_time).max(SignedDuration::ZERO)),
     }
 }

@@ -3,22 +3,26 @@
 use clap::Args;
 use jiff::Timestamp;
 
+use super::board::starts;
 use super::connection::Connection;
-use super::duration::{describe, relative};
+use super::duration::relative;
 use super::events::line;
 use super::output::{printable, write_line};
 use super::runs::{duration, factor, status};
 use super::table::{Column, table};
 use super::terminal::{table_width, wrapped};
 use super::values::run_id;
-use crate::client::{Answer, ClientError};
+use crate::client::{Answer, Client, ClientError};
 use crate::clock;
-use crate::wire::board::{Neighbour, NeighboursResponse};
+use crate::present::time::duration_text;
+use crate::wire::board::{Board, BoardQuery, Neighbour, NeighboursResponse};
 use crate::wire::event::EventsResponse;
 use crate::wire::execution::{Execution, ExecutionStatus};
 
 /// The columns before the value of a field.
 const BEFORE_VALUES: usize = 16;
+/// So many waiters are asked for: all that there can be.
+const MOST_WAITERS: u32 = 10_000;
 /// Of a run with more events, such as one whose lease comes and goes, `perfreg events` has all.
 const MOST_EVENTS: u32 = 1_000;
 
@@ -49,8 +53,12 @@ impl Show {
         }
         let (now, width) = (clock::now(), table_width(self.wide));
         let run: Execution = run.read()?;
-        let parts =
-            [fields(&run, now, width), beside(&run, &neighbours.read()?, now, width), story(&events.read()?, width)];
+        let turn = turn(&client, &run, now).await?;
+        let parts = [
+            fields(&run, turn, now, width),
+            beside(&run, &neighbours.read()?, now, width),
+            story(&events.read()?, width),
+        ];
         write_line(&parts.join("\n\n"))
     }
 }
@@ -60,7 +68,21 @@ fn together(run: &Answer, neighbours: &Answer, events: &Answer) -> String {
     format!(r#"{{"execution":{},"neighbours":{},"events":{}}}"#, run.json(), neighbours.json(), events.json())
 }
 
-fn fields(run: &Execution, now: Timestamp, width: Option<usize>) -> String {
+/// The position of a waiter, and when it will probably start.
+async fn turn(client: &Client, run: &Execution, now: Timestamp) -> Result<Option<String>, ClientError> {
+    let (ExecutionStatus::Queued, Some(location)) = (run.status, run.location.clone()) else { return Ok(None) };
+    let board: Board =
+        client.board(&BoardQuery { location: Some(location), limit: Some(MOST_WAITERS) }).await?.read()?;
+    let waiter = board.locations.iter().flat_map(|here| &here.queue).find(|waiter| waiter.run_id == run.run_id);
+    Ok(waiter.map(|waiter| match waiter.position {
+        Some(position) => {
+            format!("position {position}, starts {}", starts(waiter, now).replace('?', "at an unknown time"))
+        }
+        None => "passed over until it is heard of".to_owned(),
+    }))
+}
+
+fn fields(run: &Execution, turn: Option<String>, now: Timestamp, width: Option<usize>) -> String {
     let exact = |time: Timestamp| format!("{} ({})", time.strftime("%Y-%m-%d %H:%M:%SZ"), relative(time, now));
     let place = run.location.as_ref().map(|name| format!("{name}, factor {}", factor(run.factor.as_ref())));
     let lease = run.lease_seconds.map(|seconds| {
@@ -79,11 +101,15 @@ fn fields(run: &Execution, now: Timestamp, width: Option<usize>) -> String {
         ("stream", Some(run.stream.clone())),
         ("type", Some(run.r#type.clone())),
         ("triggered by", Some(run.triggered_by.clone())),
+        ("its turn", turn),
         ("queued", run.queued_at.map(exact)),
         ("started", has_started.then(|| exact(run.start_time))),
         ("ended", run.end_time.map(exact)),
         ("gives up", run.wait_until.filter(|_| !has_started).map(exact)),
-        ("expected", run.expected_seconds.map(|seconds| describe(jiff::SignedDuration::from_secs(seconds.into())))),
+        (
+            "expected",
+            run.expected_seconds.map(|seconds| duration_text(jiff::SignedDuration::from_secs(seconds.into()))),
+        ),
         ("lease", lease),
         ("stop", stop),
         ("dashboard", run.dashboard_url.clone()),
@@ -108,9 +134,9 @@ fn beside(run: &Execution, response: &NeighboursResponse, now: Timestamp, width:
     let columns = [
         Column::number("RUN"),
         Column::text("TEST"),
-        Column::text("REPO"),
-        Column::number("FACTOR"),
-        Column::text("BY"),
+        Column::text("REPO").unless_narrow(1),
+        Column::number("FACTOR").unless_narrow(3),
+        Column::text("BY").unless_narrow(2),
         Column::whole("STATUS"),
         Column::whole("STARTED"),
         Column::whole("TOGETHER"),
@@ -125,7 +151,7 @@ fn beside(run: &Execution, response: &NeighboursResponse, now: Timestamp, width:
             one.triggered_by.clone(),
             one.status.to_string(),
             relative(one.start_time, now),
-            describe(jiff::SignedDuration::from_secs(one.overlap_seconds)),
+            duration_text(jiff::SignedDuration::from_secs(one.overlap_seconds)),
             one.environment.clone(),
         ]
     };

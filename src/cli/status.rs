@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::board::board_text;
+use super::board::{board_text, fullness};
 use super::connection::Connection;
 use super::terminal::table_width;
 use crate::client::ClientError;
@@ -34,7 +34,12 @@ pub struct Status {
 impl Status {
     pub async fn run(self) -> Result<(), ClientError> {
         let (client, output) = self.connection.open()?;
+        let is_one = self.location.is_some();
         let answer = client.board(&BoardQuery { location: self.location, limit: Some(MOST) }).await?;
-        output.print(&answer, |board: Board| board_text(&board, clock::now(), table_width(self.wide)))
+        output.print(&answer, |board: Board| {
+            let text = board_text(&board, clock::now(), table_width(self.wide));
+            let fullness = board.locations.first().filter(|_| is_one).and_then(fullness);
+            fullness.map_or(text.clone(), |fullness| format!("{fullness}\n\n{text}"))
+        })
     }
 }

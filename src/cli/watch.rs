@@ -15,10 +15,13 @@ use super::output::write_line;
 use super::terminal::{can_redraw, columns, fit, table_width};
 use crate::client::{Client, ClientError};
 use crate::clock;
-use crate::wire::board::{Board, BoardQuery};
+use crate::wire::board::{Board, BoardLocation, BoardQuery};
 
 const INTERVAL: Duration = Duration::from_secs(2);
 const ROWS_UNLESS_TOLD: u16 = 24;
+/// The rows for the time, the heads of three tables, what each has no room for, and what is between them; and two for what is
+/// closed.
+const ROWS_BESIDE: usize = 15;
 const OPEN_SCREEN: &str = "\x1b[?1049h\x1b[?25l";
 const CLOSE_SCREEN: &str = "\x1b[?25h\x1b[?1049l";
 
@@ -49,8 +52,9 @@ async fn show(client: &Client, first: Board) -> Result<(), ClientError> {
     let screen = can_redraw(&io::stdout()).then(Screen::open);
     let (mut current, mut printed) = (Ok(first), String::new());
     loop {
+        let rows = screen.as_ref().map(Screen::rows);
         let view = |now| match &current {
-            Ok(board) => describe(board, now),
+            Ok(board) => describe(board, now, rows),
             Err(error) => format!("{error}; trying again"),
         };
         // At one and the same time, only what has happened makes a difference.
@@ -76,13 +80,42 @@ async fn look(client: &Client) -> Result<Board, ClientError> {
     client.within(SLOWEST_ANSWER, client.board(&BoardQuery::default())).await?.read()
 }
 
-/// A screen may be too small, so what changes most comes first.
-fn describe(board: &Board, now: Timestamp) -> String {
+/// All of it, or as much as fits into so many rows: what runs, who waits and the locations each get a share of them.
+fn describe(board: &Board, now: Timestamp, rows: Option<usize>) -> String {
     // A line that fills the terminal could not be redrawn.
     let width = table_width(false).map(|width| width.saturating_sub(1));
+    let count = |list: fn(&BoardLocation) -> usize| board.locations.iter().map(list).sum::<usize>();
+    let counts = [count(|here| here.runs.len()), count(|here| here.queue.len()), board.locations.len()];
+    let [runs, waiters, locations] =
+        rows.map_or(counts, |rows| shares(rows.saturating_sub(ROWS_BESIDE).max(3), counts));
+    let shown = shortened(board, runs, waiters);
     let nothing_waits = board.locations.iter().all(|here| here.waiting == 0).then(|| "Nothing waits.".to_owned());
-    let parts = [Some(board_text(board, now, width)), nothing_waits, Some(locations_text(board, width))];
+    let parts = [Some(board_text(&shown, now, width)), nothing_waits, Some(locations_text(board, locations, width))];
     parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
+}
+
+/// How many of each there is room for: a third of the rows for each, and what one leaves for the others.
+fn shares(rows: usize, counts: [usize; 3]) -> [usize; 3] {
+    let mut shares = counts.map(|count| count.min(rows / 3));
+    let mut left = rows - shares.iter().sum::<usize>().min(rows);
+    for (share, count) in shares.iter_mut().zip(counts) {
+        let more = left.min(count - *share);
+        *share += more;
+        left -= more;
+    }
+    shares
+}
+
+/// The board with so many runs and waiters, the first of each; its counts still say how many there are.
+fn shortened(board: &Board, mut runs: usize, mut waiters: usize) -> Board {
+    let mut board = board.clone();
+    for here in &mut board.locations {
+        here.runs.truncate(runs);
+        here.queue.truncate(waiters);
+        runs -= here.runs.len();
+        waiters -= here.queue.len();
+    }
+    board
 }
 
 /// The terminal's other screen, left again however the view ends.
@@ -95,9 +128,13 @@ impl Screen {
         Self(output)
     }
 
-    fn draw(&self, view: &str) {
+    fn rows(&self) -> usize {
         let rows = tcgetwinsize(&self.0).map_or(0, |size| size.ws_row);
-        let rows = usize::from(if rows == 0 { ROWS_UNLESS_TOLD } else { rows });
+        usize::from(if rows == 0 { ROWS_UNLESS_TOLD } else { rows })
+    }
+
+    fn draw(&self, view: &str) {
+        let rows = self.rows();
         let columns = columns(&self.0);
         let head = format!("perfreg, {}; Ctrl-C leaves", time());
         let lines = [head.as_str(), ""].into_iter().chain(view.lines()).take(rows);
@@ -113,5 +150,19 @@ impl Drop for Screen {
         let mut output = self.0.lock();
         let _ = write!(output, "{CLOSE_SCREEN}");
         let _ = output.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_has_a_share_of_the_rows_and_what_others_leave() {
+        assert_eq!(shares(9, [40, 40, 40]), [3, 3, 3]);
+        assert_eq!(shares(9, [40, 1, 2]), [6, 1, 2]);
+        assert_eq!(shares(9, [1, 0, 40]), [1, 0, 8]);
+        assert_eq!(shares(9, [2, 2, 2]), [2, 2, 2]);
+        assert_eq!(shares(0, [5, 5, 5]), [0, 0, 0]);
     }
 }

@@ -331,31 +331,31 @@ mod tests {
         let beside = r#"{"requested_factor":0.5,"capacity":1,"running_factor":0.3,"running":1,"waited_seconds":720}"#;
         assert_eq!(
             told(EventKind::Started, None, beside),
-            "run 8 started at azure-k8s with 0.5 of 1, beside 0.3, after waiting 12 min 0 s"
+            "run 8 started at azure-k8s with 0.5 of 1, beside 0.3, after waiting 12m"
         );
     }
 
     #[test]
     fn an_end_says_how_and_why() {
         for (facts, by, expected) in [
-            (r#"{"status":"success","ran_seconds":303}"#, None, "run 8 succeeded after 5 min 3 s"),
-            (r#"{"status":"failure","ran_seconds":0}"#, None, "run 8 failed after 0 s"),
+            (r#"{"status":"success","ran_seconds":303}"#, None, "run 8 succeeded after 5m 3s"),
+            (r#"{"status":"failure","ran_seconds":0}"#, None, "run 8 failed after 0s"),
             (
                 r#"{"status":"failure","end_reason":"lost","ran_seconds":90}"#,
                 None,
-                "run 8 was declared lost after 1 min 30 s, since no heartbeat came",
+                "run 8 was declared lost after 1m 30s, since no heartbeat came",
             ),
             (
                 r#"{"status":"cancelled","end_reason":"wait_timeout","waited_seconds":60}"#,
                 None,
-                "run 8 gave up waiting after 1 min 0 s",
+                "run 8 gave up waiting after 1m",
             ),
             (
                 r#"{"status":"cancelled","reason":"no need","waited_seconds":60}"#,
                 Some("ana"),
                 "run 8 was cancelled by ana while it waited: no need",
             ),
-            (r#"{"status":"cancelled","ran_seconds":5}"#, Some("ana"), "run 8 was cancelled by ana after 5 s"),
+            (r#"{"status":"cancelled","ran_seconds":5}"#, Some("ana"), "run 8 was cancelled by ana after 5s"),
         ] {
             assert_eq!(told(EventKind::Ended, by, facts), expected);
         }

@@ -2,16 +2,21 @@
 
 use jiff::SignedDuration;
 
-/// The two largest units, as people say it: `1 h 5 min`, `42 s`.
+/// A duration for a person: `2d 3h`, `1h 5m`, `12m`, `40s`.
 #[must_use]
 pub fn duration_text(duration: SignedDuration) -> String {
     let seconds = duration.as_secs().max(0);
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
-        (0, _, _) => format!("{hours} h {minutes} min"),
-        (_, _, _) => format!("{days} d {hours} h"),
+    if seconds >= 86_400 {
+        let hours = seconds / 3600 % 24;
+        return if hours == 0 { format!("{}d", seconds / 86_400) } else { format!("{}d {hours}h", seconds / 86_400) };
+    }
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds}s"),
+        (0, minutes, 0) => format!("{minutes}m"),
+        (0, minutes, seconds) if minutes < 10 => format!("{minutes}m {seconds}s"),
+        (0, minutes, _) => format!("{minutes}m"),
+        (hours, 0, _) => format!("{hours}h"),
+        (hours, minutes, _) => format!("{hours}h {minutes}m"),
     }
 }
 
@@ -20,17 +25,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_told_in_their_two_largest_units() {
-        for (seconds, text) in [
-            (-5, "0 s"),
-            (0, "0 s"),
-            (59, "59 s"),
-            (60, "1 min 0 s"),
-            (3_599, "59 min 59 s"),
-            (3_660, "1 h 1 min"),
-            (90_000, "1 d 1 h"),
+    fn durations_are_shown_as_exactly_as_anybody_cares() {
+        for (seconds, expected) in [
+            (-3, "0s"),
+            (40, "40s"),
+            (60, "1m"),
+            (61, "1m 1s"),
+            (725, "12m"),
+            (3600, "1h"),
+            (7505, "2h 5m"),
+            (86_400, "1d"),
+            (547_380, "6d 8h"),
         ] {
-            assert_eq!(duration_text(SignedDuration::from_secs(seconds)), text);
+            assert_eq!(duration_text(SignedDuration::from_secs(seconds)), expected);
         }
     }
 }

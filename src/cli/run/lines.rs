@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use url::Url;
 
 use super::ticket::Standing;
-use crate::cli::duration::describe;
+use crate::present::time::duration_text;
 use crate::wire::complete::CompleteStatus;
 use crate::wire::decimal::Decimal;
 use crate::wire::register::RegisterRequest;
@@ -52,7 +52,7 @@ pub struct End<'a> {
 
 /// `name` is what ended, such as "run 7".
 pub fn end_line(name: &str, end: &End) -> String {
-    let after = describe(SignedDuration::try_from(end.after).unwrap_or_default());
+    let after = duration_text(SignedDuration::try_from(end.after).unwrap_or_default());
     let exit = format!("exit code {}", end.code);
     let (word, why) = match (end.cause, end.status) {
         (Some(Cause::Lost), _) => ("stopped", Some("the registry had given it up".to_owned())),

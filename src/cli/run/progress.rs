@@ -8,10 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::ticket::Standing;
-use crate::cli::duration::describe;
 use crate::cli::gate::word;
 use crate::cli::output::{printable, say};
 use crate::cli::terminal::{can_redraw, columns, fit};
+use crate::present::time::duration_text;
 use crate::wire::gate::GateState;
 use crate::wire::room::{Blocking, Room};
 
@@ -38,10 +38,10 @@ pub fn waiting(standing: &Standing, waited: Duration, now: Timestamp, zone: &Tim
     // A time that is over says nothing while the location is still held.
     let estimate = standing.estimated_start.filter(|start| start.duration_since(now).as_secs() > 0).map(|start| {
         let clock = start.to_zoned(zone.clone()).strftime("%H:%M").to_string();
-        format!(", starts in {} ({clock})", describe(start.duration_since(now)))
+        format!(", starts in {} ({clock})", duration_text(start.duration_since(now)))
     });
     let obstacle = standing.waits_for.as_ref().map(obstacle).unwrap_or_default();
-    let waited = describe(SignedDuration::try_from(waited).unwrap_or_default());
+    let waited = duration_text(SignedDuration::try_from(waited).unwrap_or_default());
     Line {
         shown: format!("{head}{}{obstacle}; {waited} so far", estimate.unwrap_or_default()),
         steady: format!("{head}{obstacle}"),

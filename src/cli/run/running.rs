@@ -23,10 +23,10 @@ use super::remains::Remains;
 use super::signals::{NO_SUSPENSION, Signals, is_interrupt};
 use super::ticket::{Standing, Ticket};
 use crate::cli::ask::{LATE_ANSWER, SLOWEST_ANSWER};
-use crate::cli::duration::describe;
 use crate::cli::exit::{CANNOT_RUN, LOST, STOPPED};
 use crate::cli::output::say;
 use crate::client::Client;
+use crate::present::time::duration_text;
 use crate::wire::cancel::CancelRequest;
 use crate::wire::complete::CompleteStatus;
 use crate::wire::execution::Stop;
@@ -328,7 +328,7 @@ impl Running {
                 let _ = client.within(SLOWEST_ANSWER, client.cancel(&request)).await;
             }));
         }
-        let max = describe(SignedDuration::try_from(self.rules.max.unwrap_or_default()).unwrap_or_default());
+        let max = duration_text(SignedDuration::try_from(self.rules.max.unwrap_or_default()).unwrap_or_default());
         let why = format!("the command has run for {max}, as long as --max lets it");
         self.stop(Cause::Stopped(MAXIMUM.to_owned()), &why).await;
     }

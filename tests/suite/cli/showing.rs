@@ -23,6 +23,10 @@ async fn status_shows_what_runs_who_waits_and_what_is_closed() {
     assert_eq!(words("2 ")[..7], ["2", "azure-k8s", "0.5", "search", "myrepo", "user1", "1"]);
     assert!(printed.contains("in 29m") || printed.contains("in 30m"), "{printed}");
 
+    let (_, one, _) = call(&server, &["status", "--location", "azure-k8s"]);
+    assert!(one.starts_with("azure-k8s: 0.6 of 1 used by 1 run, 0.4 free; 1 waiting.\n\nRUN  LOCATION"), "{one}");
+    let (_, waiter, _) = call(&server, &["show", "2"]);
+    assert!(waiter.contains("\n  its turn      position 1, starts in "), "{waiter}");
     let (code, _, error) = call(&server, &["status", "--location", "azure-k8z"]);
     assert_eq!(code, 1);
     assert!(error.contains("The closest to it is azure-k8s"), "{error}");
@@ -46,7 +50,7 @@ async fn show_tells_what_a_run_is_beside_whom_it_ran_and_what_happened_to_it() {
     assert!(printed.contains("\nBeside it at azure-k8s:\nRUN  TEST    REPO"), "{printed}");
     assert!(printed.lines().any(|line| line.starts_with("  2  search")), "{printed}");
     assert!(printed.contains("Z  run 1 started at azure-k8s with 0.4 of 1, alone\n"), "{printed}");
-    assert!(printed.ends_with("Z  run 1 failed after 0 s (azure-k8s)\n"), "{printed}");
+    assert!(printed.ends_with("Z  run 1 failed after 0s (azure-k8s)\n"), "{printed}");
 
     let (_, json, _) = call(&server, &["show", "2", "--json"]);
     let told: Value = serde_json::from_str(&json).expect("JSON");

@@ -110,8 +110,8 @@ def look(terminal, url):
     yield "watch", terminal.shows("perfreg watch", "Ctrl-C leaves", "WAITS FOR", "CAPACITY", "in 29m")
     yield "queue", terminal.shows("perfreg run --location azure-k8s --factor 0.3 --wait 1h -- true",
                                   "waits at position 3, starts in", "run 1 (checkout")
-    yield "run", terminal.shows("perfreg run --location demo --factor 0.4 -- sleep 1",
-                                "may start at demo (0.4 of 1)", "success after 1s")
+    yield "run", terminal.shows("perfreg run --location demo --factor 0.4 -- sleep 2.5",
+                                "may start at demo (0.4 of 1)", "success after 2s")
     yield "refused", terminal.shows("perfreg run --location azure-k8s --factor 0.5 -- true", "Add --wait")
     register(url, location="azure-k8s", factor=0.1, test="beside", triggered_by="eva", priority=9, wait_seconds=60)
     yield "show", terminal.shows("perfreg show 1", "Run 1: checkout-soak", "triggered by  ana", "run 1 started at azure-k8s")
