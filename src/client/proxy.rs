@@ -3,8 +3,7 @@
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::Url;
 
-use super::ClientError;
-use super::error::without_password;
+use super::error::{ClientError, without_password};
 
 /// A proxy, and the variable that names it.
 #[derive(Clone, Debug)]

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use crate::domain::admission::Command;
 use crate::domain::answer::Answer;
-use crate::domain::capacity::location::LocationName;
 use crate::registry::RegistryError;
+use crate::registry::dispatch::Location;
 use crate::registry::dispatch::rest::Rest;
 
 /// Commands in one transaction.
@@ -19,8 +19,6 @@ const FEW: usize = 2;
 /// Workers that have stepped aside. Each holds a connection to the database, of which others need
 /// some.
 const MOST_ASIDE: usize = 4;
-
-pub type Location = Option<LocationName>;
 
 pub struct Waiting {
     pub command: Command,
@@ -220,6 +218,7 @@ fn key(waiting: &Waiting) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use crate::domain::capacity::location::LocationName;
     use std::sync::Arc;
 
     use tokio::sync::Semaphore;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::registry::dispatch::line::Location;
+use crate::registry::dispatch::Location;
 
 /// For so long at the most a beat waits that comes soon after another.
 const REST: Duration = Duration::from_millis(5);

@@ -7,7 +7,7 @@ use crate::domain::admission::Command;
 use crate::domain::answer::Answer;
 use crate::domain::execution::lease::TokenHash;
 use crate::domain::execution::{Execution, RunId, Status};
-use crate::registry::dispatch::line::Location;
+use crate::registry::dispatch::Location;
 use crate::registry::runs::receipt::Located;
 use crate::registry::{Registry, RegistryError};
 

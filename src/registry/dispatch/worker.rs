@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
+use crate::registry::dispatch::Location;
 use crate::registry::dispatch::lanes::{Fate, Lanes};
-use crate::registry::dispatch::line::{Caller, Location, Waiting};
+use crate::registry::dispatch::line::{Caller, Waiting};
 use crate::store::Lane;
 
 /// For so long at the most others wait for a batch of many to end, and then begin another beside it.
