@@ -93,7 +93,10 @@ func main() {
 	check(heard.Message == "Heard" && heard.RunId == run.RunId, heard)
 
 	// What is in the way of another, before it asks and when it does.
-	plan, _, err := executions.PlanExecution(ctx).RegisterRequest(*request(0.5)).Execute()
+	asking, half := perfreg.NewPlanRequest(), "0.5"
+	asking.SetLocation(location)
+	asking.SetFactor(perfreg.NumberOrText{String: &half})
+	plan, _, err := executions.PlanExecution(ctx).PlanRequest(*asking).Execute()
 	must(err)
 	check(!plan.StartsNow && plan.GetObstacle() == perfreg.NO_ROOM && plan.GetLargestFactor() == 0.499999, plan)
 	_, response, err := register(request(0.5))
@@ -175,5 +178,8 @@ func main() {
 	ready, _, err := client.HealthAPI.CheckReadiness(ctx).Execute()
 	must(err)
 	check(ready.Status == "ok", ready)
+	metrics, _, err := client.HealthAPI.GetMetrics(ctx).Execute()
+	must(err)
+	check(strings.Contains(metrics, "# TYPE perfreg_location_used gauge"), metrics)
 	fmt.Printf("run %d was registered, kept alive, completed and found again\n", run.RunId)
 }

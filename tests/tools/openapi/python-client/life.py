@@ -14,7 +14,7 @@ from perfreg_client.api.executions import (
     plan_execution,
     register_execution,
 )
-from perfreg_client.api.health import check_readiness
+from perfreg_client.api.health import check_readiness, get_metrics
 from perfreg_client.api.locations import list_locations, set_location
 from perfreg_client.models import (
     CancelAnswer,
@@ -28,6 +28,7 @@ from perfreg_client.models import (
     HeartbeatRequest,
     ListExecutionsStatus,
     Obstacle,
+    PlanRequest,
     Problem,
     QueuedResponse,
     RegisterRefusal,
@@ -76,7 +77,7 @@ heard = beat_execution.sync(
 assert heard.message == "Heard" and heard.run_id == run.run_id, heard
 
 # What is in the way of another, before it asks and when it does.
-plan = plan_execution.sync(client=client, body=request("0.5"))
+plan = plan_execution.sync(client=client, body=PlanRequest(location=LOCATION, factor="0.5"))
 assert not plan.starts_now and plan.obstacle == Obstacle.NO_ROOM and plan.largest_factor == 0.499999, plan
 refusal = register_execution.sync_detailed(client=client, body=request(0.5))
 assert refusal.status_code == 409 and isinstance(refusal.parsed, RegisterRefusal), refusal
@@ -122,4 +123,5 @@ assert [one.kind for one in events] == [EventKind.STARTED, EventKind.ENDED], eve
 assert set_location.sync(LOCATION, client=client, body=SetLocationRequest(capacity="2.5")).capacity == 2.5
 assert LOCATION in [one.name for one in list_locations.sync(client=client).locations]
 assert check_readiness.sync(client=client).status == "ok"
+assert "# TYPE perfreg_location_used gauge" in get_metrics.sync(client=client)
 print(f"run {run.run_id} was registered, kept alive, completed and found again")

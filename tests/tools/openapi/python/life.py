@@ -12,6 +12,7 @@ from perfreg.models import (
     HeartbeatRequest,
     NumberOrText,
     Obstacle,
+    PlanRequest,
     Problem,
     QueuedResponse,
     RegisterRefusal,
@@ -68,7 +69,7 @@ heard = executions.beat_execution(
 assert heard.message == "Heard" and heard.run_id == run.run_id, heard
 
 # What is in the way of another, before it asks and when it does.
-plan = executions.plan_execution(request("0.5"))
+plan = executions.plan_execution(PlanRequest(location=LOCATION, factor=NumberOrText("0.5")))
 assert not plan.starts_now and plan.obstacle == Obstacle.NO_ROOM and plan.largest_factor == 0.499999, plan
 status, refusal = refused(executions.register_execution, request(0.5))
 assert status == 409 and isinstance(refusal, RegisterRefusal), refusal
@@ -114,5 +115,7 @@ assert [one.kind for one in events] == ["started", "ended"], events
 locations = LocationsApi(client)
 assert locations.set_location(LOCATION, SetLocationRequest(capacity=NumberOrText("2.5"))).capacity == 2.5
 assert LOCATION in [one.name for one in locations.list_locations().locations]
-assert HealthApi(client).check_readiness().status == "ok"
+health = HealthApi(client)
+assert health.check_readiness().status == "ok"
+assert "# TYPE perfreg_location_used gauge" in health.get_metrics(), health.get_metrics()
 print(f"run {run.run_id} was registered, kept alive, completed and found again")

@@ -70,7 +70,7 @@ async function live(url: string): Promise<void> {
   assert.equal(heard.run_id, run.run_id);
 
   // What is in the way of another, before it asks and when it does.
-  const plan = await executions.planExecution({ registerRequest: request("0.5") });
+  const plan = await executions.planExecution({ planRequest: { location, factor: "0.5" } });
   assert.equal(plan.starts_now, false);
   assert.equal(plan.obstacle, "no_room");
   assert.equal(plan.largest_factor, 0.499999);
@@ -123,7 +123,9 @@ async function live(url: string): Promise<void> {
   const locations = new LocationsApi(configuration);
   const here = await locations.setLocation({ name: location, setLocationRequest: { capacity: "2.5" } });
   assert.equal(here.capacity, 2.5);
-  assert.equal((await new HealthApi(configuration).checkReadiness()).status, "ok");
+  const health = new HealthApi(configuration);
+  assert.equal((await health.checkReadiness()).status, "ok");
+  assert.match(await health.getMetrics(), /# TYPE perfreg_location_used gauge/);
   console.log(`run ${run.run_id} was registered, kept alive, completed and found again`);
 }
 
