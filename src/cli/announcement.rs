@@ -29,7 +29,7 @@ fn text(address: SocketAddr, public_url: Option<&PublicUrl>, database: &Database
 
 Run something under it, in another terminal:
 
-  perfreg run{flag} --location demo --factor 0.4 -- sleep 30
+  perfreg run{flag} --repo demo --stream main --location demo --factor 0.4 -- sleep 30
 
 Or register a test from whatever speaks HTTP:
 
@@ -55,6 +55,7 @@ pub fn exposure(address: SocketAddr) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::help;
 
     fn announced(address: &str, public_url: Option<&str>) -> String {
         let public_url = public_url.map(|url| url.parse().expect("a URL"));
@@ -65,15 +66,16 @@ mod tests {
     #[test]
     fn the_first_command_to_try_finds_the_server() {
         for (address, public_url, command) in [
-            ("127.0.0.1:8000", None, "perfreg run --location demo"),
-            ("0.0.0.0:8000", None, "perfreg run --location demo"),
-            ("127.0.0.1:8001", None, "perfreg run --url http://127.0.0.1:8001 --location demo"),
-            ("[::]:80", None, "perfreg run --url http://localhost:80 --location demo"),
-            ("127.0.0.1:8000", Some("https://ci/perfreg"), "perfreg run --url https://ci/perfreg --location demo"),
+            ("127.0.0.1:8000", None, "perfreg run --repo demo"),
+            ("0.0.0.0:8000", None, "perfreg run --repo demo"),
+            ("127.0.0.1:8001", None, "perfreg run --url http://127.0.0.1:8001 --repo demo"),
+            ("[::]:80", None, "perfreg run --url http://localhost:80 --repo demo"),
+            ("127.0.0.1:8000", Some("https://ci/perfreg"), "perfreg run --url https://ci/perfreg --repo demo"),
         ] {
             let text = announced(address, public_url);
             let (run, curl) = (text.find(command), text.find("curl"));
             assert!(run.is_some() && run < curl, "{text}");
+            text.lines().filter(|line| line.starts_with("  perfreg ")).for_each(help::tests::assert_parses);
         }
         assert!(announced("127.0.0.1:8000", None).contains("in sqlite:/var/lib/perfreg.db\n"));
     }

@@ -29,3 +29,47 @@ fn one(mut command: Command, is_root: bool) -> Command {
         })
         .mut_subcommands(|command| one(command, false))
 }
+
+#[cfg(test)]
+pub mod tests {
+    use std::process::Command as Process;
+
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    /// What follows the command of an example, and is none of its arguments.
+    const ENDS: [&str; 5] = [" && ", " | ", " > ", " # ", ")"];
+
+    /// As a shell hands it to the parser of the command line.
+    pub fn assert_parses(example: &str) {
+        let start = example.find("perfreg ").unwrap_or_else(|| panic!("no perfreg in {example}"));
+        // A substitution has a parenthesis of its own.
+        let ends = ENDS.iter().filter(|end| **end != ")" || example.starts_with("source <("));
+        let end = ends.filter_map(|end| example.find(end)).min().unwrap_or(example.len());
+        let script = format!("printf '%s\\0' {}", &example[start..end]);
+        let shell = Process::new("sh").args(["-c", &script]).env("CI_JOB_STATUS", "success").output().expect("a shell");
+        let words = String::from_utf8(shell.stdout).expect("UTF-8");
+        let words: Vec<&str> = words.split_terminator('\0').collect();
+        if words[1..] == ["COMMAND", "--help"] {
+            return;
+        }
+        let parsed = Cli::command().try_get_matches_from(words);
+        assert!(parsed.is_ok(), "{example}: {}", parsed.map(|_| ()).unwrap_err());
+    }
+
+    /// The examples of the command and of all below it, each on one line.
+    fn examples(command: &Command) -> Vec<String> {
+        let text = command.get_before_help().map(ToString::to_string).unwrap_or_default().replace("\\\n", "");
+        let lines = text.lines().filter_map(|line| line.strip_prefix("  ")).map(str::to_owned);
+        lines.collect::<Vec<_>>().into_iter().chain(command.get_subcommands().flat_map(examples)).collect()
+    }
+
+    #[test]
+    fn every_example_of_a_help_can_be_typed_as_it_stands() {
+        let all = examples(&Cli::command());
+        assert!(all.len() > 40, "{all:?}");
+        all.iter().for_each(|example| assert_parses(example));
+    }
+}

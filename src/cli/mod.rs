@@ -57,7 +57,7 @@ use self::output::write_line;
 const EXAMPLES: &str = "\
 Examples:
   perfreg serve
-  perfreg run --location azure-k8s --factor 0.4 --wait 2h -- k6 run t.js
+  perfreg run --repo demo --stream main --location demo --factor 0.4 -- sleep 30
   perfreg status
   perfreg COMMAND --help";
 

@@ -14,6 +14,9 @@ use crate::wire::register::RegisterRequest;
 
 const DEFAULT: &str = "default";
 const DEFAULT_TYPE: &str = "performance";
+const EXAMPLE_OF_RUN: &str = "perfreg run --repo demo --stream main --location demo --factor 0.4 -- sleep 30";
+const EXAMPLE_OF_REGISTER: &str = "perfreg register --repo demo --stream main --test load --location demo --factor 0.4";
+const EXAMPLE_OF_PLAN: &str = "perfreg plan --location demo --exclusive";
 
 /// Flags win over variables, and variables over what the CI system says.
 #[derive(Args)]
@@ -111,11 +114,12 @@ fn given(value: Option<String>) -> Option<String> {
 }
 
 impl Registration {
-    /// The request; the error is a sentence that names everything that is missing.
+    /// The request; the error is a sentence that names everything that is missing, and has an example.
     pub fn request(self, found: Found, default_test: Option<String>) -> Result<Wanted, String> {
+        let example = if default_test.is_some() { EXAMPLE_OF_RUN } else { EXAMPLE_OF_REGISTER };
         let by = found.by;
         let (wanted, missing) = self.fill(found, default_test)?;
-        if missing.is_empty() { Ok(wanted) } else { Err(name_missing(&missing, by)) }
+        if missing.is_empty() { Ok(wanted) } else { Err(name_missing(&missing, by, example)) }
     }
 
     /// The request of a plan, which needs no names; those that nothing says are empty.
@@ -123,7 +127,7 @@ impl Registration {
         let by = found.by;
         let (wanted, mut missing) = self.fill(found, None)?;
         missing.retain(|name| *name == "location");
-        if missing.is_empty() { Ok(wanted) } else { Err(name_missing(&missing, by)) }
+        if missing.is_empty() { Ok(wanted) } else { Err(name_missing(&missing, by, EXAMPLE_OF_PLAN)) }
     }
 
     /// The request, and what is missing of it.
@@ -207,7 +211,7 @@ fn name_changes(changes: &[String]) -> Option<String> {
     (!changes.is_empty()).then(|| format!("WARNING: some values that perfreg found do not fit: {named}"))
 }
 
-fn name_missing(missing: &[&str], asked: Option<&str>) -> String {
+fn name_missing(missing: &[&str], asked: Option<&str>, example: &str) -> String {
     let flags: Vec<String> = missing.iter().map(|name| format!("--{name}")).collect();
     let variables: Vec<String> =
         missing.iter().map(|name| format!("PERFREG_{}", name.to_uppercase().replace('-', "_"))).collect();
@@ -215,7 +219,10 @@ fn name_missing(missing: &[&str], asked: Option<&str>) -> String {
         Some(system) => format!("{system} does not say it"),
         None => "neither a CI system nor git says it".to_owned(),
     };
-    format!("give {}, or set {}; {why}", in_words(&flags), in_words(&variables))
+    // Everything else that an example needs is found, or stands in it.
+    let by = if missing.contains(&"triggered-by") { " --triggered-by ana" } else { "" };
+    let example = example.replacen(" --", &format!("{by} --"), 1);
+    format!("give {}, or set {}; {why}; for example: {example}", in_words(&flags), in_words(&variables))
 }
 
 /// `a`, `a and b`, `a, b and c`.
@@ -232,6 +239,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::cli::help;
     use crate::wire::plan::PlanRequest;
 
     #[derive(Parser)]
@@ -243,6 +251,17 @@ mod tests {
     fn request(arguments: &[&str], found: Found) -> Result<RegisterRequest, String> {
         let line = Line::try_parse_from([&["perfreg"], arguments].concat()).expect("a command line");
         line.registration.request(found, Some("t.js".to_owned())).map(|wanted| wanted.request)
+    }
+
+    #[test]
+    fn an_example_for_what_is_missing_can_be_typed_as_it_stands() {
+        for example in [EXAMPLE_OF_RUN, EXAMPLE_OF_REGISTER, EXAMPLE_OF_PLAN] {
+            for missing in [&["repo"][..], &["repo", "triggered-by"]] {
+                let sentence = name_missing(missing, None, example);
+                let (_, example) = sentence.split_once("; for example: ").expect("an example");
+                help::tests::assert_parses(example);
+            }
+        }
     }
 
     fn job() -> Found {
@@ -263,10 +282,13 @@ mod tests {
         assert_eq!(
             error,
             "give --location, --repo, --stream and --triggered-by, or set PERFREG_LOCATION, PERFREG_REPO, \
-             PERFREG_STREAM and PERFREG_TRIGGERED_BY; neither a CI system nor git says it"
+             PERFREG_STREAM and PERFREG_TRIGGERED_BY; neither a CI system nor git says it; for example: perfreg run \
+             --triggered-by ana --repo demo --stream main --location demo --factor 0.4 -- sleep 30"
         );
         let error = request(&[], Found { stream: None, ..job() }).expect_err("the job does not say the stream");
-        assert_eq!(error, "give --stream, or set PERFREG_STREAM; GitLab CI does not say it");
+        let words =
+            "give --stream, or set PERFREG_STREAM; GitLab CI does not say it; for example: perfreg run --repo demo";
+        assert!(error.starts_with(words), "{error}");
     }
 
     #[test]
@@ -280,6 +302,7 @@ mod tests {
         assert_eq!((request.test, request.repo, request.triggered_by), (None, None, None));
         let error = plan(&["--exclusive"]).expect_err("all of what");
         assert!(error.starts_with("give --location, or set PERFREG_LOCATION;"), "{error}");
+        assert!(error.ends_with("; for example: perfreg plan --location demo --exclusive"), "{error}");
     }
 
     #[test]

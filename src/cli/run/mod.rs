@@ -52,9 +52,12 @@ use crate::wire::register::RegisterRequest;
 
 const EXAMPLES: &str = "\
 Examples:
-  perfreg run --location azure-k8s --factor 0.4 -- k6 run t.js
-  perfreg run --location azure-k8s --factor 0.4 --wait 2h -- ./load.sh
-  perfreg run --location azure-vm --exclusive --wait 2h -- jmeter -n -t plan.jmx";
+  perfreg run --repo demo --stream main --location demo --factor 0.4 -- sleep 30
+  perfreg run --location azure-k8s --factor 0.4 --wait 2h \\
+      --repo shop --stream main -- k6 run t.js
+  perfreg run --location azure-vm --exclusive --wait 2h \\
+      --repo shop --stream main -- jmeter -n -t plan.jmx
+In a git checkout, and in a CI job, leave out --repo and --stream.";
 const HELP: &str = "\
 It registers the test, waits for room with --wait, starts the command with
 PERFREG_RUN_ID, PERFREG_FENCE and PERFREG_URL set, sends heartbeats while it

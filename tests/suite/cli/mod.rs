@@ -1,6 +1,7 @@
 //! The binary, as a person or a script runs it.
 
 mod events;
+mod examples;
 mod flags;
 mod registering;
 mod serving;
