@@ -40,7 +40,7 @@ pub struct Cancel {
     /// As --location, for the tests that name no location.
     #[arg(long, requires = "started_before", help_heading = "Many tests")]
     without_location: bool,
-    /// A time, a date in UTC, or how long ago: 2026-11-22T14:03:00Z, 2026-11-22, 3d, 2h.
+    /// A time, a date in UTC, a time of the day here, or how long ago: 2026-11-22T14:03:00Z, 2026-11-22, 14:03, 3d.
     #[arg(long, value_name = "WHEN", value_parser = point_in_time, conflicts_with = "run_id",
           help_heading = "Many tests")]
     started_before: Option<Timestamp>,

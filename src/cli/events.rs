@@ -1,5 +1,6 @@
 //! `perfreg events`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -10,12 +11,14 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::time::sleep;
 
+use super::ask::SLOWEST_ANSWER;
 use super::connection::Connection;
 use super::output::{Output, printable, say, write_line};
-use super::past::point_in_time;
+use super::past::{in_order, point_in_time};
 use super::terminal::{table_width, wrapped};
-use super::values::run_id;
+use super::values::{event_cursor, run_id};
 use crate::client::{Client, ClientError, Message};
+use crate::wire::board::BoardQuery;
 use crate::wire::event::{Event, EventsQuery, EventsResponse, KINDS};
 
 const PAUSE: Duration = Duration::from_secs(1);
@@ -23,7 +26,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const EXAMPLES: &str = "\
 Examples:
   perfreg events --run 7
-  perfreg events --location azure-k8s --kind refused --from 2h
+  perfreg events --location azure-k8s --kind refused --from 14:03
   perfreg events --follow --json";
 
 /// Show what happened, the latest last.
@@ -41,7 +44,7 @@ pub struct Events {
     /// Only events of this kind; several with commas between.
     #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(KINDS), help_heading = "Which events")]
     kind: Vec<String>,
-    /// At or after this: a time, a date in UTC, or how long ago, such as 2h.
+    /// At or after this: a time, a date in UTC, a time of the day here, or how long ago, such as 14:03 or 2h.
     #[arg(long, value_name = "WHEN", value_parser = point_in_time, help_heading = "Which events")]
     from: Option<Timestamp>,
     /// Before this.
@@ -55,6 +58,9 @@ pub struct Events {
     /// Go on with what happens from now on, or since --from, until Ctrl-C; with --json, one event a line.
     #[arg(long, help_heading = "Output")]
     follow: bool,
+    /// Where the page before said that this one begins.
+    #[arg(long, value_parser = event_cursor, conflicts_with = "follow", help_heading = "Output")]
+    cursor: Option<String>,
     /// With each sentence the word of its kind, and everything that was weighed.
     #[arg(long, help_heading = "Output")]
     wide: bool,
@@ -64,6 +70,7 @@ pub struct Events {
 
 impl Events {
     pub async fn run(self) -> Result<(), ClientError> {
+        in_order(self.from, self.to)?;
         let (client, output) = self.connection.open()?;
         let query = EventsQuery {
             location: self.location,
@@ -72,16 +79,39 @@ impl Events {
             from: self.from.map(|time| time.to_string()),
             to: self.to.map(|time| time.to_string()),
             limit: (!self.follow).then_some(self.limit),
-            cursor: None,
+            cursor: self.cursor,
         };
         if self.follow {
+            if let Err(error) = check_location(&client, query.location.as_deref()).await {
+                say(&error.to_string());
+            }
             return follow(&client, &query, &output, self.wide).await;
         }
         let answer = client.events(&query).await?;
-        output.print(&answer, |page: EventsResponse| match &page.events[..] {
-            [] => "Nothing happened.".to_owned(),
-            events => events.iter().rev().map(|event| describe(event, self.wide)).collect::<Vec<_>>().join("\n"),
+        if answer.read::<EventsResponse>()?.events.is_empty() {
+            check_location(&client, query.location.as_deref()).await?;
+        }
+        output.print(&answer, |page: EventsResponse| {
+            let more = page.next.map(|next| format!("\n\nOlder ones: --cursor {next}")).unwrap_or_default();
+            match &page.events[..] {
+                [] => "Nothing happened.".to_owned(),
+                events => {
+                    let lines: Vec<String> = events.iter().rev().map(|event| describe(event, self.wide)).collect();
+                    format!("{}{more}", lines.join("\n"))
+                }
+            }
         })
+    }
+}
+
+/// The registry's word on a location that was never used nor set, with the one closest to it.
+async fn check_location(client: &Client, location: Option<&str>) -> Result<(), ClientError> {
+    let Some(location) = location else { return Ok(()) };
+    let query = BoardQuery { location: Some(location.to_owned()), limit: Some(0) };
+    match client.within(SLOWEST_ANSWER, client.board(&query)).await {
+        Err(error @ ClientError::Refused { .. }) => Err(error),
+        // The events themselves were told, or will be once somebody answers.
+        _ => Ok(()),
     }
 }
 
@@ -115,10 +145,20 @@ async fn follow(client: &Client, query: &EventsQuery, output: &Output, is_wide: 
 /// `2026-11-22 14:03:00Z  run 8 failed after 12 s (azure-k8s)`, its other lines below the sentence.
 pub fn line(event: &Event, width: Option<usize>) -> String {
     let at = event.at.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
-    let says_where = event.location.as_ref().is_none_or(|location| event.text.contains(location.as_str()));
+    let said = sentence(event);
+    let says_where = event.location.as_ref().is_none_or(|location| said.contains(location.as_str()));
     let place = event.location.as_ref().filter(|_| !says_where).map(|location| format!(" ({location})"));
-    let text = printable(&format!("{at}  {}{}", event.text, place.unwrap_or_default()));
+    let text = printable(&format!("{at}  {said}{}", place.unwrap_or_default()));
     wrapped(&text, at.len() + 2, width)
+}
+
+/// What happened; a server of an earlier version sends no sentence.
+fn sentence(event: &Event) -> Cow<'_, str> {
+    match event.run_id {
+        _ if !event.text.is_empty() => Cow::Borrowed(&event.text),
+        Some(run_id) => Cow::Owned(format!("{}: run {run_id}", event.kind)),
+        None => Cow::Borrowed(&event.kind),
+    }
 }
 
 fn describe(event: &Event, is_wide: bool) -> String {

@@ -69,6 +69,7 @@ impl Failure {
             Self::Client(ClientError::Denied(_)) => ("denied", "Not let through to the registry"),
             Self::Client(ClientError::Unreachable { .. }) => ("unreachable", "Registry cannot be reached"),
             Self::Client(ClientError::NotARegistry { .. }) => ("not-a-registry", "Not a registry"),
+            Self::Client(ClientError::OldServer { .. }) => ("old-server", "Server is too old"),
             Self::WaitsForItself(_) => ("waits-for-itself", "Would wait for itself"),
             Self::WaitedInVain(_) => ("waited-in-vain", "Waited in vain"),
             Self::Machine(_) => ("machine", "Something of this machine does not work"),

@@ -5,7 +5,7 @@ use clap::builder::PossibleValuesParser;
 use jiff::Timestamp;
 
 use super::connection::Connection;
-use super::past::point_in_time;
+use super::past::{in_order, point_in_time};
 use super::runs::runs_table;
 use super::terminal::table_width;
 use super::values::history_cursor;
@@ -36,7 +36,7 @@ pub struct History {
     /// Whether they wait or run, or how they ended.
     #[arg(long, ignore_case = true, value_parser = PossibleValuesParser::new(STATUSES), help_heading = "Which tests")]
     status: Option<String>,
-    /// Started at or after this: a time, a date in UTC, or how long ago, such as 2d.
+    /// Started at or after this: a time, a date in UTC, a time of the day here, or how long ago, such as 14:03 or 2d.
     #[arg(long, value_name = "WHEN", value_parser = point_in_time, help_heading = "Which tests")]
     from: Option<Timestamp>,
     /// Started before this.
@@ -76,6 +76,7 @@ pub struct History {
 
 impl History {
     pub async fn run(self) -> Result<(), ClientError> {
+        in_order(self.from, self.to)?;
         let (client, output) = self.connection.open()?;
         let query = HistoryQuery {
             stream: self.stream,

@@ -48,6 +48,13 @@ pub fn history_cursor(text: &str) -> Result<String, String> {
     if is_cursor { Ok(text.to_owned()) } else { Err("give what the page before printed behind --cursor".to_owned()) }
 }
 
+/// Where a page of events begins, as the page before said it.
+pub fn event_cursor(text: &str) -> Result<String, String> {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_cursor = text.split_once('-').is_some_and(|(before, number)| is_number(before) && is_number(number));
+    if is_cursor { Ok(text.to_owned()) } else { Err("give what the page before printed behind --cursor".to_owned()) }
+}
+
 /// A web link, or nothing at all.
 pub fn link(text: &str) -> Result<String, String> {
     let lower = text.to_ascii_lowercase();
@@ -143,6 +150,9 @@ mod tests {
             [("1700000000000000_7", true), ("-5_7", true), ("7", false), ("_7", false), ("5_", false), ("x_7", false)]
         {
             assert_eq!(history_cursor(text).is_ok(), expected, "{text}");
+        }
+        for (text, expected) in [("0-12", true), ("7", false), ("-12", false), ("0-", false), ("0-x", false)] {
+            assert_eq!(event_cursor(text).is_ok(), expected, "{text}");
         }
     }
 

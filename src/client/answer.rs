@@ -4,6 +4,7 @@ use reqwest::header::LOCATION;
 use reqwest::{Response, StatusCode, Url};
 use serde::de::{DeserializeOwned, IgnoredAny};
 
+use super::age::is_unknown_path;
 use super::proxy::Proxy;
 use super::{Client, ClientError};
 use crate::wire::problem::Problem;
@@ -90,7 +91,7 @@ impl Client {
 
     /// The registry is there, but not below the path of the URL.
     fn is_below_another_path(&self, problem: &Problem) -> bool {
-        self.server.path() != "/" && problem.status == 404 && problem.detail.starts_with("There is nothing at /")
+        self.server.path() != "/" && is_unknown_path(problem)
     }
 
     /// What a proxy, or a server that is no registry, says.

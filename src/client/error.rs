@@ -24,6 +24,9 @@ pub enum ClientError {
     /// The server understood and said no; `body` is its whole answer.
     #[error("{}", problem.detail)]
     Refused { problem: Box<Problem>, body: String },
+    /// The server lacks what was asked for.
+    #[error("this server is older than perfreg {} and {lacks}; upgrade it", env!("CARGO_PKG_VERSION"))]
+    OldServer { lacks: &'static str },
     #[error("what answers at {server} is not a registry: {reason}; is the URL right? If not, set PERFREG_URL")]
     NotARegistry { server: String, reason: String },
     #[error("cannot write the answer: {0}")]
@@ -37,7 +40,12 @@ impl ClientError {
         match self {
             Self::Unreachable { .. } | Self::NotARegistry { .. } => true,
             Self::Refused { problem, .. } => problem.status >= 500,
-            Self::Url { .. } | Self::Options(_) | Self::Setup(_) | Self::Denied(_) | Self::Output(_) => false,
+            Self::Url { .. }
+            | Self::Options(_)
+            | Self::Setup(_)
+            | Self::Denied(_)
+            | Self::OldServer { .. }
+            | Self::Output(_) => false,
         }
     }
 

@@ -1,5 +1,6 @@
 //! A typed client for the registry's HTTP API.
 
+mod age;
 mod answer;
 mod certificates;
 mod error;
@@ -108,7 +109,8 @@ impl Client {
     /// # Errors
     /// If the server did not answer, or a field has no meaning.
     pub async fn plan(&self, request: &PlanRequest) -> Result<Answer, ClientError> {
-        self.send(Method::POST, &["plan"], |call| call.json(request)).await
+        let answer = self.send(Method::POST, &["plan"], |call| call.json(request)).await;
+        answer.map_err(|error| age::of_plan(request, error))
     }
 
     /// One page of what happened, newest first.
@@ -163,7 +165,8 @@ impl Client {
     /// # Errors
     /// If the location is unknown, the server did not answer, or it is of a version that has no board.
     pub async fn board(&self, query: &BoardQuery) -> Result<Answer, ClientError> {
-        self.send(Method::GET, &["board"], |call| call.query(query)).await
+        let answer = self.send(Method::GET, &["board"], |call| call.query(query)).await;
+        self.of_board(answer).await
     }
 
     /// One execution as it is now.
@@ -186,9 +189,11 @@ impl Client {
     /// What ran beside one execution.
     ///
     /// # Errors
-    /// If the test is unknown, or the server did not answer.
+    /// If the test is unknown, the server did not answer, or it is of a version that has no board.
     pub async fn neighbours(&self, run_id: i64) -> Result<Answer, ClientError> {
-        self.send(Method::GET, &["executions", &run_id.to_string(), "neighbours"], |call| call).await
+        let path = ["executions", &run_id.to_string(), "neighbours"];
+        let answer = self.send(Method::GET, &path, |call| call).await;
+        self.of_board(answer).await
     }
 
     /// # Errors

@@ -77,3 +77,48 @@ async fn events_tell_what_happened_and_go_on_over_a_restart() {
     follower.kill().expect("it still follows");
     follower.wait().expect("it ends");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_say_how_to_see_those_before_and_which_location_was_meant() {
+    let (server, _database) = serve().await;
+    for factor in ["0.1", "0.2"] {
+        register(&server, &["--location", "azure-k8s", "--factor", factor]);
+    }
+    let (_, page, _) = call(&server, &["events", "--limit", "1"]);
+    let (event, cursor) = page.trim_end().split_once("\n\nOlder ones: --cursor ").expect("a cursor");
+    assert!(event.contains("run 2 started") && !event.contains('\n'), "{page}");
+    let (code, older, _) = call(&server, &["events", "--limit", "1", "--cursor", cursor]);
+    assert!(code == 0 && older.contains("run 1 started") && !older.contains("--cursor"), "{older}");
+    assert_eq!(call(&server, &["events", "--follow", "--cursor", cursor]).0, 2);
+
+    let closest = "perfreg: No test has used the location azure-k8z, and no capacity was set. The closest to it is \
+                   azure-k8s.\n";
+    let (code, printed, error) = call(&server, &["events", "--location", "azure-k8z"]);
+    assert_eq!((code, printed.as_str(), error.as_str()), (1, "", closest));
+    let (code, printed, _) = call(&server, &["events", "--location", "azure-k8s", "--kind", "suspect"]);
+    assert_eq!((code, printed.as_str()), (0, "Nothing happened.\n"));
+    let arguments = ["events", "--follow", "--location", "azure-k8z", "--server", &server.url];
+    let mut follower = perfreg().args(arguments).stderr(Stdio::piped()).spawn().expect("the binary starts");
+    let mut said = String::new();
+    BufReader::new(follower.stderr.take().expect("piped")).read_line(&mut said).expect("UTF-8");
+    follower.kill().expect("it still follows");
+    follower.wait().expect("it ends");
+    assert_eq!(said, closest);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_of_the_day_is_the_last_one_here() {
+    let (server, _database) = serve().await;
+    register(&server, &["--location", "azure-k8s", "--factor", "0.1"]);
+    let now = perfreg::clock::now().to_zoned(jiff::tz::TimeZone::system());
+    let clock = |time: &jiff::Zoned| time.strftime("%H:%M:%S").to_string();
+    let before = clock(&(&now - jiff::SignedDuration::from_secs(120)));
+    for command in ["events", "history"] {
+        let (code, printed, error) = call(&server, &[command, "--from", &before]);
+        assert!(code == 0 && printed.contains("azure-k8s"), "{printed}{error}");
+    }
+    let (_, printed, _) = call(&server, &["events", "--to", &before]);
+    assert_eq!(printed, "Nothing happened.\n");
+    let (code, _, error) = call(&server, &["cancel", "--location", "azure-k8s", "--started-before", &before]);
+    assert_eq!(code, 0, "{error}");
+}

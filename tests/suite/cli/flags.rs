@@ -29,6 +29,13 @@ fn what_can_be_seen_to_be_wrong_is_refused_before_anybody_is_asked() {
         (vec!["history", "--limit", "0"], "0 is not in 1..=1000"),
         (vec!["history", "--from", "yesterday"], "\"yesterday\" is no time; give one with its zone"),
         (vec!["history", "--cursor", "7"], "give what the page before printed behind --cursor"),
+        (
+            vec!["history", "--from", "2026-11-23", "--to", "2026-11-22"],
+            "--from is 2026-11-23T00:00:00Z, which is after",
+        ),
+        (vec!["events", "--from", "1h", "--to", "2h"], "give an earlier --from, or a later --to"),
+        (vec!["events", "--cursor", "7"], "give what the page before printed behind --cursor"),
+        (vec!["cancel", "--location", "here", "--started-before", "2pm"], "a time of the day such as 14:03"),
         (vec!["events", "--kind", "started,nothing"], "possible values: queued, started,"),
         (vec!["events", "--limit", "1001"], "1001 is not in 1..=1000"),
         (vec!["complete", "seven", "success"], "\"seven\" is no run; give its number, such as 7"),
