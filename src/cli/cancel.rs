@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::by::By;
 use super::complete::ended;
 use super::connection::Connection;
+use super::output::in_lines;
 use super::past::point_in_time;
 use super::table::{Column, table};
 use super::terminal::table_width;
@@ -63,7 +64,7 @@ impl Cancel {
         let by = by.name();
         if let Some(run_id) = run_id {
             let answer = client.cancel(&CancelRequest { run_id, reason, by, force }).await?;
-            return output.print(&answer, |execution: Execution| match &execution.stop {
+            return output.tell(&answer, |execution: Execution| match &execution.stop {
                 Some(_) if execution.end_time.is_none() => format!("Run {} is asked to stop.", execution.run_id),
                 _ => ended(&execution),
             });
@@ -80,7 +81,7 @@ fn describe(cancelled: &CancelBeforeResponse, place: &str) -> String {
     let CancelBeforeResponse { dry_run, started_before, ended, stopping, more, .. } = cancelled;
     let mut parts = Vec::new();
     if ended.is_empty() && stopping.is_empty() {
-        parts.push(format!("Nothing that started before {started_before:.0} runs {place}."));
+        parts.push(in_lines(&format!("Nothing that started before {started_before:.0} runs {place}.")));
     }
     let (ends, stops) =
         if *dry_run { ("would be ended", "would be asked to stop") } else { ("ended", "asked to stop") };
@@ -93,9 +94,9 @@ fn describe(cancelled: &CancelBeforeResponse, place: &str) -> String {
     if *more && *dry_run {
         parts.push("There are more, which this list has no room for.".to_owned());
     } else if *more {
-        parts.push("There are more; run the same command again for the rest.".to_owned());
+        parts.push(in_lines("There are more; run the same command again for the rest."));
     } else if *dry_run && !(ended.is_empty() && stopping.is_empty()) {
-        parts.push("Nothing was changed; the same command without --dry-run does it.".to_owned());
+        parts.push(in_lines("Nothing was changed; the same command without --dry-run does it."));
     }
     parts.join("\n\n")
 }

@@ -43,7 +43,7 @@ impl Complete {
         let (client, output) = self.connection.open()?;
         let Self { run_id, status, lease_token, .. } = self;
         let answer = client.complete(&CompleteRequest { run_id, status, lease_token, receipt: None }).await?;
-        output.print(&answer, |execution: Execution| ended(&execution))
+        output.tell(&answer, |execution: Execution| ended(&execution))
     }
 }
 

@@ -5,7 +5,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use super::by::By;
 use super::connection::Connection;
 use super::gate::{Grounds, State, describe};
-use super::output::{printable, remark, say};
+use super::output::{in_lines, printable, remark, say};
 use super::table::{Column, table};
 use super::terminal::table_width;
 use super::values::capacity;
@@ -114,7 +114,7 @@ impl Locations {
             Some(Command::Delete { connection, name, by }) => {
                 let (client, output) = connection.open()?;
                 let answer = client.delete_location(&name, by.name().as_deref()).await?;
-                output.print(&answer, |_: DeleteLocationResponse| format!("{name} is deleted."))
+                output.tell(&answer, |_: DeleteLocationResponse| format!("{name} is deleted."))
             }
         }
     }
@@ -139,7 +139,7 @@ fn of_adopted(adopted: &Adopted) -> String {
     let command = adopted.command.as_deref().map(|command| {
         format!("\nThis lists those at one location, and without --dry-run ends them:\n\n  {}", printable(command))
     });
-    format!("\n\n{}{}", printable(&adopted.message), command.unwrap_or_default())
+    format!("\n\n{}{}", in_lines(&printable(&adopted.message)), command.unwrap_or_default())
 }
 
 fn locations_table(locations: &[Location], width: Option<usize>) -> String {

@@ -1,10 +1,10 @@
 //! Sentences for people, JSON for scripts.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-use super::terminal::{columns, wrapped};
+use super::terminal::{line_width, table_width, wrapped};
 use crate::client::{Answer, ClientError};
 
 pub struct Output {
@@ -21,12 +21,25 @@ impl Output {
         let text = if self.json { answer.json().to_owned() } else { for_people(answer.read()?) };
         write_line(text.trim_end())
     }
+
+    /// As [`Self::print`], of sentences, whose lines end between words on a terminal.
+    pub fn tell<T: serde::de::DeserializeOwned>(
+        &self,
+        answer: &Answer,
+        for_people: impl FnOnce(T) -> String,
+    ) -> Result<(), ClientError> {
+        self.print(answer, |answer| in_lines(&for_people(answer)))
+    }
+}
+
+/// A sentence in lines that fit the terminal that the output goes to, if it is one.
+pub fn in_lines(sentence: &str) -> String {
+    wrapped(sentence, 0, table_width(false))
 }
 
 /// Tells a person something beside the output. Whoever reads it may have gone; that stops nothing.
 pub fn say(text: &str) {
-    let width = io::stderr().is_terminal().then(|| columns(io::stderr()));
-    let text = wrapped(&format!("perfreg: {}", printable(text)), 0, width);
+    let text = wrapped(&format!("perfreg: {}", printable(text)), 0, line_width(&io::stderr()));
     // At once, so that what the command prints cannot come in between.
     let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }

@@ -60,7 +60,7 @@ async fn plan(connection: &Connection, wanted: Wanted) -> Result<ExitCode, Clien
     let answer = client.plan(&(&request).into()).await?;
     let Planned { obstacle, .. } = answer.read()?;
     remark(&answer);
-    output.print(&answer, describe)?;
+    output.tell(&answer, describe)?;
     let outer = outer_run(&request, async |run_id| client.execution(run_id, 0, 0).await).await?;
     if let Some(outer) = outer.filter(|_| obstacle.is_some()) {
         say(&if outer.covers(&request) { outer.covered() } else { outer.refusal() });

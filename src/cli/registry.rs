@@ -51,10 +51,10 @@ impl Registry {
             let Grounds { reason, by, until } = grounds;
             let (by, until) = (by.name(), until.map(|until| until.to_string()));
             let answer = client.set_registry(&SetGateRequest { state: state.into(), reason, by, until }).await?;
-            return output.print(&answer, |gate: Gate| sentence(&gate));
+            return output.tell(&answer, |gate: Gate| sentence(&gate));
         }
         let (client, output) = self.connection.open()?;
-        output.print(&client.registry().await?, |gate: Gate| sentence(&gate))
+        output.tell(&client.registry().await?, |gate: Gate| sentence(&gate))
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 
 use rustix::termios::tcgetwinsize;
+use textwrap::{WordSeparator, WordSplitter};
 use unicode_width::UnicodeWidthChar;
 
 use super::run::environment;
@@ -12,6 +13,9 @@ use super::run::environment;
 const COLUMNS_UNLESS_TOLD: u16 = 80;
 /// Makes the character before it a picture, which takes two columns.
 const PICTURE: char = '\u{fe0f}';
+const NO_BREAK_SPACE: char = '\u{a0}';
+const DATE: &str = "0000-00-00";
+const TIME: &str = "00:00";
 
 /// Whether what was drawn there can be drawn over. A dumb terminal cannot, and the pseudo-terminal of a CI job is a log.
 pub fn can_redraw(stream: &impl IsTerminal) -> bool {
@@ -45,8 +49,12 @@ pub fn columns(stream: impl AsFd) -> usize {
 
 /// In how many columns a table has to fit: in any number where it goes to a file, a pipe, or is asked for whole.
 pub fn table_width(is_whole: bool) -> Option<usize> {
-    let stdout = io::stdout();
-    (!is_whole && stdout.is_terminal()).then(|| columns(&stdout))
+    if is_whole { None } else { line_width(&io::stdout()) }
+}
+
+/// In how many columns a line has to fit there: in any number where that is no terminal, or one that counts as a file.
+pub fn line_width(stream: &(impl IsTerminal + AsFd)) -> Option<usize> {
+    can_redraw(stream).then(|| columns(stream))
 }
 
 /// As much of the text as a line takes that is redrawn: one that wraps could not be.
@@ -55,10 +63,36 @@ pub fn fit(text: &str, columns: usize) -> String {
     cut(text, columns.saturating_sub(1).max(1))
 }
 
-/// The text in lines of at most `width` columns if there is a width, all but the first indented by so many.
+/// The text in lines of at most `width` columns if there is a width, all but the first indented by so many. Lines end
+/// between words only, so that a word that is longer, such as a URL, can be copied.
 pub fn wrapped(text: &str, indent: usize, width: Option<usize>) -> String {
     let Some(width) = width else { return text.to_owned() };
-    textwrap::fill(text, textwrap::Options::new(width).subsequent_indent(&" ".repeat(indent.min(width / 2))))
+    let indent = " ".repeat(indent.min(width / 2));
+    let options = textwrap::Options::new(width)
+        .subsequent_indent(&indent)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation)
+        .break_words(false);
+    let lines = textwrap::fill(&replaced_in_times(text, ' ', NO_BREAK_SPACE), options);
+    replaced_in_times(&lines, NO_BREAK_SPACE, ' ')
+}
+
+/// The text with another character between each date and its time of the day, as in `2026-11-22 14:03`.
+fn replaced_in_times(text: &str, from: char, to: char) -> String {
+    let is_like = |text: &str, pattern: &str| {
+        let is = |(byte, like): (u8, u8)| if like == b'0' { byte.is_ascii_digit() } else { byte == like };
+        text.len() == pattern.len() && text.bytes().zip(pattern.bytes()).all(is)
+    };
+    let replaced = |(at, character): (usize, char)| {
+        let is_between = character == from
+            && at.checked_sub(DATE.len()).and_then(|start| text.get(start..at)).is_some_and(|date| is_like(date, DATE))
+            && text
+                .get(at + from.len_utf8()..)
+                .and_then(|rest| rest.get(..TIME.len()))
+                .is_some_and(|time| is_like(time, TIME));
+        if is_between { to } else { character }
+    };
+    text.char_indices().map(replaced).collect()
 }
 
 /// How many columns the text takes at most.
@@ -116,6 +150,22 @@ mod tests {
         ] {
             assert_eq!(fit(text, columns), expected, "{text} in {columns} columns");
         }
+    }
+
+    #[test]
+    fn a_line_ends_between_words_and_never_within_one() {
+        for (text, expected) in [
+            ("the pre-production-like one", "the\npre-production-like\none"),
+            ("see http://h:1/runs/7-a-b-c-d now", "see\nhttp://h:1/runs/7-a-b-c-d\nnow"),
+            ("until 2026-11-22 14:03:00Z", "until\n  2026-11-22 14:03:00Z"),
+            ("it is 2026-11-22 14 tests", "it is 2026-11-22 14\n  tests"),
+            ("压测集群 压测集群 压测", "压测集群 压测集群\n  压测"),
+            ("a word—and/or another", "a word—and/or\n  another"),
+        ] {
+            let expected = expected.replace("\n  ", "\n").replace('\n', "\n  ");
+            assert_eq!(wrapped(text, 2, Some(20)), expected);
+        }
+        assert_eq!(wrapped("as it is", 2, None), "as it is");
     }
 
     #[test]

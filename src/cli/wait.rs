@@ -85,7 +85,7 @@ impl Wait {
             };
             let execution: Execution = answer.read()?;
             if let Some(happened) = self.event.has_happened(execution.status) {
-                output.print(&answer, |execution: Execution| describe(&execution))?;
+                output.tell(&answer, |execution: Execution| describe(&execution))?;
                 return Ok(if happened { ExitCode::SUCCESS } else { ExitCode::FAILURE });
             }
             if give_up.is_some_and(|time| Instant::now() >= time) {
@@ -110,7 +110,7 @@ fn left(give_up: Option<Instant>) -> Duration {
 }
 
 fn give_up_on(answer: &Answer, execution: &Execution, output: &Output) -> Result<ExitCode, ClientError> {
-    output.print(answer, |execution: Execution| describe(&execution))?;
+    output.tell(answer, |execution: Execution| describe(&execution))?;
     say(&format!("run {} is still {}; given up", execution.run_id, execution.status));
     Ok(ExitCode::from(exit::WAITED_IN_VAIN))
 }

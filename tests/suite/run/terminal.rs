@@ -180,3 +180,34 @@ fn help_and_logs_have_colors_only_on_a_terminal_that_wants_them() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sentences_and_tables_fit_a_terminal_that_is_none_of_a_job() {
+    let (server, _database) = serve().await;
+    let http = server.http();
+    let drained = json!({"state": "draining", "reason": "a release-of-the-whole-shop and its search", "by": "ana"});
+    http.send(Method::PUT, "/registry", &drained).await;
+    let binary = env!("CARGO_BIN_EXE_perfreg");
+    let script = format!(
+        "stty cols 40; {binary} registry; {binary} plan --location here --factor 0.5; {binary} locations set a-farm-with-a-long-name \
+         --capacity 1; echo the end"
+    );
+    let lines = |name: &str, value: &str| {
+        let mut environment = Command::new("true");
+        environment.env("PERFREG_URL", &server.url).env(name, value);
+        let mut terminal = Terminal::start(&script, &environment);
+        terminal.until_it_shows("the end");
+        wait_for_exit(&mut terminal.shell);
+        let screen = terminal.screen.lock().expect("no panic").clone();
+        screen.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>()
+    };
+    let fitting = lines("HOME", "/");
+    assert_eq!(fitting[..2], ["The registry is draining: a", "release-of-the-whole-shop and its"]);
+    assert!(fitting.iter().all(|line| line.chars().count() <= 40), "{fitting:?}");
+    for (name, value) in [("TERM", "dumb"), ("CI", "true")] {
+        let whole = lines(name, value);
+        assert_eq!(whole[0], "The registry is draining: a release-of-the-whole-shop and its search, by ana.", "{name}");
+        assert!(whole.iter().any(|line| line.starts_with("LOCATION") && line.contains("STATE")), "{whole:?}");
+        assert!(whole.iter().any(|line| line.starts_with("a-farm-with-a-long-name ")), "{whole:?}");
+    }
+}
