@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::output::say;
 use crate::client::ClientError;
+use crate::wire::problem::FieldError;
 use crate::wire::room::Obstacle;
 
 pub const HELP: &str = "\
@@ -79,10 +80,18 @@ pub fn fail(error: &ClientError) -> ExitCode {
         (ClientError::Setup(_), _) => ExitCode::from(WRONG_SETUP),
         (ClientError::Unreachable { .. } | ClientError::NotARegistry { .. }, _) => ExitCode::from(UNREACHABLE),
         (ClientError::Refused { problem, .. }, _) if problem.status == 503 => ExitCode::from(UNREACHABLE),
+        (ClientError::Refused { problem, .. }, _) if problem.errors.iter().any(never_fits) => {
+            ExitCode::from(REFUSED_FOR_GOOD)
+        }
         (_, Some(Refusal { permanent: true, .. })) => ExitCode::from(REFUSED_FOR_GOOD),
         (_, Some(Refusal { permanent: false, .. })) => ExitCode::from(REFUSED_FOR_NOW),
         (_, None) => ExitCode::FAILURE,
     }
+}
+
+/// A factor that is too large for any location of that capacity is an error of the request.
+fn never_fits(error: &FieldError) -> bool {
+    error.obstacle == Some(Obstacle::NeverFits)
 }
 
 /// What a plan says to a script.

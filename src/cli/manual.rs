@@ -51,11 +51,13 @@ fn write(command: &Command, directory: &Path) -> io::Result<usize> {
     command.get_subcommands().filter(has_page).try_fold(1, |count, below| Ok(count + write(below, directory)?))
 }
 
-/// The argument with all that its long help says, and the name of its variable.
+/// The argument with all that its long help says, the name of its variable, and its other names.
 fn described(argument: Arg) -> Arg {
     let help = argument.get_long_help().or(argument.get_help()).map(ToString::to_string).unwrap_or_default();
     let variable = argument.get_env().map(|name| format!(" [env: {}]", name.to_string_lossy())).unwrap_or_default();
-    argument.long_help(format!("{help}{variable}")).hide_env(true)
+    let aliases = argument.get_visible_aliases().unwrap_or_default();
+    let aliases: String = aliases.iter().map(|name| format!(" [the same: --{name}]")).collect();
+    argument.long_help(format!("{help}{variable}{aliases}")).hide_env(true)
 }
 
 fn page(command: &Command, man: &Man) -> io::Result<String> {
@@ -120,7 +122,20 @@ fn cut(mut line: &str) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
+    use crate::cli::{Cli, help};
+
+    #[test]
+    fn the_pages_name_every_other_name_of_a_flag() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        write(&help::arranged(Cli::command()), folder.path()).expect("the pages");
+        for command in ["status", "run", "watch", "locations-set"] {
+            let page = fs::read_to_string(folder.path().join(format!("perfreg-{command}.1"))).expect("a page");
+            assert!(page.replace('\\', "").contains("[the same: --url]"), "{page}");
+        }
+    }
 
     #[test]
     fn a_long_line_is_cut_where_a_formatter_joins_it_again() {

@@ -36,7 +36,7 @@ pub enum ApiError {
 
 impl ApiError {
     pub fn invalid(field: &str, message: impl Into<String>) -> Self {
-        Self::Invalid(vec![FieldError { field: field.to_owned(), message: message.into() }])
+        Self::Invalid(vec![FieldError::new(field, message)])
     }
 
     pub fn wrong_receipt() -> Self {
@@ -123,7 +123,7 @@ pub fn given_twice<'name>(names: impl Iterator<Item = &'name str>) -> Vec<FieldE
     names.sort_unstable();
     let mut twice: Vec<&str> = names.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
     twice.dedup();
-    let error = |name: &str| FieldError { field: name.to_owned(), message: "must not be given twice".to_owned() };
+    let error = |name: &str| FieldError::new(name, "must not be given twice");
     twice.into_iter().map(error).collect()
 }
 

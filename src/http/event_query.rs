@@ -36,7 +36,7 @@ pub fn read_event_query(
             name => read.set(name, &value),
         };
         if let Err(message) = result {
-            errors.push(FieldError { field: name, message });
+            errors.push(FieldError::new(name, message));
         }
     }
     if errors.is_empty() { Ok(read) } else { Err(errors) }

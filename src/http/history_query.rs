@@ -32,7 +32,7 @@ pub fn query_value(query: Option<&str>, name: &str) -> Option<String> {
 pub fn check_known(query: Option<&str>, known: &[&str]) -> Result<(), Vec<FieldError>> {
     check_once(query)?;
     let unknown = query_pairs(query).filter(|(name, _)| !known.contains(&name.as_str()));
-    let error = |(field, _)| FieldError { field, message: "is not a parameter of this call; see /docs".to_owned() };
+    let error = |(field, _)| FieldError::new(field, "is not a parameter of this call; see /docs");
     let errors: Vec<FieldError> = unknown.map(error).collect();
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
@@ -59,7 +59,7 @@ pub fn read_history_query(query: Option<&str>) -> Result<ListQuery, Vec<FieldErr
     let mut errors = Vec::new();
     for (name, value) in query_pairs(query) {
         if let Err(message) = read.set(&name, &value) {
-            errors.push(FieldError { field: name, message });
+            errors.push(FieldError::new(name, message));
         }
     }
     if errors.is_empty() { Ok(read) } else { Err(errors) }

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::room::Obstacle;
+
 /// What went wrong, and what to do about it.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
@@ -32,4 +34,14 @@ pub struct FieldError {
     pub field: String,
     #[schema(example = "must not be negative")]
     pub message: String,
+    /// `never_fits` if the factor is too large for the location.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "never_fits")]
+    pub obstacle: Option<Obstacle>,
+}
+
+impl FieldError {
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into(), obstacle: None }
+    }
 }

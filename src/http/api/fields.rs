@@ -241,7 +241,7 @@ pub fn location_name(text: &str) -> Result<LocationName, String> {
 }
 
 fn field_error(name: &str, message: &str) -> FieldError {
-    FieldError { field: name.to_owned(), message: message.to_owned() }
+    FieldError::new(name, message)
 }
 
 fn explain(body: &[u8], error: &serde_json::Error) -> String {

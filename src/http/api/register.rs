@@ -21,7 +21,9 @@ use crate::present::execution::into_wire;
 use crate::present::room;
 use crate::registry::{Idempotency, Registered, Registry, RegistryError, Request};
 use crate::wire;
+use crate::wire::problem::FieldError;
 use crate::wire::register::{QueuedResponse, RegisterRefusal, RegisterRequest, RegisterResponse};
+use crate::wire::room::Obstacle;
 
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 const LONGEST_KEY_BYTES: usize = 255;
@@ -117,7 +119,8 @@ fn as_it_starts(execution: Execution) -> wire::execution::Execution {
 /// With what is remarked on: the location may be another than was meant.
 pub fn factor_too_large(largest: Factor, remarks: &[String]) -> ApiError {
     let sentences = [&[format!("must be at most {largest} here")], remarks].concat().join(". ");
-    ApiError::invalid("factor", sentences.trim_end_matches('.'))
+    let error = FieldError::new("factor", sentences.trim_end_matches('.'));
+    ApiError::Invalid(vec![FieldError { obstacle: Some(Obstacle::NeverFits), ..error }])
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {

@@ -153,6 +153,11 @@ async fn exit_codes_tell_a_script_what_to_do() {
     assert_eq!(code, 65);
     let largest = "The largest factor that fits is 0.999999. --exclusive asks for as much as fits.\n";
     assert!(error.ends_with(largest), "{error}");
+    for command in ["register", "plan"] {
+        let too_large = ["--repo", "r", "--stream", "s", "--test", "t", "--location", "here", "--factor", "2"];
+        let (code, _, error) = call(&server, &[&[command], &too_large[..]].concat());
+        assert!(code == 65 && error.contains("factor must be at most 0.999999 here"), "{error}");
+    }
     assert_eq!(register(&server, &["--factor", "0.1", "--location", &"x".repeat(300)]).0, 1);
     assert_eq!(call(&server, &["complete", "99", "success"]).0, 1);
     assert_eq!(call(&server, &["complete", "1", "failed"]).1, "Run 1 ended: failure.\n");
