@@ -13,7 +13,7 @@ pub struct By {
         env = "PERFREG_TRIGGERED_BY",
         hide_env_values = true,
         value_name = "NAME",
-        help_heading = "Grounds"
+        help_heading = "Why and who"
     )]
     by: Option<String>,
 }

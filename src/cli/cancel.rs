@@ -49,7 +49,7 @@ pub struct Cancel {
     #[arg(long, conflicts_with = "run_id", help_heading = "Many tests")]
     dry_run: bool,
     /// Why, for the runner that is asked to stop, and for the events.
-    #[arg(long, value_name = "TEXT", help_heading = "Grounds")]
+    #[arg(long, value_name = "TEXT", help_heading = "Why and who")]
     reason: Option<String>,
     #[command(flatten)]
     by: By,

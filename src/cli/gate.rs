@@ -11,11 +11,11 @@ use crate::wire::gate::{Gate, GateState};
 #[derive(Args)]
 pub struct Grounds {
     /// Why, for everybody who waits; required unless the state is open.
-    #[arg(long, value_name = "TEXT", requires = "state", help_heading = "Grounds",
+    #[arg(long, value_name = "TEXT", requires = "state", help_heading = "Why and who",
           required_if_eq_any([("state", "draining"), ("state", "stopped")]))]
     pub reason: Option<String>,
     /// When it opens by itself: 2h, 16:00, "2026-11-30 16:00" here, or 2026-11-30T16:00:00Z.
-    #[arg(long, value_name = "WHEN", value_parser = point_in_time, requires = "state", help_heading = "Grounds")]
+    #[arg(long, value_name = "WHEN", value_parser = point_in_time, requires = "state", help_heading = "Why and who")]
     pub until: Option<Timestamp>,
     #[command(flatten)]
     pub by: By,
