@@ -8,13 +8,16 @@ use super::locations::rows_of_locations;
 use super::output::printable;
 use super::runs::factor;
 use super::table::{Column, table};
+use super::terminal::wrapped;
 use crate::present::time::duration_text;
 use crate::wire::board::{Board, BoardLocation, BoardRun, BoardWaiter};
 use crate::wire::gate::GateState;
 
 /// What runs, who waits and where nothing may start; each only if there is any.
 pub fn board_text(board: &Board, now: Timestamp, width: Option<usize>) -> String {
-    let parts = [closed(board), Some(running(board, now, width)), waiting(board, now, width), adopted(board)];
+    let in_lines = |sentences: String| wrapped(&sentences, 0, width);
+    let (closed, adopted) = (closed(board).map(in_lines), adopted(board).map(in_lines));
+    let parts = [closed, Some(running(board, now, width)), waiting(board, now, width), adopted];
     let mut text = parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
     if has_unknown(board) {
         text.push_str("\n\n? is unknown: nothing tells how long a run takes; give it --expected.");

@@ -189,7 +189,7 @@ async fn sentences_and_tables_fit_a_terminal_that_is_none_of_a_job() {
     http.send(Method::PUT, "/registry", &drained).await;
     let binary = env!("CARGO_BIN_EXE_perfreg");
     let script = format!(
-        "stty cols 40; {binary} registry; {binary} plan --location here --factor 0.5; {binary} locations set a-farm-with-a-long-name \
+        "stty cols 40; {binary} registry; {binary} status; {binary} plan --location here --factor 0.5; {binary} locations set a-farm-with-a-long-name \
          --capacity 1; echo the end"
     );
     let lines = |name: &str, value: &str| {
@@ -203,6 +203,7 @@ async fn sentences_and_tables_fit_a_terminal_that_is_none_of_a_job() {
     };
     let fitting = lines("HOME", "/");
     assert_eq!(fitting[..2], ["The registry is draining: a", "release-of-the-whole-shop and its"]);
+    assert!(fitting.iter().any(|line| line == "the registry is draining: a"), "{fitting:?}");
     assert!(fitting.iter().all(|line| line.chars().count() <= 40), "{fitting:?}");
     for (name, value) in [("TERM", "dumb"), ("CI", "true")] {
         let whole = lines(name, value);
