@@ -75,7 +75,9 @@ mod tests {
             let text = announced(address, public_url);
             let (run, curl) = (text.find(command), text.find("curl"));
             assert!(run.is_some() && run < curl, "{text}");
-            text.lines().filter(|line| line.starts_with("  perfreg ")).for_each(help::tests::assert_parses);
+            for line in text.lines().filter(|line| line.starts_with("  perfreg ")) {
+                help::tests::assert_parses(line);
+            }
         }
         assert!(announced("127.0.0.1:8000", None).contains("in sqlite:/var/lib/perfreg.db\n"));
     }

@@ -56,8 +56,8 @@ fn described(argument: Arg) -> Arg {
     let help = argument.get_long_help().or(argument.get_help()).map(ToString::to_string).unwrap_or_default();
     let variable = argument.get_env().map(|name| format!(" [env: {}]", name.to_string_lossy())).unwrap_or_default();
     let aliases = argument.get_visible_aliases().unwrap_or_default();
-    let aliases: String = aliases.iter().map(|name| format!(" [the same: --{name}]")).collect();
-    argument.long_help(format!("{help}{variable}{aliases}")).hide_env(true)
+    let aliases: Vec<String> = aliases.iter().map(|name| format!(" [the same: --{name}]")).collect();
+    argument.long_help(format!("{help}{variable}{}", aliases.concat())).hide_env(true)
 }
 
 fn page(command: &Command, man: &Man) -> io::Result<String> {
