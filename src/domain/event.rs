@@ -124,6 +124,7 @@ impl FromStr for EventKind {
 pub enum Fact {
     Text(String),
     Number(i64),
+    Flag(bool),
     Factor(Factor),
     Time(Timestamp),
     Runs(Vec<RunId>),

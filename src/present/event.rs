@@ -5,8 +5,11 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::value::RawValue;
 
+use super::cause::{ClosedGate, HolderInTheWay, InTheWay, explain};
 use super::time::duration_text;
 use crate::domain::answer::Cause;
+use crate::domain::capacity::factor::Factor;
+use crate::domain::capacity::location::LocationName;
 use crate::domain::event::{EventKind, SavedEvent};
 use crate::domain::execution::{EndReason, Outcome, Status};
 use crate::wire;
@@ -122,38 +125,50 @@ impl<'event> Told<'event> {
         until.map(|until| format!(" until {until:.0}")).unwrap_or_default()
     }
 
+    fn factor(&self, name: &str) -> Factor {
+        self.known(name).and_then(|text| Factor::parse(&text).ok()).unwrap_or_default()
+    }
+
+    /// Whether the gate that it tells of was the registry's; a version before did not note it.
+    fn is_registrys(&self) -> Option<bool> {
+        self.known("closed_by_registry").and_then(|text| text.parse().ok())
+    }
+
     /// What kept it from starting.
     fn obstacle(&self) -> String {
         let cause = self.text("cause");
         match Cause::ALL.into_iter().find(|known| known.as_str() == cause) {
-            Some(Cause::NoRoom) => format!(
-                "{} is in use and {} more would not stay below {}{}",
-                self.text("running_factor"),
-                self.text("requested_factor"),
-                self.text("capacity"),
-                self.holders()
-            ),
-            Some(Cause::NeverFits) => format!(
-                "{} can never run where the sum must stay below {}",
-                self.text("requested_factor"),
-                self.text("capacity")
-            ),
-            Some(Cause::Queue) => match self.count("ahead") {
-                1 => format!("1 test waits already and goes first{}", self.ahead()),
-                ahead => format!("{ahead} tests wait already and go first{}", self.ahead()),
-            },
-            Some(Cause::QueueFull) => format!("{} tests wait already, and no more are taken on", self.count("ahead")),
-            Some(Cause::Gate) => format!("it is {}{}{}", self.text("state"), self.until(), self.reason()),
-            None => match cause.as_str() {
-                "too_large" => format!("{} is more than may be asked for", self.text("requested_factor")),
-                "key_reused" => "its Idempotency-Key was used for another request".to_owned(),
-                "unknown_location" => "the location is not known, and only known ones are taken".to_owned(),
-                _ => cause.replace('_', " "),
-            },
+            Some(cause) => explain(&self.in_the_way(cause, &self.text("state"), self.known("reason").as_deref())),
+            None => self.wrong_request(&cause),
+        }
+        .trim_end_matches('.')
+        .to_owned()
+    }
+
+    fn in_the_way<'known>(
+        &'known self,
+        cause: Cause,
+        state: &'known str,
+        reason: Option<&'known str>,
+    ) -> InTheWay<'known> {
+        let until = self.known("until").and_then(|text| text.parse().ok());
+        let first_ahead =
+            self.facts.get("first_ahead").and_then(|raw| serde_json::from_str::<Vec<i64>>(raw.get()).ok());
+        InTheWay {
+            cause,
+            location: self.event.location.as_ref().map(LocationName::as_str),
+            capacity: self.factor("capacity"),
+            used: self.factor("running_factor"),
+            requested: self.factor("requested_factor"),
+            running: self.count("running"),
+            holders: self.holders(),
+            ahead: self.count("ahead"),
+            next: first_ahead.and_then(|runs| runs.first().copied()),
+            gate: ClosedGate { state, until, reason, is_registrys: self.is_registrys() },
         }
     }
 
-    fn holders(&self) -> String {
+    fn holders(&self) -> Vec<HolderInTheWay<'_>> {
         #[derive(serde::Deserialize)]
         struct Holder<'text> {
             run_id: i64,
@@ -161,20 +176,29 @@ impl<'event> Told<'event> {
             factor: &'text RawValue,
         }
         let holders = self.facts.get("blocking").and_then(|raw| serde_json::from_str::<Vec<Holder>>(raw.get()).ok());
-        let holders = holders.unwrap_or_default();
-        let named: Vec<String> =
-            holders.iter().take(3).map(|one| format!("run {} ({})", one.run_id, one.factor.get())).collect();
-        match (named.is_empty(), self.count("running") - named.len() as i64) {
-            (true, _) => String::new(),
-            (false, more @ 1..) => format!("; held by {} and {more} more", named.join(", ")),
-            (false, _) => format!("; held by {}", named.join(", ")),
-        }
+        let in_the_way = |Holder { run_id, factor }: Holder| {
+            let factor = Factor::parse(factor.get()).unwrap_or_default();
+            HolderInTheWay { run_id, factor, details: None }
+        };
+        holders.unwrap_or_default().into_iter().map(in_the_way).collect()
     }
 
-    fn ahead(&self) -> String {
-        let runs = self.facts.get("first_ahead").and_then(|raw| serde_json::from_str::<Vec<i64>>(raw.get()).ok());
-        let first = runs.as_deref().and_then(<[i64]>::first).map(|run_id| format!("; run {run_id} is the next"));
-        first.unwrap_or_default()
+    /// What was wrong with a registration, whatever ran and waited.
+    fn wrong_request(&self, cause: &str) -> String {
+        match cause {
+            "too_large" => {
+                let largest = if self.event.location.is_some() {
+                    self.factor("capacity").left_after(Factor::SMALLEST)
+                } else {
+                    Factor::ONE
+                };
+                let asked = self.text("requested_factor");
+                format!("{asked} is more than may be asked for; the largest factor that fits is {largest}")
+            }
+            "key_reused" => "its Idempotency-Key was used for another request".to_owned(),
+            "unknown_location" => "the location is not known, and only known ones are taken".to_owned(),
+            _ => cause.replace('_', " "),
+        }
     }
 
     fn start(&self) -> String {
@@ -191,7 +215,11 @@ impl<'event> Told<'event> {
     fn withdrawal(&self) -> String {
         let why = match self.text("cause").as_str() {
             "not_told" => "its waiter had not heard of it in time",
-            _ => "its location was closed before its waiter had heard of it",
+            _ => match (self.is_registrys(), &self.event.location) {
+                (Some(true), _) | (_, None) => "the registry was stopped before its waiter had heard of it",
+                (Some(false), Some(_)) => "its location was stopped before its waiter had heard of it",
+                (None, Some(_)) => "everything was stopped before its waiter had heard of it",
+            },
         };
         format!("the start of {} was withdrawn, since {why}; it waits again", self.run())
     }
@@ -269,115 +297,5 @@ impl<'event> Told<'event> {
         let since = self.known("silent_since").and_then(|text| text.parse::<Timestamp>().ok());
         let since = since.map(|since| format!(", silent since {since:.0}")).unwrap_or_default();
         format!("the registry is back{since}; every lease counts from now")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::capacity::location::LocationName;
-    use crate::domain::event::EventId;
-    use crate::domain::execution::RunId;
-
-    fn told(kind: EventKind, by: Option<&str>, facts: &str) -> String {
-        let is_of_a_run = !matches!(
-            kind,
-            EventKind::Refused
-                | EventKind::LocationSet
-                | EventKind::LocationOpened
-                | EventKind::LocationDeleted
-                | EventKind::LocationMerged
-                | EventKind::RegistrySet
-                | EventKind::RegistryOpened
-                | EventKind::Resumed
-        );
-        sentence(&SavedEvent {
-            id: EventId::default(),
-            at: Timestamp::UNIX_EPOCH,
-            kind: kind.as_str().to_owned(),
-            run_id: is_of_a_run.then_some(RunId(8)),
-            location: Some(LocationName::new("azure-k8s")),
-            by: by.map(str::to_owned),
-            facts: facts.to_owned(),
-        })
-    }
-
-    const NO_ROOM: &str = r#"{"cause":"no_room","requested_factor":0.5,"capacity":1,"running_factor":0.700001,"running":5,
-        "test":"soak","blocking":[{"run_id":3,"factor":0.4},{"run_id":4,"factor":0.1}]}"#;
-
-    #[test]
-    fn a_test_that_may_not_start_is_told_of_with_what_is_in_its_way() {
-        assert_eq!(
-            told(EventKind::Queued, Some("ana"), NO_ROOM),
-            "run 8 waits for azure-k8s: 0.700001 is in use and 0.5 more would not stay below 1; held by run 3 (0.4), run 4 \
-             (0.1) and 3 more"
-        );
-        assert_eq!(
-            told(EventKind::Refused, Some("ana"), r#"{"cause":"queue","ahead":2,"first_ahead":[5,6],"test":"soak"}"#),
-            "test soak by ana was refused at azure-k8s: 2 tests wait already and go first; run 5 is the next"
-        );
-        let gate =
-            r#"{"cause":"gate","state":"draining","reason":"release.","until":"2026-11-22T16:00:00Z","test":"soak"}"#;
-        assert_eq!(
-            told(EventKind::Refused, None, gate),
-            "test soak was refused at azure-k8s: it is draining until 2026-11-22T16:00:00Z: release"
-        );
-    }
-
-    #[test]
-    fn a_start_says_beside_how_much_and_after_which_wait() {
-        let alone = r#"{"requested_factor":0.5,"capacity":1,"running_factor":0,"running":0,"fence":1}"#;
-        assert_eq!(told(EventKind::Started, None, alone), "run 8 started at azure-k8s with 0.5 of 1, alone");
-        let beside = r#"{"requested_factor":0.5,"capacity":1,"running_factor":0.3,"running":1,"waited_seconds":720}"#;
-        assert_eq!(
-            told(EventKind::Started, None, beside),
-            "run 8 started at azure-k8s with 0.5 of 1, beside 0.3, after waiting 12m"
-        );
-    }
-
-    #[test]
-    fn an_end_says_how_and_why() {
-        for (facts, by, expected) in [
-            (r#"{"status":"success","ran_seconds":303}"#, None, "run 8 succeeded after 5m 3s"),
-            (r#"{"status":"failure","ran_seconds":0}"#, None, "run 8 failed after 0s"),
-            (
-                r#"{"status":"failure","end_reason":"lost","ran_seconds":90}"#,
-                None,
-                "run 8 was declared lost after 1m 30s, since no heartbeat came",
-            ),
-            (
-                r#"{"status":"cancelled","end_reason":"wait_timeout","waited_seconds":60}"#,
-                None,
-                "run 8 gave up waiting after 1m",
-            ),
-            (
-                r#"{"status":"cancelled","reason":"no need","waited_seconds":60}"#,
-                Some("ana"),
-                "run 8 was cancelled by ana while it waited: no need",
-            ),
-            (r#"{"status":"cancelled","ran_seconds":5}"#, Some("ana"), "run 8 was cancelled by ana after 5s"),
-        ] {
-            assert_eq!(told(EventKind::Ended, by, facts), expected);
-        }
-    }
-
-    #[test]
-    fn what_is_set_says_what_was_before_and_who_set_it() {
-        let capacity = r#"{"capacity":2.5,"capacity_before":1}"#;
-        let set = told(EventKind::LocationSet, Some("ops"), capacity);
-        assert_eq!(set, "the capacity of azure-k8s was set to 2.5 (1 before) by ops");
-        let gate = r#"{"state":"stopped","reason":"kernel upgrade","until":"2026-11-22T16:00:00Z"}"#;
-        let stopped = told(EventKind::RegistrySet, Some("ops"), gate);
-        assert_eq!(stopped, "the registry was set to stopped until 2026-11-22T16:00:00Z by ops: kernel upgrade");
-    }
-
-    #[test]
-    fn every_kind_has_a_sentence_of_its_own_even_where_facts_are_missing() {
-        let sentences: std::collections::HashSet<String> =
-            EventKind::ALL.into_iter().map(|kind| told(kind, None, "{}")).collect();
-        assert_eq!(sentences.len(), EventKind::ALL.len());
-        for sentence in &sentences {
-            assert!(sentence.contains(' ') && !sentence.contains('_') && !sentence.contains("  "), "{sentence}");
-        }
     }
 }

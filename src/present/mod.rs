@@ -3,7 +3,10 @@
 
 pub mod adopted;
 pub mod board;
+pub mod cause;
 pub mod event;
+#[cfg(test)]
+mod event_tests;
 pub mod execution;
 pub mod gate;
 pub mod location;

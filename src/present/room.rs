@@ -1,8 +1,9 @@
 //! How full a location is, who holds it, and what keeps a test from starting.
 
+use super::cause::{ClosedGate, HolderInTheWay, InTheWay, explain};
 use super::{decimal, gate};
 use crate::domain::answer::{Cause, Holder, Planned, Refusal, Room};
-use crate::domain::capacity::factor::Factor;
+use crate::domain::capacity::location::LocationName;
 use crate::wire;
 use crate::wire::room::Blocking;
 use crate::wire::room::Obstacle;
@@ -62,43 +63,30 @@ pub fn plan_message(planned: &Planned) -> String {
 
 /// What is in the way, in a sentence.
 #[must_use]
-pub fn explain_cause(refusal: &Refusal) -> String {
-    let room = &refusal.room;
-    let Room { capacity, running_factor: used, requested_factor: asked, gate, .. } = room;
-    let location = room.location.as_ref().map_or_else(|| "the registry".to_owned(), ToString::to_string);
-    match refusal.cause {
-        Cause::NeverFits => {
-            let largest = capacity.left_after(Factor::SMALLEST);
-            format!(
-                "factor {asked} can never run at {location}, where the sum must stay below {capacity}. The largest \
-                 factor that fits is {largest}."
-            )
-        }
-        Cause::NoRoom => format!(
-            "{used} runs at {location} and {asked} more would not stay below {capacity}. Running there: {}.",
-            describe_holders(room)
-        ),
-        Cause::Queue => match room.ahead {
-            1 => format!("1 test waits for {location} already and goes first."),
-            ahead => format!("{ahead} tests wait for {location} already and go first."),
+pub fn explain_cause(Refusal { cause, room }: &Refusal) -> String {
+    let gate = &room.gate;
+    explain(&InTheWay {
+        cause: *cause,
+        location: room.location.as_ref().map(LocationName::as_str),
+        capacity: room.capacity,
+        used: room.running_factor,
+        requested: room.requested_factor,
+        running: room.running,
+        holders: room.blocking.iter().map(in_the_way).collect(),
+        ahead: room.ahead as i64,
+        next: None,
+        gate: ClosedGate {
+            state: gate.state.as_str(),
+            until: gate.until,
+            reason: gate.reason.as_deref(),
+            is_registrys: Some(room.closed_by_registry),
         },
-        Cause::QueueFull => format!("{} tests wait for {location} already, and no more are taken on.", room.ahead),
-        Cause::Gate => {
-            let closed = if room.closed_by_registry { "the registry".to_owned() } else { location };
-            let until = gate.until.map(|until| format!(" until {until:.0}")).unwrap_or_default();
-            let reason = gate.reason.as_deref().unwrap_or("no reason was given");
-            format!("{closed} is {}{until}: {}.", gate.state.as_str(), reason.trim_end_matches('.'))
-        }
-    }
+    })
 }
 
-fn describe_holders(room: &Room) -> String {
-    let who: Vec<String> = room.blocking.iter().take(3).map(describe).collect();
-    let others = match room.running - who.len() as i64 {
-        0 => String::new(),
-        others => format!(" and {others} more"),
-    };
-    format!("{}{others}", who.join(", "))
+fn in_the_way(holder: &Holder) -> HolderInTheWay<'_> {
+    let details = Some((holder.test.as_str(), holder.triggered_by.as_str(), holder.start_time));
+    HolderInTheWay { run_id: holder.run_id.0, factor: holder.factor, details }
 }
 
 /// What a client of the API does about it, for the log of its pipeline.
@@ -111,9 +99,4 @@ pub const fn advice(cause: Cause) -> Option<&'static str> {
         Cause::QueueFull => Some("Try again later."),
         Cause::Gate => Some("Give wait_seconds to wait for it."),
     }
-}
-
-fn describe(holder: &Holder) -> String {
-    let Holder { run_id, test, triggered_by, factor, start_time, .. } = holder;
-    format!("run {run_id} ({test} by {triggered_by}, {factor}, since {start_time:.0})")
 }

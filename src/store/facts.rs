@@ -21,6 +21,7 @@ impl Serialize for FactsOf<'_> {
             match fact {
                 Fact::Text(text) => map.serialize_entry(name, text)?,
                 Fact::Number(number) => map.serialize_entry(name, number)?,
+                Fact::Flag(flag) => map.serialize_entry(name, flag)?,
                 Fact::Factor(factor) => map.serialize_entry(name, &decimal(*factor))?,
                 Fact::Time(time) => map.serialize_entry(name, time)?,
                 Fact::Runs(runs) => {

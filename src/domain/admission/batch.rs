@@ -169,6 +169,11 @@ impl Batch {
         self.location.gate.stricter(&self.registry)
     }
 
+    /// Whether that gate is closed and the registry's.
+    pub fn is_closed_by_registry(&self) -> bool {
+        !std::ptr::eq(self.gate(), &raw const self.location.gate)
+    }
+
     /// Takes on an execution that runs from now on.
     pub fn run(&mut self, run: Execution) {
         self.note_start(&run);
@@ -229,7 +234,7 @@ impl Batch {
             running: self.location.running,
             ahead,
             gate: self.gate().clone(),
-            closed_by_registry: !std::ptr::eq(self.gate(), &raw const self.location.gate),
+            closed_by_registry: self.is_closed_by_registry(),
             blocking: Arc::new([]),
             estimated_start: None,
         };

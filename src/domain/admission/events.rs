@@ -76,6 +76,9 @@ impl Batch {
     /// To be called once the location does not count the run as its own any more.
     pub fn note_withdrawn(&mut self, run: &Execution, cause: &str) {
         let mut facts = vec![("cause", text(cause))];
+        if cause == "gate" {
+            facts.push(("closed_by_registry", Fact::Flag(self.is_closed_by_registry())));
+        }
         facts.extend(self.weighed_start(run));
         facts.extend(run.place.as_ref().map(|place| ("heard_at", Fact::Time(place.heard_at))));
         self.note(EventKind::StartWithdrawn, Some(run.run_id), None, facts);
@@ -140,6 +143,7 @@ impl Batch {
         facts.push(("first_ahead", Fact::Runs(ahead)));
         if !room.gate.is_open() {
             facts.extend(gate_facts(&room.gate));
+            facts.push(("closed_by_registry", Fact::Flag(room.closed_by_registry)));
         }
         facts
     }

@@ -7,7 +7,7 @@ use crate::domain::event::{EventKind, Fact};
 use crate::domain::execution::Outcome;
 use crate::domain::execution::RunId;
 use crate::domain::execution::Status;
-use crate::domain::gate::GateState;
+use crate::domain::gate::{Gate, GateState};
 
 fn fact<'event>(event: &'event Event, name: &str) -> Option<&'event Fact> {
     event.facts.iter().find(|(other, _)| *other == name).map(|(_, fact)| fact)
@@ -139,4 +139,27 @@ fn an_adopted_run_that_is_ended_ran_and_one_that_never_started_waited() {
     let thirty = Some(&Fact::Number(30));
     assert_eq!((fact(&end[0], "waited_seconds"), fact(&end[0], "ran_seconds")), (thirty, None));
     assert_eq!((fact(&end[1], "waited_seconds"), fact(&end[1], "ran_seconds")), (None, thirty));
+}
+
+#[test]
+fn what_a_closed_gate_holds_back_says_whether_it_is_the_registrys() {
+    for (registry, own, is_registrys) in [
+        (GateState::Draining, GateState::Open, true),
+        (GateState::Open, GateState::Draining, false),
+        (GateState::Draining, GateState::Draining, false),
+        (GateState::Stopped, GateState::Draining, true),
+    ] {
+        let mut rows = Rows::new(Some("here"));
+        rows.registry = Gate { state: registry, ..Gate::OPEN };
+        rows.location.gate.state = own;
+        let noted = events(&mut rows, &[register(100_000), wait(100_000)], now());
+        assert_eq!(kinds(&noted), [(EventKind::Refused, None), (EventKind::Queued, Some(1))]);
+        for event in &noted {
+            assert_eq!(fact(event, "closed_by_registry"), Some(&Fact::Flag(is_registrys)), "{registry:?} {own:?}");
+        }
+    }
+    let mut rows = Rows::new(Some("here"));
+    rows.apply(&[wait(600_000)]);
+    let full = events(&mut rows, &[register(600_000)], after(1));
+    assert_eq!(fact(&full[0], "closed_by_registry"), None, "nothing is closed");
 }

@@ -45,8 +45,8 @@ async fn events_tell_what_happened_and_go_on_over_a_restart() {
     let (_, printed, _) = call(&server, &["events"]);
     let lines: Vec<&str> = printed.lines().collect();
     assert!(lines[0].ends_with("Z  run 1 started at azure-k8s with 0.6 of 1, alone"), "{printed}");
-    assert!(lines[1].contains("by user1 was refused at azure-k8s: 0.6 is in use and 0.5 more"), "{printed}");
-    assert!(lines[1].ends_with("; held by run 1 (0.6)"), "{printed}");
+    assert!(lines[1].contains("by user1 was refused at azure-k8s: 0.6 runs at azure-k8s and 0.5 more"), "{printed}");
+    assert!(lines[1].ends_with(" Running there: run 1 (0.6)"), "{printed}");
     let (_, wide, _) = call(&server, &["events", "--wide"]);
     assert!(wide.contains("[refused]: ") && wide.contains("cause no_room"), "{wide}");
     assert!(wide.contains("blocking 1 (0.6)") && wide.contains("requested factor 0.5"), "{wide}");

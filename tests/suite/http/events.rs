@@ -91,6 +91,17 @@ on_both_databases! {
         assert_eq!((&details["requested_factor"], &details["capacity"]), (&json!(0.5), &json!(1)));
         assert_eq!(details["blocking"][0]["run_id"], holder["run_id"]);
         assert_eq!(refused["next"], json!(null));
+
+        for (path, whose) in [("/registry", "the registry"), ("/locations/azure-k8s", "azure-k8s")] {
+            let set = async |gate: Value| http.send(reqwest::Method::PUT, path, &gate).await;
+            set(json!({"state": "draining", "reason": "node upgrade"})).await;
+            let reply = http.post("/register", &example(json!({"factor": 0.1}))).await;
+            assert_eq!(reply.json()["reason"], format!("Cannot register test: {whose} is draining: node upgrade."));
+            let event = http.get("/events?kind=refused&limit=1").await.json()["events"][0].clone();
+            let text = format!("test load by user1 was refused at azure-k8s: {whose} is draining: node upgrade");
+            assert_eq!((&event["text"], &event["details"]["closed_by_registry"]), (&json!(text), &json!(path == "/registry")));
+            set(json!({"state": "open"})).await;
+        }
     }
 
     async fn the_story_of_a_test_is_told_from_its_beginning(database: &TestDatabase) {

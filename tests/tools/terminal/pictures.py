@@ -117,7 +117,7 @@ def look(terminal, url):
     yield "show", terminal.shows("perfreg show 1", "Run 1: checkout-soak", "triggered by  ana", "run 1 started at azure-k8s")
     yield "show-long", terminal.shows("perfreg show 4", "with 0.123456 of 1, alone")
     yield "history", terminal.shows("perfreg history", "STARTED", "DURATION", "陈小明", "محمد")
-    yield "events", terminal.shows("perfreg events --kind refused", "was refused at azure-k8s", "held by run 1 (0.6)")
+    yield "events", terminal.shows("perfreg events --kind refused", "was refused at azure-k8s", "run 1 (0.6)")
 
 
 def main():
