@@ -4,21 +4,27 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use super::event::EventKind;
+use super::event::{Event, EventKind, Fact};
 use super::execution::{Details, EndReason, Execution, RunId, Status};
 
-/// A start out of the queue, or an end.
+/// A start out of the queue, a request to stop, or an end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Activity {
     pub run_id: RunId,
     pub details: Arc<Details>,
     pub kind: ActivityKind,
+    /// Who asked for the stop or the end, and why, as far as the request said it.
+    pub asked_by: Option<String>,
+    pub reason: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ActivityKind {
     /// The turn of a waiter came.
-    Started { waited: SignedDuration },
+    Started {
+        waited: SignedDuration,
+    },
+    StopRequested,
     Ended {
         status: Status,
         reason: Option<EndReason>,
@@ -30,19 +36,26 @@ pub enum ActivityKind {
 }
 
 impl Activity {
-    /// What an event of this kind says of the execution as it is after it, if that is counted. A start without waiting is
+    /// What the event says of the execution as it is after it, if that is counted or logged. A start without waiting is
     /// known from the answer to the registration.
     #[must_use]
-    pub fn of(event: EventKind, run: &Execution) -> Option<Self> {
-        let kind = match event {
+    pub fn of(event: &Event, run: &Execution) -> Option<Self> {
+        let kind = match event.kind {
             EventKind::Started => {
                 let queued_at = run.place.as_ref()?.queued_at;
                 ActivityKind::Started { waited: run.start_time.duration_since(queued_at).max(SignedDuration::ZERO) }
             }
+            EventKind::StopRequested => ActivityKind::StopRequested,
             EventKind::Ended => Self::end(run)?,
             _ => return None,
         };
-        Some(Self { run_id: run.run_id, details: Arc::clone(&run.details), kind })
+        // The event of a start says whose test it is, which the details do as well.
+        let asked_by = event.by.clone().filter(|_| event.kind != EventKind::Started);
+        let reason = event.facts.iter().find_map(|(name, fact)| match fact {
+            Fact::Text(reason) if *name == "reason" => Some(reason.clone()),
+            _ => None,
+        });
+        Some(Self { run_id: run.run_id, details: Arc::clone(&run.details), kind, asked_by, reason })
     }
 
     fn end(run: &Execution) -> Option<ActivityKind> {
@@ -74,7 +87,7 @@ mod tests {
     }
 
     fn kind(event: EventKind, run: &Execution) -> Option<ActivityKind> {
-        Activity::of(event, run).map(|activity| activity.kind)
+        Activity::of(&Event::new(event, Some(run.run_id), None, Vec::new()), run).map(|activity| activity.kind)
     }
 
     #[test]
@@ -99,6 +112,22 @@ mod tests {
         assert_eq!(kind(EventKind::Ended, &ended(started, None)), told(ran, None));
         let reason = Some(EndReason::WaitTimeout);
         assert_eq!(kind(EventKind::Ended, &ended(waiter(), reason)), told(None, reason));
+    }
+
+    #[test]
+    fn an_end_and_a_request_to_stop_say_who_asked_and_why() {
+        let run = waiter().start_untold(at(130), 1);
+        let ended = run.end(Outcome::Cancelled, None, at(190)).expect("it had not ended");
+        for (kind, run, asked_by) in [
+            (EventKind::StopRequested, &run, Some("ops")),
+            (EventKind::Ended, &ended, Some("ops")),
+            (EventKind::Started, &run, None),
+        ] {
+            let facts = vec![("reason", Fact::Text("upgrade".to_owned()))];
+            let event = Event::new(kind, Some(run.run_id), Some("ops".to_owned()), facts);
+            let activity = Activity::of(&event, run).expect("it is logged");
+            assert_eq!((activity.asked_by.as_deref(), activity.reason.as_deref()), (asked_by, Some("upgrade")));
+        }
     }
 
     #[test]

@@ -95,6 +95,7 @@ impl RunMetrics {
     /// Counts a start out of the queue, or an end.
     pub fn count(&self, Activity { details, kind, .. }: &Activity) {
         match *kind {
+            ActivityKind::StopRequested => {}
             ActivityKind::Started { waited } => self.wait_seconds.observe(waited.as_secs_f64()),
             ActivityKind::Ended { status, reason, ran, stop_acknowledged_after } => {
                 let labels = EndLabels {

@@ -30,9 +30,9 @@ impl<'batch> Decision<'batch> {
         &self.run_ids
     }
 
-    /// The starts out of the queue and the ends. Of an execution that is new only its answer tells.
+    /// The starts out of the queue, the requests to stop and the ends. Of an execution that is new only its answer tells.
     fn activities(&self) -> impl Iterator<Item = Activity> {
-        let activity = |event: &Event| Activity::of(event.kind, self.plan.written(event.run_id?)?);
+        let activity = |event: &Event| Activity::of(event, self.plan.written(event.run_id?)?);
         self.events.iter().filter_map(activity)
     }
 }

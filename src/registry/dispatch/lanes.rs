@@ -13,6 +13,7 @@ use crate::domain::activity::{Activity, ActivityKind};
 use crate::domain::admission::Command;
 use crate::domain::answer::Answer;
 use crate::domain::capacity::location::LocationName;
+use crate::domain::execution::EndReason;
 use crate::metrics::Metrics;
 use crate::registry::RegistryError;
 use crate::registry::dispatch::Location;
@@ -172,20 +173,23 @@ impl Lanes {
     }
 }
 
-/// Logs what no caller is answered with: the starts out of the queue, and the ends of which nobody said anything.
-fn log_activity(Activity { run_id, details, kind }: &Activity) {
+/// Logs each start out of the queue, each end and each request to stop once, when it is committed, whoever hears the answer.
+fn log_activity(Activity { run_id, details, kind, asked_by, reason }: &Activity) {
     let (run_id, location) = (run_id.0, details.location.as_ref().map(LocationName::as_str));
     let (test, by) = (details.test.as_str(), details.triggered_by.as_str());
+    let (asked_by, reason) = (asked_by.as_deref(), reason.as_deref());
     match kind {
         ActivityKind::Started { waited } => {
             let (factor, waited_seconds) = (details.factor.unwrap_or_default(), waited.as_secs());
             tracing::info!(run_id, test, location, %factor, by, waited_seconds, "started");
         }
-        ActivityKind::Ended { status, reason: Some(reason), .. } => {
-            let (status, end_reason) = (status.as_str(), reason.as_str());
-            tracing::info!(run_id, test, location, by, status, end_reason, "ended");
+        ActivityKind::StopRequested => {
+            tracing::info!(run_id, test, location, by, asked_by, reason, "asked to stop");
         }
-        ActivityKind::Ended { reason: None, .. } => {}
+        ActivityKind::Ended { status, reason: end_reason, .. } => {
+            let (status, end_reason) = (status.as_str(), end_reason.map(EndReason::as_str));
+            tracing::info!(run_id, test, location, by, status, end_reason, asked_by, reason, "ended");
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, TryStreamExt};
 use tokio::time::timeout;
+use tracing::field::display;
 
 use crate::clock;
 use crate::domain::admission::Command;
@@ -32,7 +33,8 @@ impl Registry {
     /// If the database did not answer; the gate may then be set, but not every location told.
     pub async fn set_gate(&self, gate: Gate) -> Result<Gate, RegistryError> {
         self.store.set_registry(&gate).await?;
-        tracing::info!(state = gate.state.as_str(), reason = gate.reason, "registry set");
+        let (state, until) = (gate.state.as_str(), gate.until.map(display));
+        tracing::info!(state, reason = gate.reason, until, by = gate.by, "registry set");
         // A decision that read the old gate holds its location's lock, so that this waits for it.
         self.sweep(true).await?;
         Ok(gate)

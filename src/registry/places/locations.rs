@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::sleep;
+use tracing::field::display;
 
 use crate::domain::admission::Command;
 use crate::domain::answer::Answer;
@@ -68,10 +69,10 @@ impl Registry {
     /// # Errors
     /// If the database did not answer.
     pub async fn delete_location(&self, name: LocationName, by: Option<String>) -> Result<Deleted, RegistryError> {
-        match self.lanes.submit(Some(name.clone()), Command::DeleteLocation { by }).await? {
+        match self.lanes.submit(Some(name.clone()), Command::DeleteLocation { by: by.clone() }).await? {
             Answer::Location(_) => {
                 self.known_locations.forget(&name);
-                tracing::info!(location = name.as_str(), "location deleted");
+                tracing::info!(location = name.as_str(), by, "location deleted");
                 Ok(Deleted::Gone)
             }
             Answer::LocationInUse(location) => Ok(Deleted::InUse(location)),
@@ -100,7 +101,8 @@ impl Registry {
         self.known_locations.forget(&merge.from);
         self.watchers.wake(&merged.moved);
         let (from, into) = (merge.from.as_str(), merge.into.as_str());
-        tracing::info!(from, into, moved = merged.moved.len(), used = %merged.location.used, "locations merged");
+        let (moved, used, by) = (merged.moved.len(), merged.location.used, merge.by.as_deref());
+        tracing::info!(from, into, moved, %used, by, "locations merged");
         // Those who came along may be first, due, or too large. The next decision there does the same, but for the last.
         if let Err(error) = self.lanes.submit(Some(merge.into.clone()), Command::TakeIn).await {
             tracing::warn!(into, "what has come along by a merge was not looked at: {error}");
@@ -158,10 +160,12 @@ impl Registry {
         gate: Option<Gate>,
         by: Option<String>,
     ) -> Result<Location, RegistryError> {
-        match self.lanes.submit(Some(name), Command::SetLocation { capacity, gate, by }).await? {
+        match self.lanes.submit(Some(name), Command::SetLocation { capacity, gate, by: by.clone() }).await? {
             Answer::Location(location) => {
-                let (name, state) = (location.name.as_ref().map(LocationName::as_str), location.gate.state.as_str());
-                tracing::info!(location = name, capacity = %location.capacity, state, "location set");
+                let (name, gate) = (location.name.as_ref().map(LocationName::as_str), &location.gate);
+                let (state, reason, until) = (gate.state.as_str(), gate.reason.as_deref(), gate.until.map(display));
+                let capacity = location.capacity;
+                tracing::info!(location = name, %capacity, state, reason, until, by, "location set");
                 Ok(location)
             }
             other => Err(unexpected("a location", &other)),

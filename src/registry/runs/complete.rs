@@ -49,14 +49,8 @@ impl Registry {
 pub(in crate::registry) fn completed(answer: Option<Answer>) -> Result<Completed, RegistryError> {
     let Some(answer) = answer else { return Ok(Completed::WrongReceipt) };
     Ok(match answer {
-        Answer::Ended(execution) => {
-            tracing::info!(run_id = execution.run_id.0, status = execution.status.as_str(), "ended");
-            Completed::Ended(execution)
-        }
-        Answer::Stopping(execution) => {
-            tracing::info!(run_id = execution.run_id.0, "asked to stop");
-            Completed::Stopping(execution)
-        }
+        Answer::Ended(execution) => Completed::Ended(execution),
+        Answer::Stopping(execution) => Completed::Stopping(execution),
         Answer::EndedOtherwise(execution) => Completed::EndedOtherwise(execution),
         Answer::NotStarted(execution) => Completed::NotStarted(execution),
         Answer::WrongToken => Completed::WrongToken,

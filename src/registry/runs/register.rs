@@ -164,12 +164,19 @@ fn log(asked: &Details, answer: &Answer) {
             tracing::info!(run_id = execution.run_id.0, test, location, %factor, by, waited_seconds = 0, "started");
         }
         Answer::Queued(execution, room) => {
+            let (run_id, ahead) = (execution.run_id.0, room.ahead);
             let (cause, factor) = (room.cause().as_str(), execution.factor());
-            tracing::info!(run_id = execution.run_id.0, test, location, %factor, by, cause, ahead = room.ahead, "queued");
+            let (state, reason, closed_by_registry) = closed(room);
+            tracing::info!(
+                run_id, test, location, %factor, by, cause, ahead, state, reason, closed_by_registry, "queued"
+            );
         }
         Answer::Refused(Refusal { cause, room }) => {
             let (cause, used, requested) = (cause.as_str(), room.running_factor, room.requested_factor);
-            tracing::info!(test, location, by, cause, %used, %requested, "refused");
+            let (state, reason, closed_by_registry) = closed(room);
+            tracing::info!(
+                test, location, by, cause, %used, %requested, state, reason, closed_by_registry, "refused"
+            );
         }
         Answer::FactorTooLarge { largest } => {
             tracing::info!(test, location, by, cause = "too_large", requested = %asked.factor.unwrap_or_default(), %largest, "refused");
@@ -178,6 +185,13 @@ fn log(asked: &Details, answer: &Answer) {
         Answer::KeyReused => tracing::info!(test, location, by, cause = "key_reused", "refused"),
         _ => {}
     }
+}
+
+/// The state of the gate that is closed, why it is, and whether it is the registry's.
+fn closed(room: &Room) -> (Option<&str>, Option<&str>, Option<bool>) {
+    let gate = Some(&room.gate).filter(|gate| !gate.is_open());
+    let state = gate.map(|gate| gate.state.as_str());
+    (state, gate.and_then(|gate| gate.reason.as_deref()), gate.map(|_| room.closed_by_registry))
 }
 
 /// The rule answers each command in its own way; anything else is a defect.

@@ -3,6 +3,7 @@
 mod events;
 mod examples;
 mod flags;
+mod logging;
 mod old_server;
 mod registering;
 mod serving;

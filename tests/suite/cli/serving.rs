@@ -19,7 +19,7 @@ fn serve_in(folder: &Path, more: &[&str]) -> TestServer {
 }
 
 /// Stops the server, and waits until all that it has logged was read.
-fn whole_log(mut server: TestServer) -> String {
+pub fn whole_log(mut server: TestServer) -> String {
     server.signal("TERM");
     server.wait();
     let give_up = Instant::now() + PATIENCE;
