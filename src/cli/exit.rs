@@ -29,7 +29,8 @@ perfreg run exits with the code of its command, or as its --help says. With
 /// What to do about a factor that never fits.
 pub const ASK_FOR_ALL: &str = "--exclusive asks for as much as fits.";
 
-const WRONG_COMMAND_LINE: u8 = 2;
+pub const FAILED: u8 = 1;
+pub const WRONG_COMMAND_LINE: u8 = 2;
 pub const REFUSED_FOR_GOOD: u8 = 65;
 pub const UNREACHABLE: u8 = 69;
 const REFUSED_FOR_NOW: u8 = 75;

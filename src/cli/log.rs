@@ -1,13 +1,19 @@
 //! What the server logs, and how.
 
-use std::io;
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::panic::{self, PanicHookInfo};
 use std::str::FromStr;
+use std::{io, thread};
 
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
+use super::output::say;
 use super::terminal;
+
+/// What is logged under this name is logged whatever the filter says: panics, and why a server ends that cannot start.
+const LAST_WORDS: &str = "perfreg::last_words";
 
 /// How a line of the log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -39,6 +45,11 @@ fn check(part: &str) -> Result<(), String> {
     Err(format!("{level:?} is no level; use error, warn, info, debug, trace or off, alone or as in perfreg=debug"))
 }
 
+/// The filter that lets the last words through as well.
+fn with_last_words(filter: &str) -> String {
+    format!("{filter},{LAST_WORDS}=error")
+}
+
 fn parsed(filter: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
     EnvFilter::builder().parse(filter)
 }
@@ -47,7 +58,7 @@ fn parsed(filter: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseEr
 pub fn start(filter: &str, format: Format) -> anyhow::Result<()> {
     // Whoever reads the log may go away; that must not stop anything.
     let log = tracing_subscriber::fmt()
-        .with_env_filter(parsed(filter)?)
+        .with_env_filter(parsed(&with_last_words(filter))?)
         .with_ansi(terminal::has_colors(&io::stderr()))
         .with_writer(io::stderr)
         .log_internal_errors(false);
@@ -55,12 +66,85 @@ pub fn start(filter: &str, format: Format) -> anyhow::Result<()> {
         Format::Text => log.init(),
         Format::Json => log.json().flatten_event(true).init(),
     }
+    panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// Says why the server ends that cannot start: to a person, or as one more object of the log.
+pub fn say_last_words(text: &str, format: Format) {
+    match format {
+        Format::Text => say(text),
+        Format::Json => tracing::error!(target: LAST_WORDS, "{text}"),
+    }
+}
+
+/// What collects the log gets a panic as a line like all others, of the request in which it came.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let thread = thread::current();
+    let backtrace = Some(Backtrace::capture()).filter(|trace| trace.status() == BacktraceStatus::Captured);
+    tracing::error!(
+        target: LAST_WORDS,
+        thread = thread.name(),
+        at = panic.location().map(display),
+        backtrace = backtrace.map(display),
+        "panicked: {}",
+        panic.payload_as_str().unwrap_or("without a text")
+    );
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::Value;
+    use tracing::subscriber::with_default;
+
     use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("no panic while writing").write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_panic_is_one_object_of_the_log_whatever_the_filter_says() {
+        for filter in ["off", "warn,perfreg=off", "info"] {
+            let written = Written::default();
+            let writer = written.clone();
+            let log = tracing_subscriber::fmt()
+                .with_env_filter(parsed(&with_last_words(filter)).expect("a filter"))
+                .with_writer(move || writer.clone())
+                .json()
+                .flatten_event(true)
+                .finish();
+            let usual = panic::take_hook();
+            panic::set_hook(Box::new(log_panic));
+            let caught = with_default(log, || {
+                tracing::error!(target: "perfreg::store", "an error that only a filter leaves out");
+                panic::catch_unwind(|| panic!("a defect\nof two lines"))
+            });
+            panic::set_hook(usual);
+            assert!(caught.is_err());
+            let written = String::from_utf8(written.0.lock().expect("no panic while writing").clone()).expect("UTF-8");
+            let lines: Vec<Value> = written.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+            assert_eq!(lines.len(), if filter == "info" { 2 } else { 1 }, "{written}");
+            let last = lines.last().expect("the panic");
+            assert_eq!(
+                (&last["level"], &last["message"]),
+                (&"ERROR".into(), &"panicked: a defect\nof two lines".into())
+            );
+            assert!(last["at"].as_str().is_some_and(|at| at.contains("log.rs:")), "{last}");
+        }
+    }
 
     #[test]
     fn a_filter_is_a_level_or_names_one_for_each_module() {

@@ -13,7 +13,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep};
 
 use super::database::{Database, password_sources};
-use super::output::say;
 use super::{announcement, descriptors, exit, log};
 use crate::background;
 use crate::clock::Clock;
@@ -122,16 +121,21 @@ enum Locations {
 
 impl Serve {
     pub async fn run(self) -> ExitCode {
+        let format = self.log_format;
+        if let Err(error) = log::start(&self.log, format) {
+            return exit::wrong_command_line(&format!("{error:#}"));
+        }
+        let ended = |error: &anyhow::Error, code| {
+            log::say_last_words(&format!("{error:#}"), format);
+            ExitCode::from(code)
+        };
         let (public_url, database) = match self.read_urls() {
             Ok(urls) => urls,
-            Err(error) => return exit::wrong_command_line(&format!("{error:#}")),
+            Err(error) => return ended(&error, exit::WRONG_COMMAND_LINE),
         };
         match self.serve(public_url, database).await {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                say(&format!("{error:#}"));
-                ExitCode::FAILURE
-            }
+            Err(error) => ended(&error, exit::FAILED),
         }
     }
 
@@ -142,7 +146,6 @@ impl Serve {
     }
 
     async fn serve(self, public_url: Option<PublicUrl>, url: DatabaseUrl) -> anyhow::Result<()> {
-        log::start(&self.log, self.log_format)?;
         let listen = resolve(&self.listen).await?;
         let stop_grace = Duration::from_secs(self.stop_grace_seconds);
         let config = ServerConfig { listen, stop_grace, public_url };

@@ -1,5 +1,7 @@
 //! What `perfreg serve` logs, read as what collects logs reads it.
 
+use std::fs;
+use std::net::TcpListener;
 use std::process::Command;
 
 use reqwest::Method;
@@ -70,4 +72,34 @@ async fn every_end_stop_and_refusal_says_what_where_who_and_why() {
     expect_line(&lines, "refused", &own);
     let registrys = json!({"cause": "gate", "state": "stopped", "reason": "fire", "closed_by_registry": true});
     expect_line(&lines, "queued", &whose(4, registrys));
+}
+
+#[test]
+fn the_last_words_of_a_server_that_cannot_start_are_an_object_too() {
+    let folder = TempDir::new().expect("a folder");
+    fs::write(folder.path().join("junk.db"), "no database at all\n".repeat(500)).expect("a file");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let _other = TestServer::start_with(&mut serve_as_json(&folder, &["--database", "sqlite:used.db"]));
+    for (flags, words, code) in [
+        (["--listen", &address], "cannot listen on", 1),
+        (["--database", "sqlite:junk.db"], "junk.db", 1),
+        (["--database", "sqlite:used.db"], "used.db", 1),
+        (["--database", "sqlite:no/such/folder.db"], "no/such", 1),
+        (["--database", "mysql://host"], "--database is wrong", 2),
+        (["--public-url", "nothing"], "--public-url is wrong", 2),
+    ] {
+        for filter in ["info", "off"] {
+            let mut command = perfreg();
+            command.args(["serve", "--log-format", "json", "--log", filter]).args(flags).current_dir(folder.path());
+            if flags[0] != "--listen" {
+                command.args(["--listen", "127.0.0.1:0"]);
+            }
+            let output = command.output().expect("the binary starts");
+            let lines = objects(&String::from_utf8(output.stderr).expect("UTF-8"));
+            let last = lines.last().unwrap_or_else(|| panic!("no words about {flags:?}"));
+            assert!(last["message"].as_str().is_some_and(|text| text.contains(words)), "{words} in {last}");
+            assert_eq!((last["level"].as_str(), output.status.code()), (Some("ERROR"), Some(code)), "{last}");
+        }
+    }
 }
