@@ -7,6 +7,7 @@ use matchit::Router;
 use tracing::Span;
 use uuid::Uuid;
 
+use super::spelling::usual_path;
 use crate::metrics::{HttpMetrics, RouteName};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -33,7 +34,9 @@ impl RouteNames {
     }
 
     fn of(&self, path: &str) -> RouteName {
-        self.templates.at(path).map_or_else(|_| self.other.clone(), |found| found.value.clone())
+        let of = |path: &str| self.templates.at(path).ok().map(|found| found.value.clone());
+        // As it is answered: as if it had no slashes too many.
+        of(path).or_else(|| of(&usual_path(path))).unwrap_or_else(|| self.other.clone())
     }
 }
 
@@ -139,9 +142,11 @@ mod tests {
             ("/runs/7", "/runs/{run_id}"),
             ("/locations/a%2Fb", "/locations/{name}"),
             ("/locations/", OTHER),
-            ("/status/", OTHER),
+            ("/status/", "/status"),
+            ("//runs//7/", "/runs/{run_id}"),
+            ("//", "/"),
+            ("/.env/", OTHER),
             ("/.env", OTHER),
-            ("", OTHER),
         ] {
             assert_eq!(routes.of(path).as_str(), route, "{path}");
         }

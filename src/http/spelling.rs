@@ -23,12 +23,17 @@ pub async fn answer(mut router: Router, mut request: Request) -> Response {
 
 /// The URI without empty segments in its path, if there are any.
 fn usual_spelling(uri: &Uri) -> Option<Uri> {
-    let segments = uri.path().split('/').filter(|segment| !segment.is_empty());
-    let path: String = segments.flat_map(|segment| ["/", segment]).collect();
-    let path = if path.is_empty() { "/" } else { &path };
+    let path = usual_path(uri.path());
     let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
     let usual = format!("{path}{query}").parse().ok()?;
     (path != uri.path()).then_some(usual)
+}
+
+/// The path without empty segments.
+pub fn usual_path(path: &str) -> String {
+    let segments = path.split('/').filter(|segment| !segment.is_empty());
+    let path: String = segments.flat_map(|segment| ["/", segment]).collect();
+    if path.is_empty() { "/".to_owned() } else { path }
 }
 
 /// The relative way to the same path without the slashes behind it, if there are any.

@@ -9,8 +9,8 @@ use crate::domain::capacity::location::{LocationName, NOWHERE};
 
 /// The locations that have series of their own.
 pub const MOST_LOCATIONS: usize = 1_000;
-/// What stands for all others.
-pub const OTHER: &str = "other";
+/// What stands for all others. No clean name begins with a space, so that no location that is used today is taken for it.
+pub const OTHER: &str = " other";
 
 /// The name of a location; empty for the tests that name none.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -43,6 +43,9 @@ impl LocationLabels {
         let named = self.named.read().unwrap_or_else(PoisonError::into_inner);
         let (is_known, is_full) = (named.contains(name), named.len() >= MOST_LOCATIONS);
         drop(named);
+        if name.as_str() == OTHER {
+            return self.other.clone();
+        }
         if is_known || (!is_full && self.add(name)) { LocationLabel(name.clone()) } else { self.other.clone() }
     }
 
@@ -56,6 +59,7 @@ impl LocationLabels {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::name::clean;
 
     #[test]
     fn only_the_first_thousand_locations_have_labels_of_their_own() {
@@ -67,5 +71,17 @@ mod tests {
         assert_eq!(label(MOST_LOCATIONS).as_str(), OTHER);
         assert_eq!(label(7).as_str(), "location 7");
         assert_eq!(labels.label(None).0.as_str(), "");
+    }
+
+    #[test]
+    fn no_location_that_a_client_can_name_is_taken_for_all_others() {
+        assert_ne!(clean(OTHER).as_deref(), Ok(OTHER));
+        let labels = LocationLabels::default();
+        assert_eq!(labels.label(Some(&LocationName::new("other"))).0.as_str(), "other");
+        assert_eq!(labels.label(Some(&LocationName::new(OTHER))), labels.other);
+        assert!(
+            labels.named.read().expect("no panic").len() == 1,
+            "a name from before that is the label is none of its own"
+        );
     }
 }

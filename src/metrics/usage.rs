@@ -44,7 +44,7 @@ pub struct UsageGauges(pub Arc<Usage>);
 /// A location of its own, or several that are added up.
 struct Row<'usage> {
     name: &'usage str,
-    of: &'usage [LocationUsage],
+    of: Vec<&'usage LocationUsage>,
 }
 
 impl Row<'_> {
@@ -58,15 +58,18 @@ impl Row<'_> {
     }
 
     fn count(&self, value: impl Fn(&LocationUsage) -> i64) -> i64 {
-        self.of.iter().map(value).sum()
+        self.of.iter().copied().map(value).sum()
     }
 }
 
 impl UsageGauges {
-    fn rows(&self) -> Vec<Row<'_>> {
-        let (own, others) = self.0.locations.split_at(self.0.locations.len().min(MOST_LOCATIONS));
-        let own = own.chunks(1).map(|of| Row { name: row_name(of[0].location.name.as_ref()), of });
-        let mut rows: Vec<Row<'_>> = own.collect();
+    fn rows<'usage>(&'usage self) -> Vec<Row<'usage>> {
+        // A name from before that is the label of all others cannot have a series of its own beside it.
+        let name = |usage: &'usage LocationUsage| row_name(usage.location.name.as_ref());
+        let (mut own, mut others): (Vec<_>, Vec<_>) = self.0.locations.iter().partition(|usage| name(usage) != OTHER);
+        others.extend(own.split_off(own.len().min(MOST_LOCATIONS)));
+        let mut rows: Vec<Row<'usage>> =
+            own.into_iter().map(|usage| Row { name: name(usage), of: vec![usage] }).collect();
         if !others.is_empty() {
             rows.push(Row { name: OTHER, of: others });
         }
@@ -169,17 +172,32 @@ mod tests {
         let text = text(locations);
         for line in [
             "perfreg_location_used{location=\"location 0999\"} 0.3",
-            "perfreg_location_used{location=\"other\"} 0.9",
-            "perfreg_location_capacity{location=\"other\"} 3.0",
-            "perfreg_location_running{location=\"other\"} 6",
-            "perfreg_location_suspect{location=\"other\"} 3",
-            "perfreg_location_oldest_wait_seconds{location=\"other\"} 4000.0",
-            "perfreg_location_state{location=\"other\",state=\"stopped\"} 1",
-            "perfreg_location_state{location=\"other\",state=\"open\"} 0",
+            "perfreg_location_used{location=\" other\"} 0.9",
+            "perfreg_location_capacity{location=\" other\"} 3.0",
+            "perfreg_location_running{location=\" other\"} 6",
+            "perfreg_location_suspect{location=\" other\"} 3",
+            "perfreg_location_oldest_wait_seconds{location=\" other\"} 4000.0",
+            "perfreg_location_state{location=\" other\",state=\"stopped\"} 1",
+            "perfreg_location_state{location=\" other\",state=\"open\"} 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}");
         }
         assert_eq!(text.lines().filter(|line| line.starts_with("perfreg_location_used{")).count(), MOST_LOCATIONS + 1);
+    }
+
+    #[test]
+    fn a_location_that_is_named_other_is_told_apart_and_no_series_comes_twice() {
+        let mut locations: Vec<LocationUsage> = (0..=MOST_LOCATIONS).map(location).collect();
+        for (place, name) in [(0, OTHER), (1, "other")] {
+            locations[place].location.name = Some(LocationName::new(name));
+        }
+        let text = text(locations);
+        assert!(text.contains("perfreg_location_running{location=\"other\"} 2\n"), "{text}");
+        let mut series: Vec<&str> = text.lines().filter_map(|line| line.rsplit_once(' ')).map(|(one, _)| one).collect();
+        let count = series.len();
+        series.sort_unstable();
+        series.dedup();
+        assert_eq!(series.len(), count);
     }
 
     #[test]

@@ -133,7 +133,9 @@ on_both_databases! {
 async fn requests_are_counted_by_their_route_and_never_by_their_path() {
     let (_database, server) = sqlite().await;
     let http = server.http();
-    for path in ["/executions/1", "/executions/2", "/.env", "/wp-login.php", "/docs/", "/docs/swagger-ui.css", "/"] {
+    for path in
+        ["/executions/1", "/executions/2", "/.env", "/wp-login.php", "/docs/", "/docs/swagger-ui.css", "/", "/board/"]
+    {
         http.get(path).await;
     }
     http.send(Method::from_bytes(b"BREW").expect("a method"), "/status", &json!({})).await;
@@ -146,6 +148,7 @@ async fn requests_are_counted_by_their_route_and_never_by_their_path() {
         ("/executions/{run_id}", "GET", 404, "2"),
         ("other", "GET", 404, "2"),
         ("/docs/", "GET", 200, "1"),
+        ("/board", "GET", 200, "1"),
         ("/docs/{*file}", "GET", 200, "1"),
         ("/status", "other", 405, "1"),
     ] {
