@@ -153,10 +153,10 @@ fn closed(board: &Board) -> Option<String> {
 
 /// What the original left running.
 fn adopted(board: &Board) -> Option<String> {
-    let adopted = || board.locations.iter().flat_map(|here| &here.runs).filter(|run| run.adopted);
-    let oldest = adopted().map(|run| run.start_time).min()?.strftime("%Y-%m-%d %H:%M:%SZ");
-    let of_them = match adopted().count() {
-        1 => format!("1 of them was adopted from the original's database, and runs since {oldest}"),
+    let shown = board.locations.iter().flat_map(|here| &here.runs).filter(|run| run.adopted);
+    let oldest = shown.map(|run| run.start_time).min()?.strftime("%Y-%m-%d %H:%M:%SZ");
+    let of_them = match board.locations.iter().map(|here| here.adopted).sum() {
+        1_usize => format!("1 of them was adopted from the original's database, and runs since {oldest}"),
         count => format!("{count} of them were adopted from the original's database, the oldest runs since {oldest}"),
     };
     Some(format!("{of_them}. perfreg locations says what they hold up, and how to end them."))

@@ -29,6 +29,7 @@ fn location_to_wire(here: BoardLocation, at: jiff::Timestamp) -> wire::BoardLoca
         closed_by_registry: here.closed_by_registry,
         running: location.running,
         waiting: location.waiting,
+        adopted: here.adopted,
         runs: here.running.iter().map(|run| run_to_wire(run, at)).collect(),
         queue: here.queue.iter().filter_map(waiter_to_wire).collect(),
     }

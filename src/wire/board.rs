@@ -41,6 +41,9 @@ pub struct BoardLocation {
     pub running: i64,
     /// How many tests wait for it.
     pub waiting: i64,
+    /// How many of the tests that run here were adopted from the original's database, of the first 10,000 of the board.
+    #[serde(default)]
+    pub adopted: usize,
     /// What runs here, the oldest start first.
     pub runs: Vec<BoardRun>,
     /// Who waits for it, the next to start first; those that are passed over come last.

@@ -40,6 +40,8 @@ pub struct BoardLocation {
     /// Of the location's gate and the registry's, the one that holds more back.
     pub gate: Gate,
     pub closed_by_registry: bool,
+    /// How many of those that run were adopted from the original's database, as far as the snapshot has them.
+    pub adopted: usize,
     /// The oldest start first.
     pub running: Vec<BoardRun>,
     /// The next to start first, and last those that are passed over.
@@ -58,7 +60,7 @@ pub struct BoardWaiter {
     pub execution: Execution,
     /// 1 goes next. None for a waiter that is passed over, and where the snapshot has not everybody who waits there.
     pub position: Option<usize>,
-    /// When it will probably start, where that can be told.
+    /// When it will probably start, where that can be told: not where the snapshot has not all who run and wait there.
     pub estimated_start: Option<Timestamp>,
 }
 
@@ -94,6 +96,7 @@ impl BoardLocation {
         };
         Self {
             closed_by_registry: registrys.state > own.state,
+            adopted: running.iter().filter(|run| run.fence.is_none()).count(),
             gate,
             running: running.into_iter().map(run).collect(),
             queue,
@@ -119,8 +122,9 @@ fn queue_of(
 ) -> Vec<BoardWaiter> {
     let is_whole = |read: usize, count: i64| i64::try_from(read).is_ok_and(|read| read == count);
     let has_all_waiters = is_whole(queued.len(), location.waiting);
+    let has_all_runs = is_whole(running.len(), location.running);
     let queue = Queue::new(&queued);
-    let starts = if has_all_waiters {
+    let starts = if has_all_waiters && has_all_runs {
         let holders: Vec<Holder> = running.iter().map(Holder::of).collect();
         estimate_starts(location, registry, &holders, queue.clone(), now)
     } else {

@@ -70,6 +70,29 @@ fn nothing_is_told_of_an_order_of_which_a_part_is_missing() {
 }
 
 #[test]
+fn no_start_is_expected_where_a_run_is_missing_and_the_order_is_told_all_the_same() {
+    let location = Location { running: 2, waiting: 1, ..Location::unused(Some(LocationName::new("here"))) };
+    let run = Execution::started(&registration(5), RunId(1), at(0), 1);
+    let (running, queued) = (vec![run], vec![waiter(2, 5, 10)]);
+    let snapshot = BoardSnapshot { registry: Gate::OPEN, locations: vec![location], running, queued };
+    let here = Board::new(snapshot, at(60)).locations.remove(0);
+    assert_eq!((here.queue[0].position, here.queue[0].estimated_start), (Some(1), None));
+}
+
+#[test]
+fn adopted_runs_are_counted_also_where_they_are_not_shown() {
+    let run = |run_id, fence| {
+        let run = Execution::started(&registration(5), RunId(run_id), at(run_id), 1);
+        Execution { fence, ..run }
+    };
+    let location = Location { running: 3, ..Location::unused(Some(LocationName::new("here"))) };
+    let running = vec![run(1, None), run(2, Some(1)), run(3, None)];
+    let snapshot = BoardSnapshot { locations: vec![location], running, ..BoardSnapshot::default() };
+    let here = Board::new(snapshot, at(60)).locations.remove(0).shortened(1);
+    assert_eq!((here.adopted, here.running.len()), (2, 1));
+}
+
+#[test]
 fn the_stricter_gate_is_shown_and_whose_it_is() {
     let stopped = Gate { state: GateState::Stopped, until: Some(at(3_000)), ..Gate::OPEN };
     let closed = here(vec![waiter(2, 5, 10)], 1, stopped.clone());

@@ -27,6 +27,21 @@ pub fn time_of(run: &Execution, now: Timestamp) -> Option<(Timestamp, Timestamp)
     run.has_started().then_some((run.start_time, end.max(run.start_time)))
 }
 
+/// Of those that were found beside `run`, it and at least one more than `most` others if there are so many, the first `most`
+/// that ran beside it, the longest first, and whether more were found.
+#[must_use]
+pub fn first_neighbours_of(
+    run: &Execution,
+    mut found: Vec<Execution>,
+    most: usize,
+    now: Timestamp,
+) -> (Vec<Neighbour>, bool) {
+    found.retain(|other| other.id != run.id);
+    let more = found.len() > most;
+    found.truncate(most);
+    (neighbours_of(run, found, now), more)
+}
+
 /// Those of `others` that ran beside `run`, the longest first.
 #[must_use]
 pub fn neighbours_of(run: &Execution, others: Vec<Execution>, now: Timestamp) -> Vec<Neighbour> {
@@ -73,6 +88,16 @@ mod tests {
         let beside = neighbours_of(&asked, others, at(1_000));
         let told: Vec<_> = beside.iter().map(|one| (one.execution.run_id.0, one.overlap.as_secs())).collect();
         assert_eq!(told, [(6, 100), (4, 50), (3, 1)]);
+    }
+
+    #[test]
+    fn more_ran_only_where_more_others_were_found_than_are_looked_at() {
+        let asked = run(1, 100, Some(200));
+        for (others, shown, more) in [(0, 0, false), (1, 1, false), (2, 2, false), (3, 2, true)] {
+            let found = (2..2 + others).map(|run_id| run(run_id, 0, None)).chain([asked.clone()]).collect();
+            let (neighbours, is_more) = first_neighbours_of(&asked, found, 2, at(1_000));
+            assert_eq!((neighbours.len(), is_more), (shown, more), "{others} others");
+        }
     }
 
     #[test]

@@ -68,7 +68,9 @@ pub async fn get_execution(
 pub async fn list_neighbours(
     State(registry): State<Arc<Registry>>,
     path: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
 ) -> Result<Json<NeighboursResponse>, ApiError> {
+    check_known(query.as_deref(), &[]).map_err(ApiError::Invalid)?;
     let execution = find(&registry, path).await?;
     let Neighbours { neighbours, more } = registry.neighbours(&execution, clock::now()).await?;
     Ok(Json(NeighboursResponse { neighbours: neighbours.iter().map(neighbour_to_wire).collect(), more }))

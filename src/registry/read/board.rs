@@ -6,7 +6,7 @@ use super::browse::twice;
 use crate::domain::capacity::location::LocationName;
 use crate::domain::execution::Execution;
 use crate::domain::schedule::board::Board;
-use crate::domain::schedule::neighbours::{Neighbour, neighbours_of, time_of};
+use crate::domain::schedule::neighbours::{Neighbour, first_neighbours_of, time_of};
 use crate::domain::schedule::queue::MOST_WAITING;
 use crate::registry::{Registry, RegistryError};
 
@@ -40,7 +40,9 @@ impl Registry {
     pub async fn neighbours(&self, run: &Execution, now: Timestamp) -> Result<Neighbours, RegistryError> {
         let place = run.details.location.as_ref().zip(time_of(run, now));
         let Some((location, (from, to))) = place else { return Ok(Neighbours { neighbours: Vec::new(), more: false }) };
-        let found = twice(|| self.store.runs_between(location, from, to, MOST_LOOKED_AT)).await?;
-        Ok(Neighbours { more: found.len() == MOST_LOOKED_AT, neighbours: neighbours_of(run, found, now) })
+        // The run itself is found as well, and one more says whether there are more.
+        let found = twice(|| self.store.runs_between(location, from, to, MOST_LOOKED_AT + 2)).await?;
+        let (neighbours, more) = first_neighbours_of(run, found, MOST_LOOKED_AT, now);
+        Ok(Neighbours { neighbours, more })
     }
 }

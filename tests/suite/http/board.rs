@@ -86,5 +86,7 @@ on_both_databases! {
         assert_eq!((&neighbours[0]["run_id"], &neighbours[0]["test"]), (&first["run_id"], &json!("soak")));
         assert!(neighbours[0]["overlap_seconds"].is_number());
         assert_eq!(http.get("/executions/999/neighbours").await.status, 404);
+        let limited = http.get(&format!("/executions/{}/neighbours?limit=1", second["run_id"])).await;
+        assert_eq!((limited.status.as_u16(), limited.json()["errors"][0]["field"].as_str()), (422, Some("limit")));
     }
 }
