@@ -74,7 +74,7 @@ pub fn fail(error: &ClientError) -> ExitCode {
     for remark in refusal.iter().flat_map(|refusal| &refusal.remarks) {
         say(remark);
     }
-    say(&refusal.as_ref().and_then(Refusal::sentence).unwrap_or_else(|| error.to_string()));
+    say(&refusal.as_ref().and_then(Refusal::sentence).unwrap_or_else(|| on_a_command_line(&error.to_string())));
     match (error, refusal) {
         (ClientError::Url { .. } | ClientError::Options(_), _) => ExitCode::from(WRONG_COMMAND_LINE),
         (ClientError::Denied(_), _) => ExitCode::from(DENIED),
@@ -93,6 +93,18 @@ pub fn fail(error: &ClientError) -> ExitCode {
 /// A factor that is too large for any location of that capacity is an error of the request.
 fn never_fits(error: &FieldError) -> bool {
     error.obstacle == Some(Obstacle::NeverFits)
+}
+
+/// The registry names the paths of its API; on a command line these are commands.
+fn on_a_command_line(sentence: &str) -> String {
+    if sentence == "Running test not found" {
+        return "Running test not found; perfreg status lists what runs, and perfreg history what ran.".to_owned();
+    }
+    [("/history lists", "perfreg history lists"), ("Look at /status", "Look at perfreg status")]
+        .into_iter()
+        .fold(sentence.to_owned(), |sentence, (path, command)| {
+            sentence.replace(&format!("{path} "), &format!("{command} "))
+        })
 }
 
 /// What a plan says to a script.
@@ -114,4 +126,27 @@ pub fn refuse_for_good(why: &str) -> ExitCode {
 pub fn wrong_command_line(what: &str) -> ExitCode {
     say(what);
     ExitCode::from(WRONG_COMMAND_LINE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_that_the_registry_names_are_commands_on_a_command_line() {
+        for (sentence, told) in [
+            ("No test has this run_id; /history lists all.", "No test has this run_id; perfreg history lists all."),
+            (
+                "It may have happened. Look at /status before you try again.",
+                "It may have happened. Look at perfreg status before you try again.",
+            ),
+            ("There is nothing at /history lists.", "There is nothing at /history lists."),
+        ] {
+            assert_eq!(on_a_command_line(sentence), told);
+        }
+        assert!(
+            on_a_command_line("Running test not found")
+                .ends_with("; perfreg status lists what runs, and perfreg history what ran.")
+        );
+    }
 }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::by::By;
 use super::future::point_in_time;
+use crate::client::ClientError;
 use crate::wire::gate::{Gate, GateState};
 
 /// Why it is so, who says it, and for how long.
@@ -19,6 +20,22 @@ pub struct Grounds {
     pub until: Option<Timestamp>,
     #[command(flatten)]
     pub by: By,
+}
+
+impl Grounds {
+    /// What is open needs no reason and opens no more, so that whoever gives either means something else.
+    pub fn check(&self, state: Option<State>) -> Result<(), ClientError> {
+        let is_open = matches!(state, Some(State::Open));
+        match (self.reason.is_some(), self.until.is_some()) {
+            (true, _) if is_open => Err(ClientError::Options(useless("--reason"))),
+            (_, true) if is_open => Err(ClientError::Options(useless("--until"))),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn useless(flag: &str) -> String {
+    format!("{flag} says nothing of --state open; leave it out, or give --state draining or stopped")
 }
 
 #[derive(Clone, Copy, ValueEnum)]

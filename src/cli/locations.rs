@@ -91,6 +91,7 @@ impl Locations {
         match self.command {
             None => list(&self.connection).await,
             Some(Command::Set { connection, name, capacity, state, grounds }) => {
+                grounds.check(state)?;
                 let (client, output) = connection.open()?;
                 let Grounds { reason, by, until } = grounds;
                 let (by, until) = (by.name(), until.map(|until| until.to_string()));

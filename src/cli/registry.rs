@@ -47,6 +47,7 @@ enum Command {
 impl Registry {
     pub async fn run(self) -> Result<(), ClientError> {
         if let Some(Command::Set { connection, state, grounds }) = self.command {
+            grounds.check(Some(state))?;
             let (client, output) = connection.open()?;
             let Grounds { reason, by, until } = grounds;
             let (by, until) = (by.name(), until.map(|until| until.to_string()));

@@ -186,3 +186,15 @@ async fn a_plan_needs_a_location_and_a_factor_only() {
     let (code, told) = plan("0.5");
     assert!(code == Some(75) && told.starts_with("It would not start now: 0.6 runs at here"), "{told}");
 }
+
+#[test]
+fn a_reason_or_a_time_beside_open_is_refused_before_the_registry_is_asked() {
+    for set in [&["registry", "set"][..], &["locations", "set", "lab"]] {
+        for flag in [["--reason", "done"], ["--until", "2h"]] {
+            let (code, _, error) = run(&[set, &["--state", "open"], &flag].concat());
+            assert_eq!(code, 2, "{error}");
+            let words = format!("{} says nothing of --state open; leave it out", flag[0]);
+            assert!(error.contains(&words), "{words} in {error}");
+        }
+    }
+}

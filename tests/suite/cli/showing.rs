@@ -57,5 +57,10 @@ async fn show_tells_what_a_run_is_beside_whom_it_ran_and_what_happened_to_it() {
     assert_eq!((&told["execution"]["run_id"], &told["neighbours"]["more"]), (&json!(2), &json!(false)));
     assert_eq!(told["events"]["events"][0]["kind"], "started");
     let (code, _, error) = call(&server, &["show", "99"]);
-    assert_eq!((code, error.as_str()), (1, "perfreg: No test has this run_id; /history lists all.\n"));
+    assert_eq!((code, error.as_str()), (1, "perfreg: No test has this run_id; perfreg history lists all.\n"));
+    let words = "perfreg: Running test not found; perfreg status lists what runs, and perfreg history what ran.\n";
+    for command in [&["complete", "99", "success"][..], &["cancel", "99"]] {
+        let (code, _, error) = call(&server, command);
+        assert_eq!((code, error.as_str()), (1, words));
+    }
 }
