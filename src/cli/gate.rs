@@ -62,7 +62,7 @@ impl From<State> for GateState {
 pub fn describe(gate: &Gate) -> String {
     let until = gate.until.map(|until| until.strftime("%Y-%m-%d %H:%M:%SZ").to_string());
     let part = |before: &str, text: Option<&str>| text.map(|text| format!("{before}{text}")).unwrap_or_default();
-    let reason = part(": ", gate.reason.as_deref());
+    let reason = part(": ", gate.reason.as_deref().map(|reason| reason.trim_end_matches('.')));
     let by = part(", by ", gate.by.as_deref());
     format!("{}{reason}{by}{}", word(gate.state), part(", until ", until.as_deref()))
 }

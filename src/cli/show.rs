@@ -57,7 +57,7 @@ impl Show {
         let parts = [
             fields(&run, turn, now, width),
             beside(&run, &neighbours.read()?, now, width),
-            story(&events.read()?, width),
+            story(self.run_id, &events.read()?, width),
         ];
         write_line(&parts.join("\n\n"))
     }
@@ -160,11 +160,11 @@ fn beside(run: &Execution, response: &NeighboursResponse, now: Timestamp, width:
     format!("{head}\n{}{more}", table(columns, response.neighbours.iter().map(row).collect(), width))
 }
 
-fn story(page: &EventsResponse, width: Option<usize>) -> String {
+fn story(run_id: i64, page: &EventsResponse, width: Option<usize>) -> String {
     if page.events.is_empty() {
         return "What happened to it is not kept any more.".to_owned();
     }
     let lines = page.events.iter().map(|event| line(event, width));
-    let more = page.next.is_some().then(|| "Later ones: perfreg events --run".to_owned());
+    let more = page.next.is_some().then(|| format!("There are more; the latest: perfreg events --run {run_id}"));
     lines.chain(more).collect::<Vec<_>>().join("\n")
 }
