@@ -63,8 +63,8 @@ async fn what_is_not_the_url_of_the_registry_is_named_with_the_variable_to_set()
     let below = |path: &str| format!("http://localhost:{}/{path}/", nginx.port);
     let tls = server.url.replace("http://", "https://");
     for (url, expected_code, words) in [
-        (format!("{}/api/", server.url), 78, "the registry has nothing at /api/status, so"),
-        (below("prefix/api"), 78, "the registry has nothing at /prefix/api/status, so"),
+        (format!("{}/api/", server.url), 78, "the registry has nothing at /api/board, so"),
+        (below("prefix/api"), 78, "the registry has nothing at /prefix/api/board, so"),
         (below("page"), 69, "is not a registry: it sends no JSON, but a page: Welcome to the shop"),
         (below("json"), 69, "is not a registry: missing field"),
         (below("nothing"), 69, "is not a registry: it says 404 Not Found"),
