@@ -1,6 +1,7 @@
 //! The real binary, serving on a free port.
 
 use std::io::{BufRead, BufReader, Read};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -17,6 +18,8 @@ pub struct TestServer {
     pub url: String,
     child: Child,
     log: Arc<Mutex<String>>,
+    /// What the log comes through, to see whether some of it is still in there.
+    pipe: Option<OwnedFd>,
 }
 
 pub fn perfreg() -> Command {
@@ -56,8 +59,9 @@ impl TestServer {
     /// As [`Self::start`], for a whole `serve` command.
     pub fn start_with(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
-        let log = collect(child.stderr.take().expect("piped"));
-        Self::announced(child, log)
+        let stderr = child.stderr.take().expect("piped");
+        let pipe = stderr.as_fd().try_clone_to_owned().expect("another descriptor");
+        Self::announced(child, collect(stderr), Some(pipe))
     }
 
     /// As [`Self::start`], but whoever would read the log has gone.
@@ -66,10 +70,10 @@ impl TestServer {
         command.args(["serve", "--listen", "127.0.0.1:0", "--database", database_url]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
         drop(child.stderr.take());
-        Self::announced(child, Arc::default())
+        Self::announced(child, Arc::default(), None)
     }
 
-    fn announced(mut child: Child, log: Arc<Mutex<String>>) -> Self {
+    fn announced(mut child: Child, log: Arc<Mutex<String>>, pipe: Option<OwnedFd>) -> Self {
         let mut announced = BufReader::new(child.stdout.take().expect("piped")).lines();
         let url = announced.by_ref().map_while(Result::ok).find_map(|line| {
             let (_, address) = line.split_once("Running tests  ")?;
@@ -80,7 +84,7 @@ impl TestServer {
         let Some(url) = url else {
             panic!("the server did not start: {}", log.lock().expect("no panic while logging"));
         };
-        Self { url, child, log }
+        Self { url, child, log, pipe }
     }
 
     pub fn http(&self) -> Http {
@@ -96,8 +100,16 @@ impl TestServer {
         self.child.id()
     }
 
-    /// Everything the server has logged so far.
+    /// Everything the server has logged so far, also what nobody has read yet.
     pub fn log(&self) -> String {
+        let unread =
+            || self.pipe.as_ref().is_some_and(|pipe| rustix::io::ioctl_fionread(pipe).is_ok_and(|bytes| bytes > 0));
+        let give_up = Instant::now() + PATIENCE;
+        while unread() && Instant::now() < give_up {
+            thread::sleep(Duration::from_millis(1));
+        }
+        // What was taken out of the pipe a moment ago is being added.
+        thread::sleep(Duration::from_millis(2));
         self.log.lock().expect("no panic while logging").clone()
     }
 
