@@ -31,7 +31,7 @@ fn service(folder: &TempDir) -> Router {
         passwords: PasswordSources::default(),
     };
     let store = perfreg::store::open(&config, Clock::Real).expect("a new file");
-    perfreg::http::router(Arc::new(Registry::new(store)), None)
+    perfreg::http::service(Arc::new(Registry::new(store)), None).router
 }
 
 fn parsing(criterion: &mut Criterion) {

@@ -18,7 +18,7 @@ use crate::background;
 use crate::clock::Clock;
 use crate::config::database::{DatabaseConfig, DatabaseUrl, Durability};
 use crate::config::server::{PublicUrl, ServerConfig};
-use crate::http::{Server, router};
+use crate::http::{Server, service};
 use crate::present::adopted;
 use crate::registry::{Registry, RegistryError};
 use crate::store::{self, Claim, Store, StoreError};
@@ -167,7 +167,7 @@ impl Serve {
             Locations::Any => registry,
             Locations::Known => registry.with_known_locations_only(),
         });
-        let app = router(Arc::clone(&registry), config.public_url.as_ref());
+        let service = service(Arc::clone(&registry), config.public_url.as_ref());
 
         let (stopper, held) = (server.stopper(), Arc::clone(&registry));
         tokio::spawn(async move {
@@ -178,7 +178,7 @@ impl Serve {
         });
         // Served from the beginning, so that a health check sees a server that waits for its
         // database; every other call is a 503 until then.
-        let serving = server.run(app, Arc::clone(registry.metrics()));
+        let serving = server.run(service, Arc::clone(registry.metrics()));
         tokio::pin!(serving);
         let _claim = tokio::select! {
             prepared = prepare(&database, store.as_ref()) => prepared?,

@@ -14,5 +14,5 @@ mod routes;
 mod server;
 mod spelling;
 
-pub use routes::{openapi, router};
+pub use routes::{Service, openapi, service};
 pub use server::Server;

@@ -12,10 +12,22 @@ use super::{api, docs, error, html, spelling};
 use crate::config::server::PublicUrl;
 use crate::registry::Registry;
 
+/// The routes that the document leaves out, which are for browsers and for proxies.
+const UNDOCUMENTED: [&str; 4] = ["/", "/runs/{run_id}", "/assets/{file}", "/locations/{name}/{*rest}"];
+
+/// What answers requests.
+pub struct Service {
+    pub router: Router,
+    /// The templates of all its routes, such as `/runs/{run_id}`.
+    pub templates: Vec<String>,
+}
+
 /// The whole service. `public_url` is where people find it, if that is known.
-pub fn router(registry: Arc<Registry>, public_url: Option<&PublicUrl>) -> Router {
+pub fn service(registry: Arc<Registry>, public_url: Option<&PublicUrl>) -> Service {
     let (routes, mut document) = documented_routes().split_for_parts();
     api::complete_document(&mut document);
+    let others = UNDOCUMENTED.into_iter().chain(docs::TEMPLATES).map(str::to_owned);
+    let templates = document.paths.paths.keys().cloned().chain(others).collect();
     let routes = routes
         .route("/", get(html::front))
         .route("/runs/{run_id}", get(html::run))
@@ -30,13 +42,7 @@ pub fn router(registry: Arc<Registry>, public_url: Option<&PublicUrl>) -> Router
         None => routes,
     };
     let usual = routes.clone();
-    routes.fallback(move |request| spelling::answer(usual, request))
-}
-
-/// The templates of all routes, those of the pages included.
-pub fn templates() -> impl Iterator<Item = String> {
-    let pages = ["/", "/runs/{run_id}", "/assets/{file}", "/locations/{name}/{*rest}"].map(str::to_owned);
-    openapi().paths.paths.into_keys().chain(pages).chain(docs::TEMPLATES.map(str::to_owned))
+    Service { router: routes.fallback(move |request| spelling::answer(usual, request)), templates }
 }
 
 /// The description of the API, generated from the types of its handlers.

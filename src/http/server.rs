@@ -5,14 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
 use super::connection::Protocols;
 use super::exchange::RouteNames;
-use super::routes::templates;
+use super::routes::Service;
 use crate::metrics::Metrics;
 
 /// How long accepting rests after a failure, such as that no file can be opened any more.
@@ -54,9 +53,9 @@ impl Server {
     }
 
     /// Serves until it is stopped and the requests that had begun are answered. What is asked is counted in `metrics`.
-    pub async fn run(self, router: Router, metrics: Arc<Metrics>) {
+    pub async fn run(self, service: Service, metrics: Arc<Metrics>) {
         let Self { listener, places, stopper: Stopper(stop), grace } = self;
-        let protocols = Arc::new(Protocols::new(router, RouteNames::new(templates()), metrics));
+        let protocols = Arc::new(Protocols::new(service.router, RouteNames::new(service.templates), metrics));
         let mut stopped = stop.subscribe();
         loop {
             let (stream, place) = tokio::select! {

@@ -158,7 +158,7 @@ fn imports_point_inwards_only() {
 #[test]
 fn the_check_itself_sees_imports_and_inline_paths() {
     assert!(names("use axum::Router;", "axum"));
-    assert!(names("    crate::http::router()", "crate::http"));
+    assert!(names("    crate::http::service()", "crate::http"));
     assert!(names("use crate::domain::x;", "crate::"));
     assert!(!names("let taxum = axums();", "axum"));
     assert!(!names("/// Not axum.", "axum"));
