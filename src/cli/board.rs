@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::duration::relative;
+use super::duration::{exact, relative};
 use super::gate;
 use super::locations::rows_of_locations;
 use super::output::printable;
@@ -108,7 +108,7 @@ fn waiting(board: &Board, now: Timestamp, width: Option<usize>) -> Option<String
             waiter.repo.clone(),
             waiter.triggered_by.clone(),
             waiter.position.map_or_else(|| "-".to_owned(), |position| position.to_string()),
-            starts(waiter, now),
+            starts(waiter, now).unwrap_or_else(|| "?".to_owned()),
             duration_text(now.duration_since(waiter.queued_at)),
             relative(waiter.wait_until, now),
             waiter.priority.to_string(),
@@ -154,7 +154,7 @@ fn closed(board: &Board) -> Option<String> {
 /// What the original left running.
 fn adopted(board: &Board) -> Option<String> {
     let shown = board.locations.iter().flat_map(|here| &here.runs).filter(|run| run.adopted);
-    let oldest = shown.map(|run| run.start_time).min()?.strftime("%Y-%m-%d %H:%M:%SZ");
+    let oldest = exact(shown.map(|run| run.start_time).min()?);
     let of_them = match board.locations.iter().map(|here| here.adopted).sum() {
         1_usize => format!("1 of them was adopted from the original's database, and runs since {oldest}"),
         count => format!("{count} of them were adopted from the original's database, the oldest runs since {oldest}"),
@@ -200,11 +200,12 @@ fn ends(run: &BoardRun, now: Timestamp) -> String {
     }
 }
 
-pub fn starts(waiter: &BoardWaiter, now: Timestamp) -> String {
+/// When it will probably start, or that it is passed over; nothing where that cannot be told.
+pub fn starts(waiter: &BoardWaiter, now: Timestamp) -> Option<String> {
     match waiter.estimated_start {
-        _ if waiter.suspect => "silent".to_owned(),
-        Some(start) if start > now => relative(start, now),
-        Some(_) => "now".to_owned(),
-        None => "?".to_owned(),
+        _ if waiter.suspect => Some("silent".to_owned()),
+        Some(start) if start > now => Some(relative(start, now)),
+        Some(_) => Some("now".to_owned()),
+        None => None,
     }
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::by::By;
 use super::complete::ended;
 use super::connection::Connection;
+use super::duration::exact;
 use super::output::in_lines;
 use super::past::point_in_time;
 use super::table::{Column, table};
@@ -103,7 +104,7 @@ fn describe(cancelled: &CancelBeforeResponse, place: &str) -> String {
 
 fn runs_table(runs: &[CancelledRun]) -> String {
     let row = |run: &CancelledRun| {
-        let started = run.start_time.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
+        let started = exact(run.start_time);
         [run.run_id.to_string(), run.test.clone(), run.factor.to_string(), run.triggered_by.clone(), started]
     };
     let columns = [

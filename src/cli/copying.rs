@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task;
 
+use super::duration::exact;
 use super::exit;
 use super::output::say;
 use super::serve::wait_for_stop_signal;
@@ -51,9 +52,8 @@ pub async fn run<T: Send + 'static>(
 
 pub fn describe(contents: &Contents) -> String {
     let Contents { executions, running, waiting, newest, bytes } = contents;
-    let newest = newest.map_or_else(String::new, |(run_id, start)| {
-        format!("; the newest is run {run_id} of {}", start.strftime("%Y-%m-%d %H:%M:%SZ"))
-    });
+    let newest =
+        newest.map_or_else(String::new, |(run_id, start)| format!("; the newest is run {run_id} of {}", exact(start)));
     let kibibytes = bytes.div_ceil(1024);
     format!("{executions} executions in {kibibytes} KiB, {running} of them running and {waiting} waiting{newest}")
 }

@@ -51,6 +51,11 @@ pub fn at_least_a_second(text: &str) -> Result<u32, String> {
     }
 }
 
+/// A time to its second, in UTC: `2026-11-22 14:03:00Z`.
+pub fn exact(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
 /// How far a time is from now: `in 12m`, `3h ago`, and its date if it is more than a week ago.
 pub fn relative(time: Timestamp, now: Timestamp) -> String {
     const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);

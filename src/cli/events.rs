@@ -13,6 +13,7 @@ use tokio::time::sleep;
 
 use super::ask::SLOWEST_ANSWER;
 use super::connection::Connection;
+use super::duration::exact;
 use super::output::{Output, printable, say, write_line};
 use super::past::{in_order, point_in_time};
 use super::terminal::{table_width, wrapped};
@@ -142,9 +143,9 @@ async fn follow(client: &Client, query: &EventsQuery, output: &Output, is_wide: 
     }
 }
 
-/// `2026-11-22 14:03:00Z  run 8 failed after 12 s (azure-k8s)`, its other lines below the sentence.
+/// `2026-11-22 14:03:00Z  run 8 failed after 12s (azure-k8s)`, its other lines below the sentence.
 pub fn line(event: &Event, width: Option<usize>) -> String {
-    let at = event.at.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
+    let at = exact(event.at);
     let said = sentence(event);
     let says_where = event.location.as_ref().is_none_or(|location| said.contains(location.as_str()));
     let place = event.location.as_ref().filter(|_| !says_where).map(|location| format!(" ({location})"));

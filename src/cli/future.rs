@@ -1,10 +1,10 @@
 //! Points in time to come, as people write them on a command line.
 
-use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, Zoned};
 
 use super::duration;
+use super::local_time::{self, date_and_time};
 use crate::clock;
 
 /// A time with its zone, how far off it is, such as `2h`, or a time of the day here, such as `16:00`.
@@ -34,19 +34,8 @@ fn after(text: &str, now: &Zoned) -> Result<Timestamp, String> {
 
 /// The next time that clocks here show it.
 fn time_of_day(text: &str, now: &Zoned) -> Option<Timestamp> {
-    let is_time = text.contains(':') && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
-    let time: Time = text.parse().ok().filter(|_| is_time)?;
-    [now.date(), now.date().tomorrow().ok()?]
-        .into_iter()
-        .filter_map(|day| day.to_datetime(time).to_zoned(now.time_zone().clone()).ok())
-        .map(|zoned| zoned.timestamp())
-        .find(|at| *at > now.timestamp())
-}
-
-/// A day and a time here; a day alone would leave open where it begins.
-fn date_and_time(text: &str, now: &Zoned) -> Option<Timestamp> {
-    let at: DateTime = text.parse().ok().filter(|_| text.contains(':'))?;
-    at.to_zoned(now.time_zone().clone()).ok().map(|zoned| zoned.timestamp())
+    let days = [now.date(), now.date().tomorrow().ok()?];
+    local_time::time_of_day(text, days, now).find(|at| *at > now.timestamp())
 }
 
 fn from_now(text: &str, now: &Zoned) -> Option<Timestamp> {

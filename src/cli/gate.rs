@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
 use super::by::By;
+use super::duration::exact;
 use super::future::point_in_time;
 use crate::client::ClientError;
 use crate::wire::gate::{Gate, GateState};
@@ -23,7 +24,7 @@ pub struct Grounds {
 }
 
 impl Grounds {
-    /// What is open needs no reason and opens no more, so that whoever gives either means something else.
+    /// An open state has no reason and no end, so either of them beside it is a mistake.
     pub fn check(&self, state: Option<State>) -> Result<(), ClientError> {
         let is_open = matches!(state, Some(State::Open));
         match (self.reason.is_some(), self.until.is_some()) {
@@ -60,7 +61,7 @@ impl From<State> for GateState {
 
 /// `draining: release of the shop, by ana, until 2026-11-22 14:03:00Z`.
 pub fn describe(gate: &Gate) -> String {
-    let until = gate.until.map(|until| until.strftime("%Y-%m-%d %H:%M:%SZ").to_string());
+    let until = gate.until.map(exact);
     let part = |before: &str, text: Option<&str>| text.map(|text| format!("{before}{text}")).unwrap_or_default();
     let reason = part(": ", gate.reason.as_deref().map(|reason| reason.trim_end_matches('.')));
     let by = part(", by ", gate.by.as_deref());

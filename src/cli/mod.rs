@@ -21,6 +21,7 @@ mod future;
 mod gate;
 mod help;
 mod history;
+mod local_time;
 mod locations;
 mod log;
 mod manual;

@@ -1,10 +1,11 @@
 //! Points in time that are over, as people write them on a command line.
 
-use jiff::civil::{Date, DateTime, Time};
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
 use super::duration;
+use super::local_time::{self, date_and_time};
 use crate::client::ClientError;
 use crate::clock;
 
@@ -41,19 +42,8 @@ fn before(text: &str, now: &Zoned) -> Result<Timestamp, String> {
 
 /// The last time that clocks here showed it.
 fn time_of_day(text: &str, now: &Zoned) -> Option<Timestamp> {
-    let is_time = text.contains(':') && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
-    let time: Time = text.parse().ok().filter(|_| is_time)?;
-    [now.date(), now.date().yesterday().ok()?]
-        .into_iter()
-        .filter_map(|day| day.to_datetime(time).to_zoned(now.time_zone().clone()).ok())
-        .map(|zoned| zoned.timestamp())
-        .find(|at| *at <= now.timestamp())
-}
-
-/// A day and a time here.
-fn date_and_time(text: &str, now: &Zoned) -> Option<Timestamp> {
-    let at: DateTime = text.parse().ok().filter(|_| text.contains(':'))?;
-    at.to_zoned(now.time_zone().clone()).ok().map(|zoned| zoned.timestamp())
+    let days = [now.date(), now.date().yesterday().ok()?];
+    local_time::time_of_day(text, days, now).find(|at| *at <= now.timestamp())
 }
 
 fn ago(text: &str, now: Timestamp) -> Option<Timestamp> {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::board::starts;
 use super::connection::Connection;
-use super::duration::relative;
+use super::duration::{exact, relative};
 use super::events::line;
 use super::output::{printable, write_line};
 use super::runs::{duration, factor, status};
@@ -15,14 +15,12 @@ use super::values::run_id;
 use crate::client::{Answer, Client, ClientError};
 use crate::clock;
 use crate::present::time::duration_text;
-use crate::wire::board::{Board, BoardQuery, Neighbour, NeighboursResponse};
+use crate::wire::board::{Board, BoardQuery, MOST_SHOWN, Neighbour, NeighboursResponse};
 use crate::wire::event::EventsResponse;
 use crate::wire::execution::{Execution, ExecutionStatus};
 
 /// The columns before the value of a field.
 const BEFORE_VALUES: usize = 16;
-/// So many waiters are asked for: all that there can be.
-const MOST_WAITERS: u32 = 10_000;
 /// Of a run with more events, such as one whose lease comes and goes, `perfreg events` has all.
 const MOST_EVENTS: u32 = 1_000;
 
@@ -71,19 +69,19 @@ fn together(run: &Answer, neighbours: &Answer, events: &Answer) -> String {
 /// The position of a waiter, and when it will probably start.
 async fn turn(client: &Client, run: &Execution, now: Timestamp) -> Result<Option<String>, ClientError> {
     let (ExecutionStatus::Queued, Some(location)) = (run.status, run.location.clone()) else { return Ok(None) };
-    let board: Board =
-        client.board(&BoardQuery { location: Some(location), limit: Some(MOST_WAITERS) }).await?.read()?;
+    let board: Board = client.board(&BoardQuery { location: Some(location), limit: Some(MOST_SHOWN) }).await?.read()?;
     let waiter = board.locations.iter().flat_map(|here| &here.queue).find(|waiter| waiter.run_id == run.run_id);
     Ok(waiter.map(|waiter| match waiter.position {
         Some(position) => {
-            format!("position {position}, starts {}", starts(waiter, now).replace('?', "at an unknown time"))
+            let starts = starts(waiter, now).unwrap_or_else(|| "at an unknown time".to_owned());
+            format!("position {position}, starts {starts}")
         }
         None => "passed over until it is heard of".to_owned(),
     }))
 }
 
 fn fields(run: &Execution, turn: Option<String>, now: Timestamp, width: Option<usize>) -> String {
-    let exact = |time: Timestamp| format!("{} ({})", time.strftime("%Y-%m-%d %H:%M:%SZ"), relative(time, now));
+    let exact = |time: Timestamp| format!("{} ({})", exact(time), relative(time, now));
     let place = run.location.as_ref().map(|name| format!("{name}, factor {}", factor(run.factor.as_ref())));
     let lease = run.lease_seconds.map(|seconds| {
         let expires = run.lease_expires_at.map(|time| format!(", next due {}", relative(time, now)));

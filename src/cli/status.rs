@@ -7,15 +7,13 @@ use super::connection::Connection;
 use super::terminal::table_width;
 use crate::client::ClientError;
 use crate::clock;
-use crate::wire::board::{Board, BoardQuery};
+use crate::wire::board::{Board, BoardQuery, MOST_SHOWN};
 
 const EXAMPLES: &str = "\
 Examples:
   perfreg status
   perfreg status --location azure-k8s
   perfreg status --json | jq '.locations[].runs[].run_id'";
-/// So many runs and waiters of each location are asked for: all that there can be.
-const MOST: u32 = 10_000;
 
 /// Show what runs, who waits with position and expected start, and what is closed.
 #[derive(Args)]
@@ -35,11 +33,11 @@ impl Status {
     pub async fn run(self) -> Result<(), ClientError> {
         let (client, output) = self.connection.open()?;
         let is_one = self.location.is_some();
-        let answer = client.board(&BoardQuery { location: self.location, limit: Some(MOST) }).await?;
+        let answer = client.board(&BoardQuery { location: self.location, limit: Some(MOST_SHOWN) }).await?;
         output.print(&answer, |board: Board| {
             let text = board_text(&board, clock::now(), table_width(self.wide));
             let fullness = board.locations.first().filter(|_| is_one).and_then(fullness);
-            fullness.map_or(text.clone(), |fullness| format!("{fullness}\n\n{text}"))
+            fullness.into_iter().chain([text]).collect::<Vec<_>>().join("\n\n")
         })
     }
 }

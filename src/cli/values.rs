@@ -32,16 +32,19 @@ pub fn capacity(text: &str) -> Result<String, String> {
 
 /// The number of a run.
 pub fn run_id(text: &str) -> Result<i64, String> {
-    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse()
         .ok()
-        .filter(|_| is_number)
+        .filter(|_| is_number(text))
         .ok_or_else(|| format!("{text:?} is no run; give its number, such as 7; perfreg status has those that run"))
+}
+
+/// Whether it is digits alone.
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Where a page begins, as the page before said it.
 pub fn history_cursor(text: &str) -> Result<String, String> {
-    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let is_cursor = text
         .split_once('_')
         .is_some_and(|(time, run_id)| is_number(time.strip_prefix('-').unwrap_or(time)) && is_number(run_id));
@@ -50,7 +53,6 @@ pub fn history_cursor(text: &str) -> Result<String, String> {
 
 /// Where a page of events begins, as the page before said it.
 pub fn event_cursor(text: &str) -> Result<String, String> {
-    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let is_cursor = text.split_once('-').is_some_and(|(before, number)| is_number(before) && is_number(number));
     if is_cursor { Ok(text.to_owned()) } else { Err("give what the page before printed behind --cursor".to_owned()) }
 }

@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use super::ask::SLOWEST_ANSWER;
 use super::board::{board_text, locations_text};
 use super::connection::ServerUrl;
+use super::duration::exact;
 use super::output::write_line;
 use super::terminal::{can_redraw, columns, fit, table_width};
 use crate::client::{Client, ClientError};
@@ -73,7 +74,7 @@ async fn show(client: &Client, first: Board) -> Result<(), ClientError> {
 }
 
 fn time() -> String {
-    clock::now().strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+    exact(clock::now())
 }
 
 async fn look(client: &Client) -> Result<Board, ClientError> {

@@ -1,5 +1,7 @@
 //! What runs and waits where, and what ran beside a run.
 
+use jiff::Timestamp;
+
 use super::execution::{factor_to_wire, status_to_wire, stop_to_wire};
 use super::{decimal, gate};
 use crate::domain::schedule::board::{Board, BoardLocation, BoardRun, BoardWaiter};
@@ -17,7 +19,7 @@ pub fn to_wire(board: Board, most: usize) -> wire::Board {
     }
 }
 
-fn location_to_wire(here: BoardLocation, at: jiff::Timestamp) -> wire::BoardLocation {
+fn location_to_wire(here: BoardLocation, at: Timestamp) -> wire::BoardLocation {
     let location = &here.location;
     let is_bound = location.name.is_some();
     wire::BoardLocation {
@@ -35,7 +37,7 @@ fn location_to_wire(here: BoardLocation, at: jiff::Timestamp) -> wire::BoardLoca
     }
 }
 
-fn run_to_wire(run: &BoardRun, at: jiff::Timestamp) -> wire::BoardRun {
+fn run_to_wire(run: &BoardRun, at: Timestamp) -> wire::BoardRun {
     let (execution, details) = (&run.execution, &run.execution.details);
     wire::BoardRun {
         run_id: execution.run_id.0,

@@ -53,7 +53,7 @@ pub fn explain(way: &InTheWay<'_>) -> String {
     let location = way.location.unwrap_or("the registry");
     match way.cause {
         Cause::NeverFits => {
-            let largest = capacity.left_after(Factor::SMALLEST);
+            let largest = capacity.just_below();
             format!(
                 "factor {requested} can never run at {location}, where the sum must stay below {capacity}. The largest \
                  factor that fits is {largest}."

@@ -187,11 +187,8 @@ impl<'event> Told<'event> {
     fn wrong_request(&self, cause: &str) -> String {
         match cause {
             "too_large" => {
-                let largest = if self.event.location.is_some() {
-                    self.factor("capacity").left_after(Factor::SMALLEST)
-                } else {
-                    Factor::ONE
-                };
+                let largest =
+                    if self.event.location.is_some() { self.factor("capacity").just_below() } else { Factor::ONE };
                 let asked = self.text("requested_factor");
                 format!("{asked} is more than may be asked for; the largest factor that fits is {largest}")
             }

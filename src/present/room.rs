@@ -5,8 +5,7 @@ use super::{decimal, gate};
 use crate::domain::answer::{Cause, Holder, Planned, Refusal, Room};
 use crate::domain::capacity::location::LocationName;
 use crate::wire;
-use crate::wire::room::Blocking;
-use crate::wire::room::Obstacle;
+use crate::wire::room::{Blocking, Obstacle};
 
 #[must_use]
 pub fn to_wire(room: &Room) -> wire::room::Room {

@@ -8,6 +8,9 @@ use super::decimal::Decimal;
 use super::execution::{ExecutionStatus, Stop};
 use super::gate::Gate;
 
+/// How many runs, and how many waiters, of each location a request may ask for.
+pub const MOST_SHOWN: u32 = 10_000;
+
 /// What runs and waits where, all of one moment.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Board {

@@ -61,6 +61,12 @@ impl Factor {
     pub fn left_after(self, used: Self) -> Self {
         Self((self.0 - used.0).max(0))
     }
+
+    /// The largest factor that is smaller than this one.
+    #[must_use]
+    pub fn just_below(self) -> Self {
+        self.left_after(Self::SMALLEST)
+    }
 }
 
 /// A number's text, taken apart: `-12.5e-1` is negative, digits `125`, of which 1 + 1 are fraction.

@@ -148,7 +148,7 @@ impl Location {
     pub fn largest_fitting(&self) -> Option<Factor> {
         let fitting = match self.name {
             None => Factor::ONE,
-            Some(_) => self.available().left_after(Factor::SMALLEST),
+            Some(_) => self.available().just_below(),
         };
         self.fits(fitting).then_some(fitting)
     }
@@ -156,7 +156,7 @@ impl Location {
     /// The largest factor that fits if nothing else runs.
     #[must_use]
     pub fn largest_that_ever_fits(&self) -> Factor {
-        if self.name.is_some() { self.capacity.left_after(Factor::SMALLEST) } else { Factor::ONE }
+        if self.name.is_some() { self.capacity.just_below() } else { Factor::ONE }
     }
 
     /// Whether `factor` could start if nothing else ran.

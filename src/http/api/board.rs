@@ -13,12 +13,11 @@ use crate::http::history_query::{check_known, query_value};
 use crate::present::board::to_wire;
 use crate::present::location::not_there;
 use crate::registry::Registry;
-use crate::wire::board::{Board, BoardQuery};
+use crate::wire::board::{Board, BoardQuery, MOST_SHOWN};
 use crate::wire::problem::Problem;
 
 /// How many runs and waiters of each location are shown unless the request says so.
-const USUAL_LIMIT: usize = 100;
-const LARGEST_LIMIT: usize = 10_000;
+const USUAL_LIMIT: u32 = 100;
 
 /// What runs and waits at each location now.
 ///
@@ -40,14 +39,14 @@ pub async fn board(State(registry): State<Arc<Registry>>, RawQuery(query): RawQu
     {
         return Err(ApiError::NotFound(not_there(&new)));
     }
-    Ok(Json(to_wire(board, limit)))
+    Ok(Json(to_wire(board, limit as usize)))
 }
 
-fn read_query(query: Option<&str>) -> Result<(Option<LocationName>, usize), ApiError> {
+fn read_query(query: Option<&str>) -> Result<(Option<LocationName>, u32), ApiError> {
     check_known(query, &["location", "limit"]).map_err(ApiError::Invalid)?;
     let location = query_value(query, "location").map(|text| location_name(&text)).transpose();
     let location = location.map_err(|message| ApiError::invalid("location", message))?;
     let limit = query_value(query, "limit").map_or(Some(USUAL_LIMIT), |text| text.parse().ok());
-    let wrong = || ApiError::invalid("limit", format!("must be a whole number from 0 to {LARGEST_LIMIT}"));
-    Ok((location, limit.filter(|limit| *limit <= LARGEST_LIMIT).ok_or_else(wrong)?))
+    let wrong = || ApiError::invalid("limit", format!("must be a whole number from 0 to {MOST_SHOWN}"));
+    Ok((location, limit.filter(|limit| *limit <= MOST_SHOWN).ok_or_else(wrong)?))
 }
