@@ -29,6 +29,7 @@ use super::bounded_stream::{BoundedStream, HEAD_TIMEOUT};
 use super::conduct::{Answer, Conduct};
 use super::error::panicked;
 use super::exchange::{Exchange, RouteNames};
+use super::html::Reader;
 use crate::metrics::Metrics;
 
 /// Whoever speaks HTTP/2 and does not answer a ping for as long again is given up.
@@ -100,6 +101,7 @@ fn answer(
 ) -> impl Future<Output = Result<Response<CountedBody>, Infallible>> + Send + use<> {
     let answer = conduct.begin_answer();
     let exchange = Exchange::begin(&protocols.names, &request);
+    let reader = Reader::of(&request);
     let response = protocols.router.clone().call(request);
     let metrics = Arc::clone(&protocols.metrics);
     async move {
@@ -108,6 +110,9 @@ fn answer(
             AssertUnwindSafe(response).catch_unwind().await.unwrap_or_else(|_| Ok(panicked()))
         };
         let mut response = answering.instrument(exchange.span()).await?;
+        if let Some(reader) = reader {
+            response = reader.show(response);
+        }
         exchange.end(&metrics.http, &mut response);
         let answer = if is_endless(&response) { answer.without_end() } else { answer };
         Ok(response.map(|body| CountedBody { body, _answer: answer }))

@@ -112,7 +112,10 @@ impl From<RegistryError> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response<Body> {
         let (problem, status) = self.problem();
-        problem_response(status, &problem)
+        let mut response = problem_response(status, &problem);
+        // A browser is shown a page of it.
+        response.extensions_mut().insert(problem);
+        response
     }
 }
 

@@ -13,7 +13,8 @@ use crate::config::server::PublicUrl;
 use crate::registry::Registry;
 
 /// The routes that the document leaves out, which are for browsers and for proxies.
-const UNDOCUMENTED: [&str; 4] = ["/", "/runs/{run_id}", "/assets/{file}", "/locations/{name}/{*rest}"];
+const UNDOCUMENTED: [&str; 7] =
+    ["/", "/runs/{run_id}", "/find", "/zone", "/assets/{file}", "/favicon.ico", "/locations/{name}/{*rest}"];
 
 /// What answers requests.
 pub struct Service {
@@ -31,7 +32,10 @@ pub fn service(registry: Arc<Registry>, public_url: Option<&PublicUrl>) -> Servi
     let routes = routes
         .route("/", get(html::front))
         .route("/runs/{run_id}", get(html::run))
+        .route("/find", get(html::find))
+        .route("/zone", get(html::zone).post(html::choose_zone))
         .route("/assets/{file}", get(html::asset))
+        .route("/favicon.ico", get(html::favicon))
         .route("/locations/{name}/{*rest}", get(api::get_location_with_slash).put(api::set_location_with_slash))
         .with_state(registry)
         .merge(docs::routes(document))

@@ -11,7 +11,9 @@ pub mod execution;
 pub mod gate;
 pub mod location;
 pub mod room;
+pub mod text;
 pub mod time;
+pub mod zone;
 
 use crate::domain::capacity::factor::Factor;
 use crate::wire::decimal::Decimal;

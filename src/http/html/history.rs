@@ -7,9 +7,9 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use url::form_urlencoded;
 
-use super::error::PageError;
-use super::page::{Row, render};
-use crate::clock;
+use super::layout::{Layout, Section};
+use super::page::{filters, render};
+use super::row::Row;
 use crate::domain::execution::Status;
 use crate::http::error::ApiError;
 use crate::http::history_query::{ListQuery, query_pairs, query_value, read_history_query};
@@ -21,7 +21,7 @@ const ROWS_PER_PAGE: usize = 100;
 #[derive(Template)]
 #[template(path = "history.html")]
 struct HistoryPage {
-    page: &'static str,
+    layout: Layout,
     rows: Vec<Row>,
     stream: String,
     location: String,
@@ -46,8 +46,9 @@ struct HistoryPage {
 pub async fn history_html(
     State(registry): State<Arc<Registry>>,
     RawQuery(query): RawQuery,
-) -> Result<Response, PageError> {
-    show(&registry, query.as_deref()).await
+    layout: Layout,
+) -> Result<Response, ApiError> {
+    show(&registry, query.as_deref(), layout).await
 }
 
 /// The history of the streams that match, as pages of 100.
@@ -59,20 +60,19 @@ pub async fn history_html(
 pub async fn history_html_filter(
     State(registry): State<Arc<Registry>>,
     RawQuery(query): RawQuery,
-) -> Result<Response, PageError> {
-    show(&registry, query.as_deref()).await
+    layout: Layout,
+) -> Result<Response, ApiError> {
+    show(&registry, query.as_deref(), layout).await
 }
 
-async fn show(registry: &Registry, query: Option<&str>) -> Result<Response, PageError> {
+async fn show(registry: &Registry, query: Option<&str>, layout: Layout) -> Result<Response, ApiError> {
     let ListQuery { filter, limit, after } = read_history_query(query).map_err(ApiError::Invalid)?;
     let page = registry.executions(&filter, after, limit.unwrap_or(ROWS_PER_PAGE).min(ROWS_PER_PAGE)).await?;
-    let now = clock::now();
     let value = |name| query_value(query, name).unwrap_or_default();
     let others = pairs_except(query, &["stream", "location", "status", "cursor"]);
     let kept = pairs_except(query, &["cursor"]);
     Ok(render(&HistoryPage {
-        page: "history",
-        rows: page.executions.iter().map(|execution| Row::new(execution, now)).collect(),
+        rows: page.executions.iter().map(|execution| Row::new(execution, &layout)).collect(),
         stream: value("stream"),
         location: value("location"),
         status: value("status"),
@@ -82,6 +82,7 @@ async fn show(registry: &Registry, query: Option<&str>) -> Result<Response, Page
         older: page.next.map(|next| encode(&kept, Some(next.to_string()))),
         newest: encode(&kept, None),
         others,
+        layout: layout.of(Section::History),
     }))
 }
 

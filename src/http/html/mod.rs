@@ -1,22 +1,28 @@
-//! The pages for people: one file per page.
+//! The pages for people: one file per page, and what they share: `layout`, `page`, `row`, and `templates/parts.html`.
 //!
-//! All links are relative, so that they hold below a path that a proxy adds. The templates are for pages without a
-//! folder, such as `/status-html`.
+//! All links are relative, so that they hold below a path that a proxy adds: a template puts `layout.root` before them.
 
 mod assets;
 mod error;
+mod find;
 mod history;
+mod layout;
 mod page;
+mod row;
 mod status;
+mod zone;
 
 use axum::extract::Path;
 use axum::response::Redirect;
 
 use crate::http::error::ApiError;
 
-pub use assets::asset;
+pub use assets::{asset, favicon};
+pub use error::Reader;
+pub use find::find;
 pub use history::*;
 pub use status::*;
+pub use zone::{choose_zone, zone};
 
 /// Where people are sent to a run; until it has a page of its own, to its JSON. The way is relative, so that it holds
 /// behind a proxy that adds a path.

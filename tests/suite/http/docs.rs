@@ -104,7 +104,9 @@ async fn what_is_described_is_what_is_routed() {
     // What is not described is for browsers, or is the description itself.
     let table = fs::read_to_string("src/http/routes.rs").expect("the table of routes");
     let beside: Vec<&str> = table.split(".route(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
-    assert_eq!(beside, ["/", "/runs/{run_id}", "/assets/{file}", "/locations/{name}/{*rest}"]);
+    let others =
+        ["/", "/runs/{run_id}", "/find", "/zone", "/assets/{file}", "/favicon.ico", "/locations/{name}/{*rest}"];
+    assert_eq!(beside, others);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The pages for people.
 
+use reqwest::Method;
 use serde_json::json;
 
 use crate::support::database::{Engine, TestDatabase};
@@ -43,32 +44,98 @@ async fn fill(http: &Http) {
     }
 }
 
-/// The durations of what still runs change from second to second; they are blanked out.
-fn settled(page: &str) -> String {
-    let settle = |row: &str| match row.rsplit_once("<td class=\"time\">") {
-        Some((before, duration)) if row.contains("status running") => {
-            let (_, after) = duration.split_once("</td>").expect("a cell ends");
-            format!("{before}<td class=\"time\">(duration)</td>{after}")
-        }
-        _ => row.to_owned(),
-    };
-    page.split("<tr>").map(settle).collect::<Vec<_>>().join("<tr>")
+/// Compares a page with what was reviewed, but for what changes with time and with each version.
+fn assert_page(name: &str, page: &str) {
+    let filters = [
+        (r"-[0-9a-f]{12}\.", "-DIGEST."),
+        (r#"<span role="status">.*?</time>"#, "(as of)"),
+        (r">(\d\d? \w{3}) 20\d\d (\d\d:\d\d)<", ">$1 $2<"),
+        (r#"<td class="nowrap">\d+\w( \d+\w)?</td>"#, r#"<td class="nowrap">(duration)</td>"#),
+        (r"perfreg \d+\.\d+\.\d+", "perfreg VERSION"),
+    ];
+    insta::with_settings!({ filters => filters }, { insta::assert_snapshot!(name, page) });
 }
 
 #[tokio::test]
 async fn the_pages_are_as_reviewed() {
     let (server, database) = serve().await;
     let http = server.http();
-    insta::assert_snapshot!("status_empty", http.get("/status-html").await.text);
-    insta::assert_snapshot!("history_empty", http.get("/history-html").await.text);
+    assert_page("status_empty", &http.get("/status-html").await.text);
+    assert_page("history_empty", &http.get("/history-html").await.text);
     fill(&http).await;
     freeze_times(&database);
-    insta::assert_snapshot!("status", settled(&http.get("/status-html").await.text));
-    insta::assert_snapshot!("history", settled(&http.get("/history-html").await.text));
+    assert_page("status", &http.get("/status-html").await.text);
+    assert_page("history", &http.get("/history-html").await.text);
     let found = http.get("/history-html-filter?stream=%C3%A9LAN%25&status=success&test=%25").await;
-    insta::assert_snapshot!("history_filtered", found.text);
-    insta::assert_snapshot!("history_nothing_found", http.get("/history-html-filter?stream=x").await.text);
-    insta::assert_snapshot!("history_wrong_query", http.get("/history-html?limit=x").await.text);
+    assert_page("history_filtered", &found.text);
+    assert_page("history_nothing_found", &http.get("/history-html-filter?stream=x").await.text);
+    assert_page("history_wrong_query", &http.page("/history-html?limit=x").await.text);
+}
+
+#[tokio::test]
+async fn a_browser_is_shown_a_page_of_what_went_wrong_and_a_program_a_problem() {
+    let (server, _database) = serve().await;
+    let http = server.http();
+    for (path, status) in
+        [("/nothing/at/all", 404), ("/executions/7", 404), ("/history?limit=x", 422), ("/register", 405)]
+    {
+        let page = http.page(path).await;
+        assert_eq!(page.status, status, "{path}");
+        assert!(page.header("content-type").starts_with("text/html"), "{path}");
+        let problem = http.get(path).await;
+        assert_eq!((problem.status, problem.header("content-type")), (page.status, "application/problem+json"));
+        assert!(page.text.contains(problem.json()["title"].as_str().expect("a title")), "{}", page.text);
+    }
+    assert!(http.page("/nothing/at/all").await.text.contains("href=\"../../assets/style-"), "the way up is found");
+    assert_eq!(http.page("/register").await.header("allow"), http.get("/register").await.header("allow"));
+}
+
+#[tokio::test]
+async fn times_are_told_in_the_zone_that_was_chosen() {
+    let (server, database) = serve().await;
+    let http = server.http();
+    fill(&http).await;
+    freeze_times(&database);
+    assert!(http.get("/history-html").await.text.contains("14:01</time>"));
+    let form = &[("content-type", "application/x-www-form-urlencoded")];
+    let chosen = http.step(Method::POST, "/zone", form, "zone=asia%2Fkolkata&back=//evil.example").await;
+    assert_eq!((chosen.status.as_u16(), chosen.header("location")), (303, "./"));
+    let cookie = chosen.header("set-cookie").split(';').next().expect("a cookie").to_owned();
+    let page = http.step(Method::GET, "/history-html", &[("cookie", &cookie)], "").await.text;
+    assert!(page.contains("19:31</time>") && page.contains("Asia/Kolkata"), "{page}");
+    let wrong = http.step(Method::POST, "/zone", form, "zone=Mars/Base").await;
+    assert!(wrong.json()["detail"].as_str().expect("a text").contains("Mars/Base is no time zone"), "{wrong:?}");
+}
+
+#[tokio::test]
+async fn the_box_for_finding_leads_to_a_run_or_to_the_history() {
+    let (server, _database) = serve().await;
+    let http = server.http();
+    for (sought, way) in [
+        ("", "history-html"),
+        ("7", "runs/7"),
+        ("%237", "runs/7"),
+        ("check+out%25", "history-html-filter?test=%25check+out%25%25"),
+    ] {
+        let found = http.step(Method::GET, &format!("/find?q={sought}"), &[], "").await;
+        assert_eq!((found.status.as_u16(), found.header("location")), (303, way), "{sought}");
+    }
+}
+
+#[tokio::test]
+async fn an_asset_is_kept_for_ever_only_under_the_name_of_its_version() {
+    let (server, _database) = serve().await;
+    let http = server.http();
+    let page = http.get("/history-html").await.text;
+    let (_, path) = page.split_once("href=\"assets/style-").expect("a style sheet");
+    let (digest, _) = path.split_once('"').expect("its end");
+    let kept = http.get(&format!("/assets/style-{digest}")).await;
+    assert!(kept.header("cache-control").contains("immutable"));
+    for other in ["style-000000000000.css", "style.css"] {
+        let asked_again = http.get(&format!("/assets/{other}")).await;
+        assert_eq!((asked_again.header("cache-control"), &asked_again.text), ("no-cache", &kept.text), "{other}");
+    }
+    assert_eq!(http.get("/favicon.ico").await.header("content-type"), "image/svg+xml");
 }
 
 #[tokio::test]
@@ -78,7 +145,7 @@ async fn history_has_pages_of_a_hundred_that_lead_to_each_other() {
     for _ in 0..101 {
         http.admit(json!({"location": null, "stream": "a b&c"})).await;
     }
-    let rows = |page: &str| page.matches("<a href=\"executions/").count();
+    let rows = |page: &str| page.matches("<tr id=\"run-").count();
     let first = http.get("/history-html-filter?stream=a+b%26c").await.text;
     assert_eq!(rows(&first), 100);
     let (_, link) = first.split_once("<a href=\"history-html-filter?stream=a+b%26c&#38;cursor=").expect("a link");
@@ -108,8 +175,8 @@ async fn pages_run_nothing_that_was_sent_and_load_nothing_from_elsewhere() {
         assert_eq!(page.header("x-content-type-options"), "nosniff");
         assert!(!page.text.contains("src=\"http") && !page.text.contains("href=\"http"));
     }
-    for asset in ["/assets/style.css", "/assets/local-time.js"] {
+    for asset in ["/assets/style.css", "/assets/zone.js"] {
         assert_eq!(http.get(asset).await.status, 200);
     }
-    assert_eq!(http.get("/").await.text, http.get("/status-html").await.text);
+    assert!(http.get("/").await.text.contains("<h1>Running tests</h1>"));
 }

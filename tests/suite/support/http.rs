@@ -1,5 +1,6 @@
 //! Requests as a client in the field sends them, with everything that came back.
 
+use reqwest::redirect::Policy;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -75,6 +76,19 @@ impl Http {
         let response = self.client.get(format!("{}{path}", self.url)).send().await.expect("an answer");
         let (status, headers) = (response.status(), response.headers().clone());
         Reply { status, headers, text: response.text().await.expect("the whole answer") }
+    }
+
+    /// Asks as a browser does.
+    pub async fn page(&self, path: &str) -> Reply {
+        let accepted = ("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8");
+        self.try_send_with(Method::GET, path, &[accepted], "").await.expect("an answer")
+    }
+
+    /// One request with these headers; a redirect is not followed.
+    pub async fn step(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+        let client = Client::builder().no_proxy().redirect(Policy::none()).build().expect("a client");
+        let stepwise = Self { url: self.url.clone(), client };
+        stepwise.try_send_with(method, path, headers, body.to_owned()).await.expect("an answer")
     }
 
     /// Registers the example with these changes and expects it to be admitted.

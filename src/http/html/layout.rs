@@ -1,0 +1,138 @@
+//! What is around every page: where it stands, in which zone it tells times, and for when.
+
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Uri, header};
+use cookie::Cookie;
+use jiff::Timestamp;
+
+use super::assets;
+use crate::clock;
+use crate::present::zone::{ShownTime, Zone};
+
+/// The cookie with the reader's time zone.
+pub const ZONE_COOKIE: &str = "zone";
+
+/// The pages that the navigation leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    Now,
+    History,
+    /// A page below one of them, or none.
+    Other,
+}
+
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// The way from the page to the root of the service: `../` for each folder of its path. It holds below any path
+    /// that a proxy adds.
+    pub root: String,
+    pub section: Section,
+    pub zone: Zone,
+    /// The moment that the page shows.
+    pub now: Timestamp,
+    /// The program's.
+    pub version: &'static str,
+}
+
+impl Layout {
+    pub fn new(uri: &Uri, headers: &HeaderMap) -> Self {
+        let folders = uri.path().matches('/').count().saturating_sub(1);
+        let zone = cookie_value(headers, ZONE_COOKIE).and_then(|name| Zone::named(&name));
+        Self {
+            root: "../".repeat(folders),
+            section: Section::Other,
+            zone: zone.unwrap_or(Zone::UTC),
+            now: clock::now(),
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+
+    /// The layout of one of the pages in the navigation.
+    #[must_use]
+    pub fn of(self, section: Section) -> Self {
+        Self { section, ..self }
+    }
+
+    /// Where an asset is, such as `style.css`.
+    pub fn asset(&self, name: &str) -> String {
+        format!("{}{}", self.root, assets::path_of(name))
+    }
+
+    /// The way to the front page.
+    pub fn home(&self) -> &str {
+        if self.root.is_empty() { "./" } else { &self.root }
+    }
+
+    pub fn is_now(&self) -> bool {
+        self.section == Section::Now
+    }
+
+    pub fn is_history(&self) -> bool {
+        self.section == Section::History
+    }
+
+    pub fn time(&self, time: Timestamp) -> ShownTime {
+        self.zone.time(time, self.now)
+    }
+
+    /// When the page was drawn, to the second.
+    pub fn clock(&self) -> ShownTime {
+        self.zone.clock(self.now)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Layout {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::new(&parts.uri, &parts.headers))
+    }
+}
+
+/// The value of a cookie, if the request has it.
+pub fn cookie_value(headers: &HeaderMap, name: &str) -> Option<String> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|header| header.to_str().ok());
+    let mut cookies = cookies.flat_map(Cookie::split_parse_encoded).filter_map(Result::ok);
+    cookies.find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(path: &'static str, cookie: &'static str) -> Layout {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::COOKIE, cookie.parse().expect("a header's value"));
+        Layout::new(&Uri::from_static(path), &headers)
+    }
+
+    #[test]
+    fn the_root_is_as_many_folders_up_as_the_page_is_deep() {
+        for (path, root, home) in [
+            ("/", "", "./"),
+            ("/history-html?a=/b/", "", "./"),
+            ("/runs/7", "../", "../"),
+            ("/runs/7/stop", "../../", "../../"),
+            ("/locations/a%2Fb", "../", "../"),
+        ] {
+            let layout = layout(path, "");
+            assert_eq!((layout.root.as_str(), layout.home()), (root, home), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_zone_is_the_one_of_the_cookie_and_utc_where_there_is_none_of_that_name() {
+        for (cookie, zone) in [
+            ("zone=Europe%2FLisbon", "Europe/Lisbon"),
+            ("a=b; zone=asia/kolkata", "Asia/Kolkata"),
+            ("zone=Mars%2FBase", "UTC"),
+            ("zone", "UTC"),
+            ("", "UTC"),
+        ] {
+            assert_eq!(layout("/", cookie).zone.name(), zone, "{cookie}");
+        }
+    }
+}
