@@ -35,7 +35,7 @@ impl Server {
         let mut lines = BufReader::new(output.context("piped")?).lines().map_while(Result::ok);
         let announced = lines.find_map(|line| {
             let (_, address) = line.split_once("Running tests  http://")?;
-            Some(address.trim_end_matches("/status-html").to_owned())
+            Some(address.trim_end_matches("status-html").trim_end_matches('/').to_owned())
         });
         server.address = announced.context("the service ended before it listened")?;
         // Reads on, so that it never writes into a closed pipe.

@@ -24,7 +24,7 @@ fn text(address: SocketAddr, public_url: Option<&PublicUrl>, database: &Database
     format!(
         r#"perfreg {version} keeps its executions in {database}
 
-  Running tests  {url}status-html
+  Running tests  {url}
   API reference  {url}docs/
 
 Run something under it, in another terminal:

@@ -30,7 +30,7 @@ pub fn service(registry: Arc<Registry>, public_url: Option<&PublicUrl>) -> Servi
     let others = UNDOCUMENTED.into_iter().chain(docs::TEMPLATES).map(str::to_owned);
     let templates = document.paths.paths.keys().cloned().chain(others).collect();
     let routes = routes
-        .route("/", get(html::front))
+        .route("/", get(html::now))
         .route("/runs/{run_id}", get(html::run))
         .route("/find", get(html::find))
         .route("/zone", get(html::zone).post(html::choose_zone))

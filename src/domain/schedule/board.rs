@@ -104,6 +104,12 @@ impl BoardLocation {
         }
     }
 
+    /// Whether all that run and wait there are on the board.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        is_whole(self.running.len(), self.location.running) && is_whole(self.queue.len(), self.location.waiting)
+    }
+
     /// Leaves the first so many of what runs, and of what waits.
     #[must_use]
     pub fn shortened(mut self, most: usize) -> Self {
@@ -120,7 +126,6 @@ fn queue_of(
     queued: Vec<Execution>,
     now: Timestamp,
 ) -> Vec<BoardWaiter> {
-    let is_whole = |read: usize, count: i64| i64::try_from(read).is_ok_and(|read| read == count);
     let has_all_waiters = is_whole(queued.len(), location.waiting);
     let has_all_runs = is_whole(running.len(), location.running);
     let queue = Queue::new(&queued);
@@ -141,6 +146,10 @@ fn queue_of(
     let mut waiters: Vec<BoardWaiter> = queued.into_iter().map(waiter).collect();
     waiters.sort_by_key(|waiter| (waiter.position.is_none(), waiter.position, waiter.execution.run_id));
     waiters
+}
+
+fn is_whole(read: usize, count: i64) -> bool {
+    i64::try_from(read).is_ok_and(|read| read == count)
 }
 
 fn by_location(executions: Vec<Execution>) -> BTreeMap<Option<LocationName>, Vec<Execution>> {

@@ -6,5 +6,6 @@ mod board_tests;
 pub mod estimate;
 pub mod holders;
 pub mod neighbours;
+pub mod question;
 pub mod queue;
 pub mod roster;

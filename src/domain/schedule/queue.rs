@@ -31,6 +31,13 @@ pub struct Waiter {
 }
 
 impl Waiter {
+    /// One of the usual priority that comes last, with the number that no run has.
+    #[must_use]
+    pub const fn supposed(factor: Factor, expected_seconds: u32, now: Timestamp, until: Timestamp) -> Self {
+        let (run_id, priority) = (RunId(i64::MAX), Priority::DEFAULT);
+        Self { run_id, priority, queued_at: now, until, factor, expected_seconds: Some(expected_seconds) }
+    }
+
     fn arrival(&self) -> (Timestamp, RunId) {
         (self.queued_at, self.run_id)
     }
@@ -114,6 +121,11 @@ impl Queue {
             expected_seconds: execution.expected_seconds,
         };
         self.lines_of(execution).push(waiter);
+    }
+
+    /// One that is heard of.
+    pub fn join(&mut self, waiter: Waiter) {
+        self.present.push(waiter);
     }
 
     /// Does nothing for an execution that is not in it.

@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri, header};
 use cookie::Cookie;
 use jiff::Timestamp;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::assets;
 use crate::clock;
@@ -14,6 +15,9 @@ use crate::present::zone::{ShownTime, Zone};
 
 /// The cookie with the reader's time zone.
 pub const ZONE_COOKIE: &str = "zone";
+
+/// What stands for itself in no path.
+const MEANINGFUL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// The pages that the navigation leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +70,11 @@ impl Layout {
         if self.root.is_empty() { "./" } else { &self.root }
     }
 
+    /// The way to a location's page. A name may hold what has a meaning in a path.
+    pub fn location(&self, name: &str) -> String {
+        format!("{}locations/{}", self.root, segment(name))
+    }
+
     pub fn is_now(&self) -> bool {
         self.section == Section::Now
     }
@@ -90,6 +99,11 @@ impl<S: Sync> FromRequestParts<S> for Layout {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         Ok(Self::new(&parts.uri, &parts.headers))
     }
+}
+
+/// A text as one segment of a path, which is also an id that nothing else on a page has.
+pub fn segment(text: &str) -> String {
+    utf8_percent_encode(text, MEANINGFUL).to_string()
 }
 
 /// The value of a cookie, if the request has it.
@@ -120,6 +134,19 @@ mod tests {
         ] {
             let layout = layout(path, "");
             assert_eq!((layout.root.as_str(), layout.home()), (root, home), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_way_to_a_location_holds_for_any_name() {
+        let layout = layout("/runs/7", "");
+        for (name, way) in [
+            ("azure-k8s", "../locations/azure-k8s"),
+            ("a/b ?#.svg", "../locations/a%2Fb%20%3F%23.svg"),
+            ("50%", "../locations/50%25"),
+            ("\u{fc}", "../locations/%C3%BC"),
+        ] {
+            assert_eq!(layout.location(name), way);
         }
     }
 

@@ -7,6 +7,7 @@ mod error;
 mod find;
 mod history;
 mod layout;
+mod now;
 mod page;
 mod row;
 mod status;
@@ -21,6 +22,7 @@ pub use assets::{asset, favicon};
 pub use error::Reader;
 pub use find::find;
 pub use history::*;
+pub use now::now;
 pub use status::*;
 pub use zone::{choose_zone, zone};
 
@@ -29,9 +31,4 @@ pub use zone::{choose_zone, zone};
 pub async fn run(Path(run_id): Path<String>) -> Result<Redirect, ApiError> {
     let run_id: u64 = run_id.parse().map_err(|_| ApiError::NotFound("No test has this run_id.".to_owned()))?;
     Ok(Redirect::temporary(&format!("../executions/{run_id}")))
-}
-
-/// The front page is what runs now.
-pub async fn front() -> Redirect {
-    Redirect::temporary("status-html")
 }

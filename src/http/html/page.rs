@@ -9,6 +9,11 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; scr
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 pub fn render(page: &impl Template) -> Response {
+    send(page.render())
+}
+
+/// Sends what was rendered.
+pub fn send(page: askama::Result<String>) -> Response {
     let headers = [
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -17,7 +22,7 @@ pub fn render(page: &impl Template) -> Response {
         (header::CACHE_CONTROL, "private, no-cache"),
         (header::VARY, "cookie, accept"),
     ];
-    match page.render() {
+    match page {
         Ok(html) => (headers, Html(html)).into_response(),
         Err(error) => {
             tracing::error!("a page could not be rendered: {error}");

@@ -50,7 +50,7 @@ impl Row {
             status: execution.status.as_str(),
             remark: remark(execution, layout.now),
             start: has_started.then(|| layout.time(execution.start_time)),
-            end: execution.end_time.map(|end| layout.zone.time_after(end, execution.start_time, layout.now)),
+            end: execution.end_time.map(|end| layout.time(end)),
             duration: ran.map(duration_text),
             factor: execution.factor_text(),
             location: details.location.as_ref().map(ToString::to_string),

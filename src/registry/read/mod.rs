@@ -3,5 +3,6 @@
 pub mod adopted;
 pub mod board;
 pub mod browse;
+pub mod ended;
 pub mod events;
 pub mod metrics;

@@ -12,6 +12,7 @@ mod lifecycle;
 mod locations;
 mod metrics;
 mod names;
+mod now;
 mod original;
 mod pages;
 mod planning;

@@ -168,7 +168,8 @@ async fn pages_run_nothing_that_was_sent_and_load_nothing_from_elsewhere() {
         .open_file()
         .execute_batch("UPDATE test_executions SET dashboard_url = 'javascript:alert(1)'")
         .expect("SQL");
-    for path in ["/status-html", "/history-html", "/history-html-filter?stream=%3Cscript%3Ealert(1)%3C/script%3E"] {
+    for path in ["/", "/status-html", "/history-html", "/history-html-filter?stream=%3Cscript%3Ealert(1)%3C/script%3E"]
+    {
         let page = http.get(path).await;
         assert!(!page.text.contains(script) && !page.text.contains("javascript:"), "{}", page.text);
         assert!(page.header("content-security-policy").starts_with("default-src 'none'"));
@@ -178,5 +179,4 @@ async fn pages_run_nothing_that_was_sent_and_load_nothing_from_elsewhere() {
     for asset in ["/assets/style.css", "/assets/zone.js"] {
         assert_eq!(http.get(asset).await.status, 200);
     }
-    assert!(http.get("/").await.text.contains("<h1>Running tests</h1>"));
 }

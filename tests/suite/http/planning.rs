@@ -60,7 +60,7 @@ on_both_databases! {
         http.admit(json!({"factor": 0.6, "expected_seconds": 300})).await;
         let waiter = http.post("/register", &example(json!({"factor": 0.6, "wait_seconds": 600}))).await.json();
         let start = waiter["estimated_start"].as_str().expect("an estimate");
-        let page = http.get("/status-html").await.text;
+        let page = http.get("/").await.text;
         let shown = format!("<time datetime=\"{start}\"");
         assert!(page.contains(&shown), "{shown} in {page}");
         let beat = json!({"run_id": waiter["run_id"], "lease_token": waiter["lease_token"]});

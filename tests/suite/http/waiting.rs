@@ -346,22 +346,3 @@ async fn what_is_asked_of_waiting_and_leases_is_checked() {
     assert_eq!(watched.json()["status"], "queued", "another version than 99 is news");
     assert_eq!(http.post("/cancel", &json!({"run_id": waiter["run_id"]})).await.json()["status"], "cancelled");
 }
-
-#[tokio::test]
-async fn the_page_shows_who_waits_in_which_order_and_what_is_closed() {
-    let (server, _database) = super::pages::serve().await;
-    let http = server.http();
-    http.admit(json!({"factor": 0.9, "lease_seconds": 60})).await;
-    queue_up(&http, json!({"factor": 0.9, "test": "patient"})).await;
-    queue_up(&http, json!({"factor": 0.9, "test": "urgent", "priority": 9})).await;
-    http.post("/cancel", &json!({"run_id": 1, "reason": "wrong build"})).await;
-    http.send(Method::PUT, "/locations/azure-k8s", &json!({"state": "draining", "reason": "new nodes", "by": "ana"}))
-        .await;
-    http.send(Method::PUT, "/registry", &json!({"state": "draining", "reason": "drill"})).await;
-    let page = http.get("/status-html").await.text;
-    let position = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text} in {page}"));
-    assert!(position("asked to stop: wrong build") < position(">urgent<"));
-    assert!(position(">urgent<") < position(">patient<"));
-    position("Nothing starts anywhere. The registry is draining: drill");
-    position("draining: new nodes (ana)");
-}

@@ -77,7 +77,7 @@ impl TestServer {
         let mut announced = BufReader::new(child.stdout.take().expect("piped")).lines();
         let url = announced.by_ref().map_while(Result::ok).find_map(|line| {
             let (_, address) = line.split_once("Running tests  ")?;
-            Some(address.trim_end_matches("/status-html").to_owned())
+            Some(address.trim_end_matches("status-html").trim_end_matches('/').to_owned())
         });
         // Reads on, so that the server never writes into a closed pipe.
         thread::spawn(move || announced.for_each(drop));

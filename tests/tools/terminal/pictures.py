@@ -126,7 +126,7 @@ def main():
     server = subprocess.Popen([PERFREG, "serve", "--listen", "127.0.0.1:0", "--database", f"sqlite:{folder / 'pictures.db'}"],
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
-        url = next(match.group(1) for line in server.stdout if (match := re.search(r"(http://[^ ]*/)status-html", line)))
+        url = next(match.group(1) for line in server.stdout if (match := re.search(r"Running tests +(http://[^ ]*/)$", line)))
         fill(url)
         for name, screen in look(Terminal(folder, url), url):
             for line in screen.split("\n"):

@@ -1,0 +1,283 @@
+//! A location: how much is free, who holds it, when a test would start, who waits.
+
+use jiff::Timestamp;
+
+use super::Most;
+use super::question::Asked;
+use crate::domain::capacity::factor::Factor;
+use crate::domain::execution::Execution;
+use crate::domain::gate::Gate;
+use crate::domain::schedule::board::{Board, BoardLocation, BoardWaiter};
+use crate::domain::schedule::question::WouldStart;
+use crate::http::html::layout::{Layout, segment};
+use crate::present::time::duration_text;
+use crate::present::zone::ShownTime;
+
+/// Longer names are cut in the labels of a bar, where nobody can read them.
+const LONGEST_LABEL_CHARACTERS: usize = 60;
+
+pub struct Card {
+    /// Its id on the page.
+    pub id: String,
+    /// None for the tests that name no location, of which any number may run.
+    pub name: Option<String>,
+    /// The way to its page.
+    pub page: String,
+    pub used: String,
+    pub free: String,
+    pub capacity: String,
+    pub waiting: i64,
+    pub closed: Option<Closed>,
+    pub boxes: Vec<HolderBox>,
+    /// The share of the runs that have no box of their own, in per cent from where on.
+    pub rest: Option<(String, String, i64)>,
+    pub start: Option<Start>,
+    /// What is asked for has to be below this to start now.
+    pub below: Option<String>,
+    pub first_end: Option<FirstEnd>,
+    pub queue: Vec<WaiterRow>,
+    /// How many wait who are not shown.
+    pub more_waiters: usize,
+    /// The query that finds them in the history.
+    pub queue_query: String,
+}
+
+/// Why nothing starts.
+pub struct Closed {
+    /// Draining or stopped.
+    pub state: &'static str,
+    pub by_registry: bool,
+    pub reason: Option<String>,
+    pub by: Option<String>,
+    pub until: Option<ShownTime>,
+}
+
+/// A run in the bar of its location, in per cent of its width.
+pub struct HolderBox {
+    pub run_id: i64,
+    pub label: String,
+    pub factor: String,
+    pub x: String,
+    pub width: String,
+    /// Whether somebody should look after it, or it was asked to stop.
+    pub is_marked: bool,
+}
+
+/// When a test as asked for would start.
+pub enum Start {
+    AtOnce,
+    At(ShownTime),
+    OnceOpened,
+    Never(String),
+    Unknown,
+}
+
+/// Who will probably end first, and what it gives back.
+pub struct FirstEnd {
+    pub run_id: i64,
+    pub label: String,
+    pub factor: String,
+    pub at: ShownTime,
+}
+
+pub struct WaiterRow {
+    pub run_id: i64,
+    pub test: String,
+    pub triggered_by: String,
+    pub factor: String,
+    /// None for one that is passed over.
+    pub position: Option<usize>,
+    pub waited: String,
+    pub start: Option<ShownTime>,
+    pub until: ShownTime,
+    pub is_passed_over: bool,
+}
+
+impl Card {
+    pub fn new(here: &BoardLocation, board: &Board, asked: &Asked, layout: &Layout, most: Most) -> Self {
+        let location = &here.location;
+        let name = location.name.as_ref().map(ToString::to_string);
+        let (boxes, rest) = boxes(here, most.boxes);
+        let nobody_waits = here.location.waiting == 0;
+        let below = (here.gate.is_open() && nobody_waits).then_some(location.available());
+        let queue_query = form_urlencoded(name.as_deref().unwrap_or_default());
+        Self {
+            id: format!("location-{}", segment(name.as_deref().unwrap_or_default())),
+            page: layout.location(name.as_deref().unwrap_or_default()),
+            used: location.used.to_string(),
+            free: location.available().to_string(),
+            capacity: location.capacity.to_string(),
+            waiting: location.waiting,
+            closed: Closed::new(&here.gate, here.closed_by_registry, layout),
+            boxes,
+            rest,
+            start: start(here, board, asked, layout),
+            below: below
+                .filter(|below| *below > Factor::ZERO && location.name.is_some())
+                .map(|below| below.to_string()),
+            first_end: first_end(here, layout),
+            queue: here.queue.iter().take(most.waiters).map(|waiter| WaiterRow::new(waiter, layout)).collect(),
+            more_waiters: usize::try_from(location.waiting).unwrap_or(0).saturating_sub(most.waiters),
+            queue_query,
+            name,
+        }
+    }
+}
+
+impl Card {
+    /// How many wait, in words.
+    pub fn wait_text(&self) -> String {
+        match self.waiting {
+            1 => "1 waits".to_owned(),
+            waiting => format!("{waiting} wait"),
+        }
+    }
+}
+
+/// A location without a card of its own.
+pub struct OtherLocation {
+    pub id: String,
+    pub name: String,
+    pub page: String,
+    pub free: String,
+    pub capacity: String,
+    pub running: i64,
+    pub waiting: i64,
+    pub state: &'static str,
+    pub start: Option<Start>,
+}
+
+impl OtherLocation {
+    pub fn new(here: &BoardLocation, board: &Board, asked: &Asked, layout: &Layout) -> Self {
+        let location = &here.location;
+        let name = location.name.as_ref().map(ToString::to_string).unwrap_or_default();
+        Self {
+            id: format!("location-{}", segment(&name)),
+            page: layout.location(&name),
+            free: location.available().to_string(),
+            capacity: location.capacity.to_string(),
+            running: location.running,
+            waiting: location.waiting,
+            state: here.gate.state.as_str(),
+            start: start(here, board, asked, layout),
+            name,
+        }
+    }
+}
+
+impl Closed {
+    pub fn new(gate: &Gate, by_registry: bool, layout: &Layout) -> Option<Self> {
+        (!gate.is_open()).then(|| Self {
+            state: gate.state.as_str(),
+            by_registry,
+            reason: gate.reason.clone(),
+            by: gate.by.clone(),
+            until: gate.until.map(|until| layout.time(until)),
+        })
+    }
+}
+
+impl WaiterRow {
+    fn new(waiter: &BoardWaiter, layout: &Layout) -> Self {
+        let execution = &waiter.execution;
+        let (since, until) = match &execution.place {
+            Some(place) => (place.queued_at, place.until),
+            None => (execution.start_time, execution.start_time),
+        };
+        Self {
+            run_id: execution.run_id.0,
+            test: execution.details.test.clone(),
+            triggered_by: execution.details.triggered_by.clone(),
+            factor: execution.factor().to_string(),
+            position: waiter.position,
+            waited: duration_text(layout.now.duration_since(since)),
+            start: waiter.estimated_start.map(|start| layout.time(start)),
+            until: layout.time(until),
+            is_passed_over: execution.is_suspect(),
+        }
+    }
+}
+
+fn start(here: &BoardLocation, board: &Board, asked: &Asked, layout: &Layout) -> Option<Start> {
+    Some(match board.would_start(here, asked.question?) {
+        WouldStart::AtOnce => Start::AtOnce,
+        WouldStart::At(start) => Start::At(layout.time(start)),
+        WouldStart::OnceOpened => Start::OnceOpened,
+        WouldStart::Never(largest) => Start::Never(largest.to_string()),
+        WouldStart::Unknown => Start::Unknown,
+    })
+}
+
+fn first_end(here: &BoardLocation, layout: &Layout) -> Option<FirstEnd> {
+    let ends = here.running.iter().filter_map(|run| Some((run.expected_end?, &run.execution)));
+    let (end, run): (Timestamp, &Execution) = ends.min_by_key(|(end, run)| (*end, run.run_id))?;
+    let gives_back =
+        FirstEnd { run_id: run.run_id.0, label: label(run), factor: run.factor().to_string(), at: layout.time(end) };
+    (run.factor() > Factor::ZERO).then_some(gives_back)
+}
+
+/// The first boxes, the oldest run first, and what is left for the others: from where on, how wide, how many.
+fn boxes(here: &BoardLocation, most: usize) -> (Vec<HolderBox>, Option<(String, String, i64)>) {
+    let location = &here.location;
+    if location.name.is_none() {
+        return (Vec::new(), None);
+    }
+    // What was taken back in may be more than the capacity; nothing sticks out.
+    let whole = location.capacity.max(location.used).millionths().max(1);
+    let per_cent = |part: Factor| per_cent(part.millionths(), whole);
+    let holders = here.running.iter().map(|run| &run.execution).filter(|run| run.factor() > Factor::ZERO);
+    let mut before = Factor::ZERO;
+    let holder_box = |run: &Execution| {
+        let x = before;
+        before = before + run.factor();
+        HolderBox {
+            run_id: run.run_id.0,
+            label: label(run),
+            factor: run.factor().to_string(),
+            x: per_cent(x),
+            width: per_cent(run.factor()),
+            is_marked: run.is_suspect() || run.stop.is_some(),
+        }
+    };
+    let boxes: Vec<HolderBox> = holders.take(most).map(holder_box).collect();
+    let rest = location.used.left_after(before);
+    let others = location.running - boxes.len() as i64;
+    let rest = (rest > Factor::ZERO).then(|| (per_cent(before), per_cent(rest), others));
+    (boxes, rest)
+}
+
+/// With two digits, exactly: a bar of many runs must end where they end.
+fn per_cent(part: i64, whole: i64) -> String {
+    let hundredths = i128::from(part) * 10_000 / i128::from(whole);
+    format!("{}.{:02}%", hundredths / 100, hundredths % 100)
+}
+
+fn label(run: &Execution) -> String {
+    let test = &run.details.test;
+    let mut label: String = test.chars().take(LONGEST_LABEL_CHARACTERS).collect();
+    if label.len() < test.len() {
+        label.push('…');
+    }
+    label
+}
+
+fn form_urlencoded(location: &str) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("status", "queued");
+    if !location.is_empty() {
+        query.append_pair("location", location);
+    }
+    query.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_of_a_bar_are_exact_to_a_hundredth_of_a_per_cent() {
+        assert_eq!(per_cent(1, 3), "33.33%");
+        assert_eq!(per_cent(1_000_000_000_000, 1_000_000_000_000), "100.00%");
+        assert_eq!(per_cent(35_000, 1_000_000), "3.50%");
+    }
+}
