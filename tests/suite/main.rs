@@ -1,5 +1,6 @@
 //! Everything that is tested from outside the modules, in one binary: it links once.
 
+mod browser;
 mod chaos;
 mod cli;
 mod documents;

@@ -1,0 +1,30 @@
+//! Pictures of every page, for the README and the documents.
+
+use std::fs;
+
+use super::checks::folder;
+use super::pages;
+use super::sample::{Sample, Size};
+use super::window::{Scheme, browse};
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "makes pictures; tests/tools/browser/run --save runs it"]
+async fn pictures_of_every_page_are_saved() {
+    let folder = folder().join("pictures");
+    fs::create_dir_all(&folder).expect("a folder");
+    let sample = Sample::of(Size::Few).await;
+    browse(async |window| {
+        for page in pages::of(&sample) {
+            for scheme in Scheme::BOTH {
+                for width in [390, 1440] {
+                    window.resize(width).await;
+                    window.prefer(scheme).await;
+                    window.go(&format!("{}{}", sample.server.url, page.path)).await;
+                    let name = format!("{}-{}-{width}.png", page.name, scheme.as_str());
+                    fs::write(folder.join(name), window.picture().await).expect("a picture");
+                }
+            }
+        }
+    })
+    .await;
+}
