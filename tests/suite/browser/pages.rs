@@ -17,6 +17,9 @@ pub struct Page {
 pub fn of(_sample: &Sample) -> Vec<Page> {
     let page = |name: &'static str, path: &str| Page { name, path: path.to_owned(), is_long: false };
     vec![
+        page("now", "/"),
+        page("now-asked", "/?factor=0.7&minutes=90"),
+        page("zone", "/zone"),
         Page { is_long: true, ..page("status", "/status-html") },
         page("history", "/history-html"),
         page("history-found", "/history-html-filter?test=%25peak%25&status=success"),
