@@ -30,6 +30,7 @@ use super::conduct::{Answer, Conduct};
 use super::error::panicked;
 use super::exchange::{Exchange, RouteNames};
 use super::html::Reader;
+use super::protection;
 use crate::metrics::Metrics;
 
 /// Whoever speaks HTTP/2 and does not answer a ping for as long again is given up.
@@ -114,6 +115,7 @@ fn answer(
             response = reader.show(response);
         }
         exchange.end(&metrics.http, &mut response);
+        protection::complete(response.headers_mut());
         let answer = if is_endless(&response) { answer.without_end() } else { answer };
         Ok(response.map(|body| CountedBody { body, _answer: answer }))
     }

@@ -11,6 +11,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::{Config, serve};
 
 use super::error::ApiError;
+use super::protection::REFERENCE_POLICY;
 
 /// The routes below.
 pub const TEMPLATES: [&str; 4] = ["/openapi.json", "/docs", "/docs/", "/docs/{*file}"];
@@ -32,5 +33,17 @@ fn show(path: Option<Path<String>>, config: Arc<Config<'static>>) -> Result<Resp
     let name = path.map(|Path(name)| name).unwrap_or_default();
     let file = serve(&name, config).ok().flatten();
     let file = file.ok_or_else(|| ApiError::NotFound(format!("There is nothing at /docs/{name}.")))?;
-    Ok(([(header::CONTENT_TYPE, file.content_type)], file.bytes).into_response())
+    let policy = [(header::CONTENT_SECURITY_POLICY, REFERENCE_POLICY)];
+    let content_type = [(header::CONTENT_TYPE, file.content_type.clone())];
+    if file.content_type.starts_with("text/html") {
+        return Ok((policy, content_type, with_viewport(&file.bytes)).into_response());
+    }
+    let cache = [(header::CACHE_CONTROL, "max-age=3600")];
+    Ok((policy, content_type, cache, file.bytes).into_response())
+}
+
+/// The page as phones lay it out: as wide as they are.
+fn with_viewport(page: &[u8]) -> String {
+    const VIEWPORT: &str = r#"<head><meta name="viewport" content="width=device-width, initial-scale=1">"#;
+    String::from_utf8_lossy(page).replacen("<head>", VIEWPORT, 1)
 }

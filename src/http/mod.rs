@@ -10,6 +10,7 @@ mod event_query;
 mod exchange;
 mod history_query;
 mod html;
+mod protection;
 mod routes;
 mod server;
 mod spelling;

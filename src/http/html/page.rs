@@ -1,12 +1,10 @@
 //! How a page is sent.
 
 use askama::Template;
-use axum::http::header;
+use axum::http::{HeaderValue, header};
 use axum::response::{Html, IntoResponse, Response};
 
-/// Nothing on a page comes from elsewhere, and nothing in it is executed.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
-     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+use crate::http::protection::PAGE_POLICY;
 
 pub fn render(page: &impl Template) -> Response {
     send(page.render())
@@ -15,12 +13,10 @@ pub fn render(page: &impl Template) -> Response {
 /// Sends what was rendered.
 pub fn send(page: askama::Result<String>) -> Response {
     let headers = [
-        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "same-origin"),
+        (header::CONTENT_SECURITY_POLICY, PAGE_POLICY),
         // The way back shows the page as it was; everything else asks again.
-        (header::CACHE_CONTROL, "private, no-cache"),
-        (header::VARY, "cookie, accept"),
+        (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
+        (header::VARY, HeaderValue::from_static("cookie, accept")),
     ];
     match page {
         Ok(html) => (headers, Html(html)).into_response(),

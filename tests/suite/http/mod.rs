@@ -16,4 +16,5 @@ mod now;
 mod original;
 mod pages;
 mod planning;
+mod protection;
 mod waiting;
