@@ -9,6 +9,7 @@ use axum::http::{Request, StatusCode, header};
 use criterion::{Criterion, criterion_group, criterion_main};
 use perfreg::clock::Clock;
 use perfreg::config::database::{DatabaseConfig, Durability};
+use perfreg::config::hosts::AllowedHosts;
 use perfreg::config::passwords::PasswordSources;
 use perfreg::domain::capacity::factor::Factor;
 use perfreg::domain::history::fold_case;
@@ -31,7 +32,7 @@ fn service(folder: &TempDir) -> Router {
         passwords: PasswordSources::default(),
     };
     let store = perfreg::store::open(&config, Clock::Real).expect("a new file");
-    perfreg::http::service(Arc::new(Registry::new(store)), None).router
+    perfreg::http::service(Arc::new(Registry::new(store)), None, AllowedHosts::Any).router
 }
 
 fn parsing(criterion: &mut Criterion) {

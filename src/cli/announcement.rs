@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use crate::client::DEFAULT_SERVER;
 use crate::config::database::DatabaseUrl;
+use crate::config::hosts::{AllowedHosts, is_loopback};
 use crate::config::server::PublicUrl;
 
 /// For who has just started it: where to look, and what to try.
@@ -43,13 +44,19 @@ Or register a test from whatever speaks HTTP:
 }
 
 /// What to warn of where others than this machine reach it.
-pub fn exposure(address: SocketAddr) -> Option<String> {
-    (!address.ip().is_loopback()).then(|| {
+pub fn exposure(address: SocketAddr, hosts: &AllowedHosts) -> Vec<String> {
+    let password = (!is_loopback(address.ip())).then(|| {
         format!(
             "it listens on {address}, beyond this machine, and asks nobody for a password: all who reach it may register \
              and cancel tests; let only your pipelines reach it"
         )
-    })
+    });
+    let names = (*hosts == AllowedHosts::Any).then(|| {
+        "it answers to every name, also to one with which a web page leads its reader's browser here; say by which names \
+         it is called with --public-url or --allowed-host"
+            .to_owned()
+    });
+    password.into_iter().chain(names).collect()
 }
 
 #[cfg(test)]
@@ -84,14 +91,19 @@ mod tests {
 
     #[test]
     fn only_what_others_reach_is_warned_of() {
-        for (address, expected) in [
-            ("127.0.0.1:8000", false),
-            ("[::1]:8000", false),
-            ("0.0.0.0:8000", true),
-            ("10.0.0.7:8000", true),
-            ("[::]:80", true),
+        for (address, public_url, expected) in [
+            ("127.0.0.1:8000", None, 0),
+            ("[::1]:8000", None, 0),
+            ("[::ffff:127.0.0.1]:8000", None, 0),
+            ("0.0.0.0:8000", None, 2),
+            ("10.0.0.7:8000", None, 2),
+            ("[::]:80", None, 2),
+            ("0.0.0.0:8000", Some("https://ci.example.com"), 1),
         ] {
-            assert_eq!(exposure(address.parse().expect("an address")).is_some(), expected, "{address}");
+            let public_url: Option<PublicUrl> = public_url.map(|url: &str| url.parse().expect("a URL"));
+            let at: SocketAddr = address.parse().expect("an address");
+            let hosts = AllowedHosts::new(at.ip(), address, public_url.as_ref(), Vec::new());
+            assert_eq!(exposure(at, &hosts).len(), expected, "{address}");
         }
     }
 }

@@ -17,6 +17,7 @@ use super::{announcement, descriptors, exit, log};
 use crate::background;
 use crate::clock::Clock;
 use crate::config::database::{DatabaseConfig, DatabaseUrl, Durability};
+use crate::config::hosts::{AllowedHosts, HostName};
 use crate::config::server::{PublicUrl, ServerConfig};
 use crate::http::{Server, service};
 use crate::present::adopted;
@@ -45,6 +46,18 @@ pub struct Serve {
     /// Where people find the server, if it is behind a proxy, for links: such as https://ci.example.com/perfreg.
     #[arg(long, env = "PERFREG_PUBLIC_URL", value_name = "URL", help_heading = "Listening")]
     public_url: Option<String>,
+    /// Another name that the server answers to, such as perfreg.ci.svc; may be repeated.
+    ///
+    /// It always answers to addresses, to localhost, and to the names of --listen and --public-url. Beyond loopback it
+    /// answers to every name until --public-url or this is given. The variable has commas between names.
+    #[arg(
+        long = "allowed-host",
+        env = "PERFREG_ALLOWED_HOSTS",
+        value_name = "NAME",
+        value_delimiter = ',',
+        help_heading = "Listening"
+    )]
+    allowed_hosts: Vec<HostName>,
     /// Seconds that requests which have begun may take after SIGTERM.
     #[arg(
         long,
@@ -148,7 +161,8 @@ impl Serve {
     async fn serve(self, public_url: Option<PublicUrl>, url: DatabaseUrl) -> anyhow::Result<()> {
         let listen = resolve(&self.listen).await?;
         let stop_grace = Duration::from_secs(self.stop_grace_seconds);
-        let config = ServerConfig { listen, stop_grace, public_url };
+        let hosts = AllowedHosts::new(listen.ip(), &self.listen, public_url.as_ref(), self.allowed_hosts);
+        let config = ServerConfig { listen, stop_grace, public_url, hosts };
         let database = DatabaseConfig {
             url,
             connections: self.database_connections.into(),
@@ -160,14 +174,14 @@ impl Serve {
             .await
             .with_context(|| cannot_listen(config.listen))?;
         let address = server.address().context("cannot find out the port")?;
-        log_start(address, &database);
+        log_start(address, &config.hosts, &database);
         let store = store::open(&database, Clock::Real)?;
         let registry = Registry::new(Arc::clone(&store));
         let registry = Arc::new(match self.locations {
             Locations::Any => registry,
             Locations::Known => registry.with_known_locations_only(),
         });
-        let service = service(Arc::clone(&registry), config.public_url.as_ref());
+        let service = service(Arc::clone(&registry), config.public_url.as_ref(), config.hosts);
 
         let (stopper, held) = (server.stopper(), Arc::clone(&registry));
         tokio::spawn(async move {
@@ -203,14 +217,14 @@ async fn warn_of_adopted(registry: &Registry) -> Result<(), RegistryError> {
 }
 
 /// What one looks for first in a log that somebody else has sent.
-fn log_start(address: SocketAddr, database: &DatabaseConfig) {
+fn log_start(address: SocketAddr, hosts: &AllowedHosts, database: &DatabaseConfig) {
     let version = env!("CARGO_PKG_VERSION");
     let durability = match database.durability {
         Durability::Local => "local",
         Durability::Standby => "standby",
     };
     tracing::info!(version, %address, database = %database.url, durability, "perfreg starts");
-    if let Some(warning) = announcement::exposure(address) {
+    for warning in announcement::exposure(address, hosts) {
         tracing::warn!("{warning}");
     }
 }

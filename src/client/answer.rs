@@ -11,6 +11,8 @@ use crate::wire::problem::Problem;
 
 /// The kinds of problems that a registry tells begin like this; a gateway may tell its own.
 const OWN_PROBLEMS: &str = "urn:perfreg:";
+/// What a registry says of a call that came to it in a way that it does not take, whatever was asked.
+const PROBLEMS_OF_THE_WAY: [&str; 2] = ["urn:perfreg:problem:unknown-host", "urn:perfreg:problem:invalid-host"];
 /// How nginx, Go and Apache say that HTTP came to a port of theirs that speaks TLS.
 const IS_FOR_TLS: [&str; 3] = ["to HTTPS port", "to an HTTPS server", "to an SSL-enabled server"];
 /// What a proxy says besides that it cannot reach the registry, and may not say a moment later.
@@ -78,6 +80,11 @@ impl Client {
                 Err(ClientError::Setup(format!(
                     "the registry has nothing at {path}, so {server} may not be its URL; set PERFREG_URL to the right one"
                 )))
+            }
+            Some(problem) if PROBLEMS_OF_THE_WAY.contains(&problem.kind.as_str()) => {
+                let (server, detail) = (self.server(), problem.detail.trim_end_matches('.'));
+                let server = server.trim_end_matches('/');
+                Err(ClientError::Setup(format!("the registry at {server} says: {detail}")))
             }
             Some(problem) => Err(ClientError::Refused { problem, body }),
             None => Err(self.answer_of_another(status, &body)),

@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::hosts::AllowedHosts;
+
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
     pub listen: SocketAddr,
     /// How long requests that have begun may take after SIGTERM.
     pub stop_grace: Duration,
     pub public_url: Option<PublicUrl>,
+    pub hosts: AllowedHosts,
 }
 
 /// Where people find the server, which may be behind a proxy that adds a path. It ends with a slash.
@@ -54,6 +57,12 @@ impl PublicUrl {
     #[must_use]
     pub fn page_of_run(&self, run_id: i64) -> String {
         format!("{}runs/{run_id}", self.0)
+    }
+
+    /// The name or the address of the host.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{Request, Response, header};
+use axum::response::IntoResponse;
 use futures_util::FutureExt;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
@@ -29,8 +30,10 @@ use super::bounded_stream::{BoundedStream, HEAD_TIMEOUT};
 use super::conduct::{Answer, Conduct};
 use super::error::panicked;
 use super::exchange::{Exchange, RouteNames};
+use super::host::HostCheck;
 use super::html::Reader;
 use super::protection;
+use super::routes::Service as Routes;
 use crate::metrics::Metrics;
 
 /// Whoever speaks HTTP/2 and does not answer a ping for as long again is given up.
@@ -40,6 +43,7 @@ const HTTP2: &[u8] = b"PRI";
 
 /// What a connection is served with.
 pub struct Protocols {
+    hosts: HostCheck,
     router: Router,
     names: RouteNames,
     metrics: Arc<Metrics>,
@@ -48,7 +52,9 @@ pub struct Protocols {
 }
 
 impl Protocols {
-    pub fn new(router: Router, names: RouteNames, metrics: Arc<Metrics>) -> Self {
+    pub fn new(service: Routes, metrics: Arc<Metrics>) -> Self {
+        let Routes { router, templates, hosts } = service;
+        let (hosts, names) = (HostCheck::new(hosts), RouteNames::new(templates));
         let mut http1 = http1::Builder::new();
         // The stream has limits of its own, since an idle connection may live longer than a head that has begun.
         http1.header_read_timeout(None);
@@ -56,7 +62,7 @@ impl Protocols {
         http1_or_http2.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
         // An idle connection lives for as long as its peer answers pings.
         http1_or_http2.http2().timer(TokioTimer::new()).keep_alive_interval(PAUSE_BETWEEN_PINGS);
-        Self { router, names, metrics, http1, http1_or_http2 }
+        Self { hosts, router, names, metrics, http1, http1_or_http2 }
     }
 
     /// Serves the connection until it ends. How it ends is the peer's business alone.
@@ -103,18 +109,25 @@ fn answer(
     let answer = conduct.begin_answer();
     let exchange = Exchange::begin(&protocols.names, &request);
     let reader = Reader::of(&request);
-    let response = protocols.router.clone().call(request);
-    let metrics = Arc::clone(&protocols.metrics);
+    let let_in = protocols.hosts.check(&request, exchange.route());
+    let response = let_in.map(|()| protocols.router.clone().call(request));
+    let protocols = Arc::clone(protocols);
     async move {
         let answering = async {
-            // Whatever fails in a handler has an answer, too.
-            AssertUnwindSafe(response).catch_unwind().await.unwrap_or_else(|_| Ok(panicked()))
+            match response {
+                // Whatever fails in a handler has an answer, too.
+                Ok(response) => AssertUnwindSafe(response).catch_unwind().await.unwrap_or_else(|_| Ok(panicked())),
+                Err(refusal) => {
+                    protocols.hosts.warn_of(&refusal);
+                    Ok(refusal.into_response())
+                }
+            }
         };
         let mut response = answering.instrument(exchange.span()).await?;
         if let Some(reader) = reader {
             response = reader.show(response);
         }
-        exchange.end(&metrics.http, &mut response);
+        exchange.end(&protocols.metrics.http, &mut response);
         protection::complete(response.headers_mut());
         let answer = if is_endless(&response) { answer.without_end() } else { answer };
         Ok(response.map(|body| CountedBody { body, _answer: answer }))
@@ -157,6 +170,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::config::hosts::AllowedHosts;
 
     #[tokio::test]
     async fn a_handler_that_panics_is_answered_and_the_connection_goes_on() {
@@ -167,10 +181,12 @@ mod tests {
             .route("/defect", axum::routing::get(async || -> &'static str { panic!("a defect") }))
             .route("/sound", axum::routing::get(async || "sound"));
         let metrics = Arc::new(Metrics::new(&crate::metrics::DatabaseMetrics::default()));
-        let protocols = Protocols::new(router, RouteNames::new([]), metrics);
+        let service = Routes { router, templates: Vec::new(), hosts: AllowedHosts::Any };
+        let protocols = Protocols::new(service, metrics);
         let serving = Arc::new(protocols).serve(stream, Arc::new(watch::Sender::new(false)));
         let asking = async {
-            let requests = b"GET /defect HTTP/1.1\r\n\r\nGET /sound HTTP/1.1\r\nConnection: close\r\n\r\n";
+            let requests =
+                b"GET /defect HTTP/1.1\r\nHost: a\r\n\r\nGET /sound HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
             client.write_all(requests).await.expect("sent");
             let mut read = String::new();
             client.read_to_string(&mut read).await.expect("an end");

@@ -18,6 +18,10 @@ pub enum ApiError {
     NotFound(String),
     MethodNotAllowed(String),
     WrongToken,
+    /// It is for a host that this server does not answer for, and which can be named.
+    UnknownHost(Option<String>),
+    /// Nobody could tell which host it is for.
+    InvalidHost,
     /// Tests run or wait at a location that was to be deleted.
     LocationInUse(String),
     /// The database has forgotten the run, and its run_id is another's.
@@ -53,6 +57,13 @@ impl ApiError {
                 "wrong-token",
                 StatusCode::FORBIDDEN,
                 "The test has a lease; give the lease_token that its registration was answered with.".to_owned(),
+            ),
+            Self::UnknownHost(name) => ("unknown-host", StatusCode::MISDIRECTED_REQUEST, unknown_host(name.as_deref())),
+            Self::InvalidHost => (
+                "invalid-host",
+                StatusCode::BAD_REQUEST,
+                "Send one header Host, with the name or the address of the server, such as perfreg.example.com:8000."
+                    .to_owned(),
             ),
             Self::OtherRun => (
                 "lost",
@@ -162,6 +173,17 @@ fn invalid(errors: Vec<FieldError>) -> (Problem, StatusCode) {
     let detail = format!("{}.", sentences.join("; "));
     let status = StatusCode::UNPROCESSABLE_ENTITY;
     (Problem { errors, ..problem("invalid", status, detail) }, status)
+}
+
+fn unknown_host(name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!(
+            "The server does not answer to the name {name}; call it by its address, or start it with --allowed-host {name}."
+        ),
+        None => "The server does not answer to this name; call it by its address, or start it with --allowed-host and \
+                 the name."
+            .to_owned(),
+    }
 }
 
 /// The database's own words go to the log; they may name hosts and users.

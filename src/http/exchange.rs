@@ -55,6 +55,10 @@ impl Exchange {
         Self { route, method, id, begun: Instant::now() }
     }
 
+    pub fn route(&self) -> &str {
+        self.route.as_str()
+    }
+
     /// What every log line about it stands in.
     pub fn span(&self) -> Span {
         let (method, route, id) = (self.method, self.route.as_str(), self.id.to_str().unwrap_or_default());

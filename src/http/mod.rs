@@ -9,6 +9,7 @@ mod error;
 mod event_query;
 mod exchange;
 mod history_query;
+mod host;
 mod html;
 mod protection;
 mod routes;

@@ -9,6 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{api, docs, error, html, spelling};
+use crate::config::hosts::AllowedHosts;
 use crate::config::server::PublicUrl;
 use crate::registry::Registry;
 
@@ -21,10 +22,11 @@ pub struct Service {
     pub router: Router,
     /// The templates of all its routes, such as `/runs/{run_id}`.
     pub templates: Vec<String>,
+    pub hosts: AllowedHosts,
 }
 
-/// The whole service. `public_url` is where people find it, if that is known.
-pub fn service(registry: Arc<Registry>, public_url: Option<&PublicUrl>) -> Service {
+/// The whole service. `public_url` is where people find it, if that is known; `hosts` are those it answers for.
+pub fn service(registry: Arc<Registry>, public_url: Option<&PublicUrl>, hosts: AllowedHosts) -> Service {
     let (routes, mut document) = documented_routes().split_for_parts();
     api::complete_document(&mut document);
     let others = UNDOCUMENTED.into_iter().chain(docs::TEMPLATES).map(str::to_owned);
@@ -46,7 +48,7 @@ pub fn service(registry: Arc<Registry>, public_url: Option<&PublicUrl>) -> Servi
         None => routes,
     };
     let usual = routes.clone();
-    Service { router: routes.fallback(move |request| spelling::answer(usual, request)), templates }
+    Service { router: routes.fallback(move |request| spelling::answer(usual, request)), templates, hosts }
 }
 
 /// The description of the API, generated from the types of its handlers.

@@ -10,7 +10,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
 use super::connection::Protocols;
-use super::exchange::RouteNames;
 use super::routes::Service;
 use crate::metrics::Metrics;
 
@@ -55,7 +54,7 @@ impl Server {
     /// Serves until it is stopped and the requests that had begun are answered. What is asked is counted in `metrics`.
     pub async fn run(self, service: Service, metrics: Arc<Metrics>) {
         let Self { listener, places, stopper: Stopper(stop), grace } = self;
-        let protocols = Arc::new(Protocols::new(service.router, RouteNames::new(service.templates), metrics));
+        let protocols = Arc::new(Protocols::new(service, metrics));
         let mut stopped = stop.subscribe();
         loop {
             let (stream, place) = tokio::select! {

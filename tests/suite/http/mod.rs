@@ -7,6 +7,7 @@ mod cancelling;
 mod docs;
 mod events;
 mod gone;
+mod hosts;
 mod idempotency;
 mod lifecycle;
 mod locations;

@@ -96,3 +96,22 @@ fn a_port_that_speaks_tls_is_found_out_through_http() {
         assert!(code == 78 && said.ends_with(&advice), "exit code {code}: {said}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_is_called_by_another_name_says_which_flag_it_needs() {
+    let (server, _database) = serve().await;
+    let nginx = Nginx::start(
+        "",
+        &format!("location / {{ proxy_set_header Host perf-box:$server_port; proxy_pass {}; }}", server.url),
+    );
+    let url = nginx.url("http");
+    let (code, printed, said) = run_in_any_case(&url, &[]);
+    assert_eq!((code, printed.as_str()), (78, ""), "{said}");
+    let expected = format!(
+        "the registry at {url} says: The server does not answer to the name perf-box; call it by its address, or start it \
+         with --allowed-host perf-box"
+    );
+    assert!(said.contains(&expected), "{said}");
+    let (code, _, said) = call(&["status", "--server", &url], &[]);
+    assert_eq!((code, said), (78, format!("perfreg: {expected}\n")));
+}

@@ -19,7 +19,7 @@ async fn a_request_that_has_begun_is_answered_after_sigterm() {
     let body = example(serde_json::json!({})).to_string();
     let mut connection = TcpStream::connect(&address).await.expect("it listens");
     let head = format!(
-        "POST /register HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+        "POST /register HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
          Expect: 100-continue\r\n\r\n",
         body.len()
     );
@@ -117,7 +117,7 @@ async fn a_stream_that_nobody_reads_does_not_hold_up_a_stop() {
                   SELECT '2026-01-01T00:00:00.000000Z', 'refused', 'here', '{\"x\": \"' || hex(zeroblob(500)) || '\"}' FROM n";
     database.open_file().execute_batch(events).expect("valid SQL");
     let mut connection = TcpStream::connect(("127.0.0.1", server.port())).await.expect("it listens");
-    let request = b"GET /events?from=2000-01-01 HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n";
+    let request = b"GET /events?from=2000-01-01 HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n";
     connection.write_all(request).await.expect("sent");
     let mut beginning = [0; 1000];
     connection.read_exact(&mut beginning).await.expect("the first events");
