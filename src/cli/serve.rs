@@ -181,7 +181,7 @@ impl Serve {
             Locations::Any => registry,
             Locations::Known => registry.with_known_locations_only(),
         });
-        let service = service(Arc::clone(&registry), config.public_url.as_ref(), config.hosts);
+        let service = service(Arc::clone(&registry), config.public_url.clone(), config.hosts);
 
         let (stopper, held) = (server.stopper(), Arc::clone(&registry));
         tokio::spawn(async move {

@@ -59,6 +59,12 @@ impl PublicUrl {
         format!("{}runs/{run_id}", self.0)
     }
 
+    /// What a browser sends as the origin of the pages there.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        self.0.origin().ascii_serialization()
+    }
+
     /// The name or the address of the host.
     #[must_use]
     pub fn host(&self) -> &str {

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{Request, Response, header};
 use axum::response::IntoResponse;
@@ -28,6 +27,7 @@ use tracing::Instrument;
 
 use super::bounded_stream::{BoundedStream, HEAD_TIMEOUT};
 use super::conduct::{Answer, Conduct};
+use super::cross_site::{Guarded, guard};
 use super::error::panicked;
 use super::exchange::{Exchange, RouteNames};
 use super::host::HostCheck;
@@ -44,7 +44,7 @@ const HTTP2: &[u8] = b"PRI";
 /// What a connection is served with.
 pub struct Protocols {
     hosts: HostCheck,
-    router: Router,
+    routes: Guarded,
     names: RouteNames,
     metrics: Arc<Metrics>,
     http1: http1::Builder,
@@ -53,8 +53,9 @@ pub struct Protocols {
 
 impl Protocols {
     pub fn new(service: Routes, metrics: Arc<Metrics>) -> Self {
-        let Routes { router, templates, hosts } = service;
+        let Routes { router, templates, public_url, hosts } = service;
         let (hosts, names) = (HostCheck::new(hosts), RouteNames::new(templates));
+        let routes = guard(router, public_url.as_ref());
         let mut http1 = http1::Builder::new();
         // The stream has limits of its own, since an idle connection may live longer than a head that has begun.
         http1.header_read_timeout(None);
@@ -62,7 +63,7 @@ impl Protocols {
         http1_or_http2.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
         // An idle connection lives for as long as its peer answers pings.
         http1_or_http2.http2().timer(TokioTimer::new()).keep_alive_interval(PAUSE_BETWEEN_PINGS);
-        Self { hosts, router, names, metrics, http1, http1_or_http2 }
+        Self { hosts, routes, names, metrics, http1, http1_or_http2 }
     }
 
     /// Serves the connection until it ends. How it ends is the peer's business alone.
@@ -110,7 +111,7 @@ fn answer(
     let exchange = Exchange::begin(&protocols.names, &request);
     let reader = Reader::of(&request);
     let let_in = protocols.hosts.check(&request, exchange.route());
-    let response = let_in.map(|()| protocols.router.clone().call(request));
+    let response = let_in.map(|()| protocols.routes.clone().call(request));
     let protocols = Arc::clone(protocols);
     async move {
         let answering = async {
@@ -166,6 +167,7 @@ impl HttpBody for CountedBody {
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
@@ -181,7 +183,7 @@ mod tests {
             .route("/defect", axum::routing::get(async || -> &'static str { panic!("a defect") }))
             .route("/sound", axum::routing::get(async || "sound"));
         let metrics = Arc::new(Metrics::new(&crate::metrics::DatabaseMetrics::default()));
-        let service = Routes { router, templates: Vec::new(), hosts: AllowedHosts::Any };
+        let service = Routes { router, templates: Vec::new(), public_url: None, hosts: AllowedHosts::Any };
         let protocols = Protocols::new(service, metrics);
         let serving = Arc::new(protocols).serve(stream, Arc::new(watch::Sender::new(false)));
         let asking = async {

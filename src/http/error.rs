@@ -18,6 +18,8 @@ pub enum ApiError {
     NotFound(String),
     MethodNotAllowed(String),
     WrongToken,
+    /// The page of another site sent it.
+    CrossSite,
     /// It is for a host that this server does not answer for, and which can be named.
     UnknownHost(Option<String>),
     /// Nobody could tell which host it is for.
@@ -57,6 +59,13 @@ impl ApiError {
                 "wrong-token",
                 StatusCode::FORBIDDEN,
                 "The test has a lease; give the lease_token that its registration was answered with.".to_owned(),
+            ),
+            Self::CrossSite => (
+                "cross-site",
+                StatusCode::FORBIDDEN,
+                "The page of another site sent this, so nothing was changed; do it on a page of this registry. If it was \
+                 one, behind a proxy, start the server with its --public-url."
+                    .to_owned(),
             ),
             Self::UnknownHost(name) => ("unknown-host", StatusCode::MISDIRECTED_REQUEST, unknown_host(name.as_deref())),
             Self::InvalidHost => (

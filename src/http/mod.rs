@@ -4,6 +4,7 @@ mod api;
 mod bounded_stream;
 mod conduct;
 mod connection;
+mod cross_site;
 mod docs;
 mod error;
 mod event_query;

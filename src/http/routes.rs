@@ -22,11 +22,13 @@ pub struct Service {
     pub router: Router,
     /// The templates of all its routes, such as `/runs/{run_id}`.
     pub templates: Vec<String>,
+    /// Where people find it, if that is known.
+    pub public_url: Option<PublicUrl>,
     pub hosts: AllowedHosts,
 }
 
 /// The whole service. `public_url` is where people find it, if that is known; `hosts` are those it answers for.
-pub fn service(registry: Arc<Registry>, public_url: Option<&PublicUrl>, hosts: AllowedHosts) -> Service {
+pub fn service(registry: Arc<Registry>, public_url: Option<PublicUrl>, hosts: AllowedHosts) -> Service {
     let (routes, mut document) = documented_routes().split_for_parts();
     api::complete_document(&mut document);
     let others = UNDOCUMENTED.into_iter().chain(docs::TEMPLATES).map(str::to_owned);
@@ -43,12 +45,12 @@ pub fn service(registry: Arc<Registry>, public_url: Option<&PublicUrl>, hosts: A
         .merge(docs::routes(document))
         .fallback(error::unknown_path)
         .method_not_allowed_fallback(error::unknown_method);
-    let routes = match public_url {
+    let routes = match &public_url {
         Some(url) => routes.layer(Extension(url.clone())),
         None => routes,
     };
     let usual = routes.clone();
-    Service { router: routes.fallback(move |request| spelling::answer(usual, request)), templates, hosts }
+    Service { router: routes.fallback(move |request| spelling::answer(usual, request)), templates, public_url, hosts }
 }
 
 /// The description of the API, generated from the types of its handlers.

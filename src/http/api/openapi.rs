@@ -15,8 +15,8 @@ use crate::wire::problem::Problem;
         description = "The performance test execution registry: who may run a load test now, where, and beside whom. \
                        A test may start while the factors running at its location plus its own stay below the \
                        location's capacity. Every error is application/problem+json (RFC 9457); any call may also be \
-                       answered 503 with Retry-After while the database is away, and 421 if the server does not \
-                       answer to the name in Host.",
+                       answered 503 with Retry-After while the database is away, 421 if the server does not answer to \
+                       the name in Host, and 403 if the page of another site sent it.",
     ),
     // Relative to the document, so that it holds below a path that a proxy adds.
     servers((url = ".")),

@@ -4,6 +4,7 @@ mod bad_input;
 mod board;
 mod browsing;
 mod cancelling;
+mod cross_site;
 mod docs;
 mod events;
 mod gone;

@@ -76,6 +76,9 @@ async fn every_answer_tells_browsers_to_keep_it_from_other_sites() {
         let reply = http.try_send(method.clone(), path, "application/json", body).await.expect("an answer");
         assert_protected(&reply, &format!("{method} {path}: {}", reply.status));
     }
+    let foreign = [("sec-fetch-site", "cross-site")];
+    let refused = http.try_send_with(Method::POST, "/cancel?run_id=1", &foreign, "").await.expect("an answer");
+    assert_protected(&refused, "a refusal");
 }
 
 #[tokio::test]
