@@ -59,6 +59,11 @@ impl PublicUrl {
         format!("{}runs/{run_id}", self.0)
     }
 
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+
     /// What a browser sends as the origin of the pages there.
     #[must_use]
     pub fn origin(&self) -> String {

@@ -34,6 +34,7 @@ use super::host::HostCheck;
 use super::html::Reader;
 use super::protection;
 use super::routes::Service as Routes;
+use crate::config::server::PublicUrl;
 use crate::metrics::Metrics;
 
 /// Whoever speaks HTTP/2 and does not answer a ping for as long again is given up.
@@ -44,6 +45,8 @@ const HTTP2: &[u8] = b"PRI";
 /// What a connection is served with.
 pub struct Protocols {
     hosts: HostCheck,
+    /// Whether people come by HTTPS.
+    by_https: bool,
     routes: Guarded,
     names: RouteNames,
     metrics: Arc<Metrics>,
@@ -55,6 +58,7 @@ impl Protocols {
     pub fn new(service: Routes, metrics: Arc<Metrics>) -> Self {
         let Routes { router, templates, public_url, hosts } = service;
         let (hosts, names) = (HostCheck::new(hosts), RouteNames::new(templates));
+        let by_https = public_url.as_ref().is_some_and(PublicUrl::is_https);
         let routes = guard(router, public_url.as_ref());
         let mut http1 = http1::Builder::new();
         // The stream has limits of its own, since an idle connection may live longer than a head that has begun.
@@ -63,7 +67,7 @@ impl Protocols {
         http1_or_http2.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
         // An idle connection lives for as long as its peer answers pings.
         http1_or_http2.http2().timer(TokioTimer::new()).keep_alive_interval(PAUSE_BETWEEN_PINGS);
-        Self { hosts, routes, names, metrics, http1, http1_or_http2 }
+        Self { hosts, by_https, routes, names, metrics, http1, http1_or_http2 }
     }
 
     /// Serves the connection until it ends. How it ends is the peer's business alone.
@@ -129,7 +133,7 @@ fn answer(
             response = reader.show(response);
         }
         exchange.end(&protocols.metrics.http, &mut response);
-        protection::complete(response.headers_mut());
+        protection::complete(response.headers_mut(), protocols.by_https);
         let answer = if is_endless(&response) { answer.without_end() } else { answer };
         Ok(response.map(|body| CountedBody { body, _answer: answer }))
     }

@@ -27,14 +27,15 @@ const USUAL: [(HeaderName, HeaderValue); 5] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
 
-/// Adds what the answer does not say itself.
-pub fn complete(headers: &mut HeaderMap) {
+/// Adds what the answer does not say itself. Only where people come by HTTPS do browsers keep a page apart from the
+/// windows of others; elsewhere they complain of being asked to.
+pub fn complete(headers: &mut HeaderMap, by_https: bool) {
     // Once, and not each time that there is no room for one more.
     headers.reserve(USUAL.len());
     for (name, value) in USUAL {
         headers.entry(name).or_insert(value);
     }
-    if is_page(headers) {
+    if by_https && is_page(headers) {
         let alone = HeaderValue::from_static("same-origin");
         headers.entry(CROSS_ORIGIN_OPENER_POLICY).or_insert(alone);
     }
@@ -54,12 +55,14 @@ mod tests {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("max-age=3600"));
         headers.insert(header::CONTENT_SECURITY_POLICY, PAGE_POLICY);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-        complete(&mut headers);
+        complete(&mut headers, false);
+        assert_eq!(headers.get(CROSS_ORIGIN_OPENER_POLICY), None);
+        complete(&mut headers, true);
         assert_eq!(headers[header::CACHE_CONTROL], "max-age=3600");
         assert_eq!(headers.get_all(header::CONTENT_SECURITY_POLICY).iter().collect::<Vec<_>>(), [&PAGE_POLICY]);
         assert_eq!(headers[CROSS_ORIGIN_OPENER_POLICY], "same-origin");
         let mut headers = HeaderMap::new();
-        complete(&mut headers);
+        complete(&mut headers, true);
         assert_eq!((headers.len(), &headers[header::CONTENT_SECURITY_POLICY]), (USUAL.len(), &DATA_POLICY));
     }
 }
