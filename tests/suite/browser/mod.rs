@@ -5,6 +5,7 @@
 
 mod checks;
 mod driver;
+mod foreign;
 mod harness;
 mod names;
 mod pages;

@@ -22,7 +22,7 @@ use crate::support::server::PATIENCE;
 const MOST_BROWSERS: usize = 2;
 const LONGEST_TEST: Duration = Duration::from_mins(10);
 const HEIGHT: u32 = 900;
-const FLAGS: [&str; 11] = [
+const FLAGS: [&str; 12] = [
     "--headless=new",
     // Chromium refuses to run as root with it, and containers often forbid what it needs.
     "--no-sandbox",
@@ -35,6 +35,8 @@ const FLAGS: [&str; 11] = [
     "--disable-component-update",
     "--disable-sync",
     "--hide-scrollbars",
+    // Names as a stranger would have them, which lead here.
+    "--host-resolver-rules=MAP *.example 127.0.0.1",
     // The browser ends when chromedriver does.
     "--remote-debugging-pipe",
 ];
