@@ -105,9 +105,9 @@ async fn a_page_of_another_site_changes_nothing_whatever_it_sends() {
                 let foreign = format!("http://{host}:{port}/");
                 let cancel = format!("{url}/cancel?run_id=1");
                 window.go(&foreign).await;
-                let post = "{method: 'POST', mode: 'no-cors'}";
+                let without_reading = "{method: 'POST', mode: 'no-cors'}";
                 // It arrives, and Chromium keeps the answer from the page.
-                assert_eq!(fetched(window, &cancel, post).await, "failed", "{foreign} to {url}");
+                assert_eq!(fetched(window, &cancel, without_reading).await, "failed", "{foreign} to {url}");
                 assert!(window.holds(&format!("navigator.sendBeacon('{cancel}')")).await);
                 window.evaluate(&submit_from_a_sandbox(&url)).await;
                 target.wait_until_refused(refused + 3).await;
