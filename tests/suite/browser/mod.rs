@@ -4,6 +4,7 @@
 //! are run by `tests/tools/browser/run`, which installs what they need.
 
 mod checks;
+mod colours;
 mod driver;
 mod foreign;
 mod harness;
