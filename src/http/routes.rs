@@ -14,8 +14,8 @@ use crate::config::server::PublicUrl;
 use crate::registry::Registry;
 
 /// The routes that the document leaves out, which are for browsers and for proxies.
-const UNDOCUMENTED: [&str; 7] =
-    ["/", "/runs/{run_id}", "/find", "/zone", "/assets/{file}", "/favicon.ico", "/locations/{name}/{*rest}"];
+const UNDOCUMENTED: [&str; 8] =
+    ["/", "/live", "/runs/{run_id}", "/find", "/zone", "/assets/{file}", "/favicon.ico", "/locations/{name}/{*rest}"];
 
 /// What answers requests.
 pub struct Service {
@@ -35,6 +35,7 @@ pub fn service(registry: Arc<Registry>, public_url: Option<PublicUrl>, hosts: Al
     let templates = document.paths.paths.keys().cloned().chain(others).collect();
     let routes = routes
         .route("/", get(html::now))
+        .route("/live", get(html::live))
         .route("/runs/{run_id}", get(html::run))
         .route("/find", get(html::find))
         .route("/zone", get(html::zone).post(html::choose_zone))
@@ -44,7 +45,9 @@ pub fn service(registry: Arc<Registry>, public_url: Option<PublicUrl>, hosts: Al
         .with_state(registry)
         .merge(docs::routes(document))
         .fallback(error::unknown_path)
-        .method_not_allowed_fallback(error::unknown_method);
+        .method_not_allowed_fallback(error::unknown_method)
+        .layer(Extension(html::LivePages::default()))
+        .layer(Extension(html::Renderings::default()));
     let routes = match &public_url {
         Some(url) => routes.layer(Extension(url.clone())),
         None => routes,

@@ -45,12 +45,14 @@ pub struct HttpMetrics {
     request_duration: Family<RequestLabels, Histogram, fn() -> Histogram>,
     connections: Gauge,
     held_calls: Gauge,
+    live_pages: Gauge,
 }
 
 impl Default for HttpMetrics {
     fn default() -> Self {
         let request_duration = Family::new_with_constructor(moments as fn() -> Histogram);
-        Self { request_duration, connections: Gauge::default(), held_calls: Gauge::default() }
+        let [connections, held_calls, live_pages] = Default::default();
+        Self { request_duration, connections, held_calls, live_pages }
     }
 }
 
@@ -67,6 +69,7 @@ impl HttpMetrics {
             "Calls that are held open until a test changes",
             self.held_calls.clone(),
         );
+        registry.register("perfreg_live_pages", "Pages in browsers that follow what changes", self.live_pages.clone());
     }
 
     /// Counts an answered request.
@@ -85,6 +88,12 @@ impl HttpMetrics {
     #[must_use]
     pub fn enter_held_call(&self) -> Entered {
         Entered::new(&self.held_calls)
+    }
+
+    /// Counts a page that follows what changes for as long as this is kept.
+    #[must_use]
+    pub fn enter_live_page(&self) -> Entered {
+        Entered::new(&self.live_pages)
     }
 }
 

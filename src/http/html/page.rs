@@ -4,27 +4,34 @@ use askama::Template;
 use axum::http::{HeaderValue, header};
 use axum::response::{Html, IntoResponse, Response};
 
+use crate::http::error::ApiError;
 use crate::http::protection::PAGE_POLICY;
+use crate::registry::RegistryError;
 
 pub fn render(page: &impl Template) -> Response {
-    send(page.render())
+    match draw(page) {
+        Ok(html) => send(Html(html)),
+        Err(error) => error.into_response(),
+    }
 }
 
-/// Sends what was rendered.
-pub fn send(page: askama::Result<String>) -> Response {
+/// The page alone, to be sent later.
+///
+/// # Errors
+/// If it could not be rendered, which is a defect.
+pub fn draw(page: &impl Template) -> Result<String, ApiError> {
+    page.render().map_err(|error| RegistryError::Broken(format!("a page could not be rendered: {error}")).into())
+}
+
+/// An answer with a page, with the headers that every page has.
+pub fn send(page: impl IntoResponse) -> Response {
     let headers = [
         (header::CONTENT_SECURITY_POLICY, PAGE_POLICY),
         // The way back shows the page as it was; everything else asks again.
         (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
         (header::VARY, HeaderValue::from_static("cookie, accept")),
     ];
-    match page {
-        Ok(html) => (headers, Html(html)).into_response(),
-        Err(error) => {
-            tracing::error!("a page could not be rendered: {error}");
-            axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
+    (headers, page).into_response()
 }
 
 /// What the templates can do with a value.

@@ -4,11 +4,14 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use askama::Template;
+use axum::Extension;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::Response;
 
 use super::layout::{Layout, Section};
-use super::page::{filters, render};
+use super::page::{draw, filters};
+use super::renderings::Renderings;
 use super::row::Row;
 use crate::domain::execution::Execution;
 use crate::http::error::ApiError;
@@ -31,8 +34,17 @@ struct StatusPage {
     get, path = "/status-html", operation_id = "show_running_executions", tag = "pages",
     responses((status = 200, description = "The page.", body = String, content_type = "text/html")),
 )]
-pub async fn status_html(State(registry): State<Arc<Registry>>, layout: Layout) -> Result<Response, ApiError> {
-    let layout = layout.of(Section::Now);
+pub async fn status_html(
+    State(registry): State<Arc<Registry>>,
+    Extension(renderings): Extension<Renderings>,
+    layout: Layout,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let name = format!("status {}", layout.zone.name());
+    renderings.share(name, &headers, async move || status_page(&registry, layout.of(Section::Now)).await).await
+}
+
+async fn status_page(registry: &Registry, layout: Layout) -> Result<String, ApiError> {
     let board = registry.board(None, layout.now).await?;
     let mut runs: Vec<&Execution> =
         board.locations.iter().flat_map(|here| &here.running).map(|run| &run.execution).collect();
@@ -40,5 +52,5 @@ pub async fn status_html(State(registry): State<Arc<Registry>>, layout: Layout) 
     let running = board.locations.iter().map(|here| here.location.running).sum();
     let rows: Vec<Row> = runs.iter().take(MOST_ROWS).map(|run| Row::new(run, &layout)).collect();
     let more = usize::try_from(running).is_ok_and(|running| running > rows.len());
-    Ok(render(&StatusPage { layout, running, rows, more }))
+    draw(&StatusPage { layout, running, rows, more })
 }

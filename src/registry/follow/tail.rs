@@ -63,6 +63,10 @@ impl Tail {
         }
     }
 
+    pub fn news(&self, filter: EventFilter) -> News {
+        News { filter, readings: self.news.subscribe(), is_over: self.is_over.subscribe() }
+    }
+
     /// Ends every stream.
     pub fn release(&self) {
         self.is_over.send_replace(true);
@@ -86,6 +90,50 @@ impl Tail {
         };
         *self.told.lock().unwrap_or_else(PoisonError::into_inner) = until;
         Ok(())
+    }
+}
+
+/// Says that something happened, for whoever does not ask what. It reads nothing by itself.
+pub struct News {
+    filter: EventFilter,
+    readings: broadcast::Receiver<Arc<Reading>>,
+    is_over: watch::Receiver<bool>,
+}
+
+impl News {
+    /// Waits until something happened since the last time; false when the server stops.
+    pub async fn next(&mut self) -> bool {
+        // Whatever was read meanwhile is one piece of news.
+        let mut is_news = false;
+        while let Some(is_wanted) = self.read_meanwhile() {
+            is_news |= is_wanted;
+        }
+        while !is_news {
+            let heard = tokio::select! {
+                heard = self.readings.recv() => heard,
+                _ = self.is_over.changed() => return false,
+            };
+            match heard {
+                Ok(reading) => is_news = self.is_wanted(&reading),
+                Err(broadcast::error::RecvError::Lagged(_)) => is_news = true,
+                Err(broadcast::error::RecvError::Closed) => return false,
+            }
+        }
+        !*self.is_over.borrow()
+    }
+
+    /// Whether the next of what was read already is wanted; nothing if all was looked at.
+    fn read_meanwhile(&mut self) -> Option<bool> {
+        match self.readings.try_recv() {
+            Ok(reading) => Some(self.is_wanted(&reading)),
+            Err(broadcast::error::TryRecvError::Lagged(_)) => Some(true),
+            Err(broadcast::error::TryRecvError::Empty | broadcast::error::TryRecvError::Closed) => None,
+        }
+    }
+
+    /// A reading that only says where it begins says nothing of what happened before.
+    fn is_wanted(&self, reading: &Reading) -> bool {
+        reading.since == reading.until || reading.events.iter().any(|told| self.filter.matches(&told.event))
     }
 }
 

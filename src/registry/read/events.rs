@@ -6,7 +6,7 @@ use crate::clock;
 use crate::domain::event::{EventFilter, EventId, Order, SavedEvent};
 use crate::domain::execution::idempotency::KEPT_FOR;
 use crate::registry::read::browse::twice;
-use crate::registry::{EventStream, Registry, RegistryError};
+use crate::registry::{EventStream, News, Registry, RegistryError};
 
 /// The most events on one page.
 pub const MOST_EVENTS_PER_PAGE: usize = 1_000;
@@ -55,6 +55,12 @@ impl Registry {
             None => twice(|| self.store.settled_events(&filter, None, 1)).await?.until,
         };
         Ok((after, self.tail.follow(filter, after)))
+    }
+
+    /// Says from now on that such events happened, on any replica, but not which.
+    #[must_use]
+    pub fn follow_news(&self, filter: EventFilter) -> News {
+        self.tail.news(filter)
     }
 
     /// Tells those who follow what happened since the last time, on any replica.

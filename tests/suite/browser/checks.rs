@@ -41,7 +41,7 @@ pub async fn what_is_told(window: &Window, origin: &str) -> Vec<String> {
 }
 
 /// What was asked of somebody else, or by another scheme.
-pub fn requests_elsewhere(told: &Told, origin: &str) -> Vec<String> {
+fn requests_elsewhere(told: &Told, origin: &str) -> Vec<String> {
     let is_elsewhere = |url: &&String| !url.starts_with(&format!("{origin}/"));
     told.requests.iter().filter(is_elsewhere).map(|url| format!("it asks for {url}")).collect()
 }

@@ -8,6 +8,7 @@ mod colours;
 mod driver;
 mod foreign;
 mod harness;
+mod live;
 mod names;
 mod pages;
 mod pictures;

@@ -20,6 +20,7 @@ pub fn of(_sample: &Sample) -> Vec<Page> {
         page("now", "/"),
         page("now-asked", "/?factor=0.7&minutes=90"),
         page("zone", "/zone"),
+        page("now-asked-wrongly", "/?factor=half&minutes=-1"),
         Page { is_long: true, ..page("status", "/status-html") },
         page("history", "/history-html"),
         page("history-found", "/history-html-filter?test=%25peak%25&status=success"),

@@ -13,7 +13,9 @@ async fn the_front_page_opens_in_a_browser_on_a_phone() {
         window.prefer(Scheme::Light).await;
         window.go(&format!("{url}/")).await;
         window.wait_for("a test that runs", "document.body.innerText.includes('checkout-peak')").await;
-        checks::requests_elsewhere(&window.told().await, url)
+        let mut faults = checks::what_is_told(window, url).await;
+        faults.extend(checks::sideways_scrolling(window).await);
+        faults
     });
     checks::assert_none(&faults.await);
 }

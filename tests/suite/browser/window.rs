@@ -191,6 +191,24 @@ impl Window {
         }
     }
 
+    /// Moves the pointer to a place in the window.
+    pub async fn point_at(&self, x: f64, y: f64) {
+        self.command("Input.dispatchMouseEvent", json!({"type": "mouseMoved", "x": x, "y": y})).await;
+    }
+
+    /// Opens another tab and turns to it; the others are hidden.
+    pub async fn new_tab(&self) {
+        let tab = self.driver.new_tab().await.expect("a new tab");
+        self.driver.switch_to_window(tab).await.expect("it is there");
+    }
+
+    /// Turns to the tab that was opened as that one, from 0.
+    pub async fn turn_to(&self, number: usize) {
+        let tabs = self.driver.windows().await.expect("tabs");
+        self.driver.switch_to_window(tabs[number].clone()).await.expect("it is there");
+        self.command("Page.bringToFront", json!({})).await;
+    }
+
     /// The whole page as a PNG.
     pub async fn picture(&self) -> Vec<u8> {
         let whole = json!({"format": "png", "captureBeyondViewport": true, "optimizeForSpeed": false});

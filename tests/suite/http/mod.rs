@@ -11,6 +11,7 @@ mod gone;
 mod hosts;
 mod idempotency;
 mod lifecycle;
+mod live;
 mod locations;
 mod metrics;
 mod names;

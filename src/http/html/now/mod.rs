@@ -7,14 +7,17 @@ mod run;
 use std::sync::Arc;
 
 use askama::Template;
+use axum::Extension;
 use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
 use axum::response::Response;
 
 use self::card::{Card, Closed, OtherLocation, Start};
 use self::question::Asked;
 use self::run::RunRow;
 use super::layout::{Layout, Section};
-use super::page::{filters, send};
+use super::page::{draw, filters};
+use super::renderings::Renderings;
 use super::row::Row;
 use crate::domain::capacity::location::Location;
 use crate::domain::schedule::board::{Board, BoardLocation};
@@ -86,22 +89,28 @@ struct Next<'page> {
 
 pub async fn now(
     State(registry): State<Arc<Registry>>,
+    Extension(renderings): Extension<Renderings>,
     RawQuery(query): RawQuery,
     layout: Layout,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let layout = layout.of(Section::Now);
+    let asked = Asked::read(query.as_deref());
+    let name = format!("now {} {} {}", layout.zone.name(), asked.factor, asked.minutes);
+    renderings.share(name, &headers, async move || now_page(&registry, &asked, layout.of(Section::Now)).await).await
+}
+
+async fn now_page(registry: &Registry, asked: &Asked, layout: Layout) -> Result<String, ApiError> {
     let board = registry.board(None, layout.now).await?;
     let ended = registry.ended_last(MOST_ENDED).await?;
     let ended: Vec<Row> = ended.iter().map(|run| Row::new(run, &layout)).collect();
-    let asked = Asked::read(query.as_deref());
     let mut most = Most::USUAL;
-    let mut page = NowPage::new(&layout, &board, &asked, &ended, most).render();
+    let mut page = draw(&NowPage::new(&layout, &board, asked, &ended, most))?;
     // Only names of hundreds of characters lead here.
-    while page.as_ref().is_ok_and(|page| page.len() > LARGEST_PAGE_BYTES) && most.cards > 1 {
+    while page.len() > LARGEST_PAGE_BYTES && most.cards > 1 {
         most = most.halved();
-        page = NowPage::new(&layout, &board, &asked, &ended, most).render();
+        page = draw(&NowPage::new(&layout, &board, asked, &ended, most))?;
     }
-    Ok(send(page))
+    Ok(page)
 }
 
 impl<'page> NowPage<'page> {
