@@ -6,6 +6,7 @@
 mod checks;
 mod colours;
 mod driver;
+mod extension;
 mod foreign;
 mod harness;
 mod live;

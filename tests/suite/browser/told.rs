@@ -1,7 +1,6 @@
 //! What a browser tells about a page: its console, and each request.
 
 use serde_json::Value;
-use thirtyfour::BrowserLogEntry;
 
 #[derive(Debug, Default)]
 pub struct Told {
@@ -12,16 +11,26 @@ pub struct Told {
 }
 
 impl Told {
-    pub fn new(console: &[BrowserLogEntry], performance: &[BrowserLogEntry]) -> Self {
-        let is_serious = |entry: &&BrowserLogEntry| ["WARNING", "SEVERE"].contains(&entry.level.as_str());
-        let console = console.iter().filter(is_serious).map(|entry| entry.message.clone()).collect();
-        let requests = performance.iter().filter_map(requested).filter(|url| !url.starts_with("data:")).collect();
+    /// Reads the logs as chromedriver gives them.
+    pub fn new(console: &Value, performance: &Value) -> Self {
+        let is_serious = |entry: &&Value| entry["level"] == "WARNING" || entry["level"] == "SEVERE";
+        let console = entries(console).iter().filter(is_serious).map(message).collect();
+        let requests =
+            entries(performance).iter().filter_map(requested).filter(|url| !url.starts_with("data:")).collect();
         Self { console, requests }
     }
 }
 
-fn requested(entry: &BrowserLogEntry) -> Option<String> {
-    let message: Value = serde_json::from_str(&entry.message).ok()?;
+fn entries(log: &Value) -> &[Value] {
+    log.as_array().expect("a log is a list")
+}
+
+fn message(entry: &Value) -> String {
+    entry["message"].as_str().unwrap_or_default().to_owned()
+}
+
+fn requested(entry: &Value) -> Option<String> {
+    let message: Value = serde_json::from_str(&message(entry)).ok()?;
     let message = &message["message"];
     let is_request = message["method"] == "Network.requestWillBeSent";
     is_request.then(|| message["params"]["request"]["url"].as_str().map(str::to_owned)).flatten()

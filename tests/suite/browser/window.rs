@@ -8,13 +8,15 @@ use std::{env, fs};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use fantoccini::{Client, ClientBuilder};
 use futures_util::FutureExt;
-use serde_json::{Value, json};
-use thirtyfour::{ChromeCapabilities, ChromiumLikeCapabilities, LoggingPrefsLogLevel, WebDriver};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Map, Value, json};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{sleep, timeout};
 
 use super::driver;
+use super::extension::Extension;
 use super::told::Told;
 use crate::support::server::PATIENCE;
 
@@ -60,7 +62,7 @@ impl Scheme {
 }
 
 pub struct Window {
-    driver: WebDriver,
+    driver: Client,
     _turn: SemaphorePermit<'static>,
 }
 
@@ -71,7 +73,7 @@ pub async fn browse<T>(test: impl AsyncFnOnce(&Window) -> T) -> T {
     if !matches!(ended, Ok(Ok(_))) {
         window.keep_picture().await;
     }
-    let closed = timeout(PATIENCE, window.driver.quit()).await;
+    let closed = timeout(PATIENCE, window.driver.clone().close()).await;
     match ended {
         Err(panic) => resume_unwind(panic),
         Ok(Err(_)) => panic!("the test in the browser has not ended after {LONGEST_TEST:?}"),
@@ -86,9 +88,10 @@ impl Window {
     async fn open() -> Self {
         static TURNS: Semaphore = Semaphore::const_new(MOST_BROWSERS);
         let turn = TURNS.acquire().await.expect("never closed");
-        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE * 2).build().expect("a client");
-        let driver = WebDriver::builder(driver::url(), capabilities()).client(client);
-        let driver = timeout(PATIENCE * 2, driver.connect()).await.expect("Chromium starts within a minute");
+        let mut driver = ClientBuilder::new(HttpConnector::new());
+        driver.capabilities(capabilities());
+        let driver =
+            timeout(PATIENCE * 2, driver.connect(driver::url())).await.expect("Chromium starts within a minute");
         let window = Self { driver: driver.expect("Chromium starts"), _turn: turn };
         // Pages are looked at as they are sent, not as they were kept.
         window.command("Network.enable", json!({})).await;
@@ -98,7 +101,8 @@ impl Window {
 
     /// Sends a command of the Chrome DevTools Protocol.
     pub async fn command(&self, name: &str, parameters: Value) -> Value {
-        let answer = self.driver.cdp().send_raw(name, parameters).await;
+        let answer = timeout(PATIENCE * 2, self.driver.issue_cmd(Extension::command(name, &parameters))).await;
+        let answer = answer.unwrap_or_else(|_| panic!("Chromium does not answer {name} within a minute"));
         answer.unwrap_or_else(|error| panic!("Chromium refuses {name}: {error}"))
     }
 
@@ -172,8 +176,8 @@ impl Window {
 
     /// What the console said and what was asked for since the last time.
     pub async fn told(&self) -> Told {
-        let console = self.driver.get_log("browser").await.expect("a log of the console");
-        let performance = self.driver.get_log("performance").await.expect("a log of requests");
+        let console = self.driver.issue_cmd(Extension::log("browser")).await.expect("a log of the console");
+        let performance = self.driver.issue_cmd(Extension::log("performance")).await.expect("a log of requests");
         Told::new(&console, &performance)
     }
 
@@ -198,8 +202,8 @@ impl Window {
 
     /// Opens another tab and turns to it; the others are hidden.
     pub async fn new_tab(&self) {
-        let tab = self.driver.new_tab().await.expect("a new tab");
-        self.driver.switch_to_window(tab).await.expect("it is there");
+        let tab = self.driver.new_window(true).await.expect("a new tab");
+        self.driver.switch_to_window(tab.handle).await.expect("it is there");
     }
 
     /// Turns to the tab that was opened as that one, from 0.
@@ -236,13 +240,12 @@ impl Window {
     }
 }
 
-fn capabilities() -> ChromeCapabilities {
-    let mut capabilities = ChromeCapabilities::new();
-    for flag in FLAGS {
-        capabilities.add_arg(flag).expect("a flag");
-    }
-    for log in ["browser", "performance"] {
-        capabilities.set_logging_prefs(log, LoggingPrefsLogLevel::All).expect("a log");
-    }
+fn capabilities() -> Map<String, Value> {
+    let capabilities = json!({
+        "browserName": "chrome",
+        "goog:chromeOptions": {"args": FLAGS},
+        "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
+    });
+    let Value::Object(capabilities) = capabilities else { unreachable!("it is an object") };
     capabilities
 }

@@ -46,7 +46,7 @@ fn shell(folder: &TempDir, server: &TestServer, line: &str) -> (i32, String) {
     let mut command = Command::new("bash");
     command.args(["-c", line]).env_clear().env("PATH", path).env("PERFREG_URL", &server.url);
     let output = command.stdin(Stdio::null()).output().expect("bash is there");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &*String::from_utf8_lossy(&output.stderr);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     (output.status.code().expect("an exit code"), said)
 }
 

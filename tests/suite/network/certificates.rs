@@ -118,7 +118,7 @@ async fn a_client_certificate_is_shown_to_a_proxy_that_asks_for_one() {
     authority.sign("client", "client", "30");
     let ca = authority.path("ca.pem");
     let asks = format!("ssl_client_certificate {ca}; ssl_verify_client on; ");
-    let nginx = Nginx::start("ssl", &(asks + authority.directives("server", &server).as_str()));
+    let nginx = Nginx::start("ssl", &(asks + &authority.directives("server", &server)));
     let (url, own) = (nginx.url("https"), authority.path("client-both.pem"));
     let trusts = ("SSL_CERT_FILE", ca.as_str());
     let (code, printed, said) = run_in_any_case(&url, &[trusts]);
@@ -146,8 +146,8 @@ async fn a_client_certificate_that_cannot_be_used_is_an_error_of_the_command_lin
     let key = authority.path("client.key");
     super::run_openssl(&["pkey", "-in", &key, "-aes256", "-passout", "pass:s3cret", "-out", &locked]);
     let make = |name: &str, text: String| write(authority.folder.path().join(name).as_path(), &text);
-    let locked = make("locked", text("client.pem") + text("locked.key").as_str());
-    let mixed = make("mixed", text("client.pem") + text("other.key").as_str());
+    let locked = make("locked", text("client.pem") + &text("locked.key"));
+    let mixed = make("mixed", text("client.pem") + &text("other.key"));
     for (path, words) in [
         ("/nonexistent", "No such file or directory"),
         ("/", "Is a directory"),

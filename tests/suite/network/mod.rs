@@ -141,7 +141,7 @@ impl Authority {
         let from = ["x509", "-req", "-in", &csr, "-CA", &ca, "-CAkey", &key, "-CAcreateserial", "-days", days];
         run_openssl(&[&from[..], &["-extfile", &self.path("extensions"), "-out", &pem]].concat());
         let read = |extension: &str| fs::read_to_string(self.path(&format!("{name}.{extension}"))).expect("a file");
-        fs::write(self.path(&format!("{name}-both.pem")), read("pem") + read("key").as_str()).expect("a file");
+        fs::write(self.path(&format!("{name}-both.pem")), read("pem") + &read("key")).expect("a file");
     }
 
     fn openssl(&self, arguments: &[&str], name: &str, extension: &str) {

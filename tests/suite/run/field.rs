@@ -19,7 +19,7 @@ fn passes_at(url: &str, script: &str) {
     command.arg(path).arg(url).arg(perfreg().get_program()).env_clear();
     command.envs(["PATH", "HOME"].iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
     let output = command.output().expect("bash is there");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &*String::from_utf8_lossy(&output.stderr);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{script}: {said}");
 }
 
