@@ -33,7 +33,7 @@ pub use follow::watch::Until;
 pub use places::locations::{Deleted, Merging};
 pub use read::board::Neighbours;
 pub use read::browse::{ExecutionPages, MOST_PER_PAGE};
-pub use read::events::{EventPage, MOST_EVENTS_PER_PAGE};
+pub use read::events::{EventPage, MOST_EVENTS_PER_PAGE, Story};
 pub use runs::cancel::Cancellation;
 pub use runs::cancel_before::{CancelBefore, CancelledBefore, MOST_CANCELLED};
 pub use runs::complete::Completed;

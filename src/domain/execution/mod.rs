@@ -9,6 +9,7 @@ mod status;
 mod waiting;
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -30,6 +31,19 @@ pub struct RunId(pub i64);
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be a run_id, which is a whole number such as 7")]
+pub struct NotARunId;
+
+impl FromStr for RunId {
+    type Err = NotARunId;
+
+    fn from_str(text: &str) -> Result<Self, NotARunId> {
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse().ok().filter(|_| is_number).map(Self).ok_or(NotARunId)
     }
 }
 
@@ -137,6 +151,12 @@ impl Execution {
     #[must_use]
     pub fn has_started(&self) -> bool {
         self.fence.is_some() || self.place.is_none()
+    }
+
+    /// Whether it was taken over from a database of the original: no server of this registry has started it or let it wait.
+    #[must_use]
+    pub const fn is_adopted(&self) -> bool {
+        self.fence.is_none() && self.place.is_none()
     }
 
     /// When its runner was last heard of, if that says whether it lives.

@@ -4,12 +4,16 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
-use crate::domain::answer::Holder;
+use crate::domain::answer::{Holder, Room};
 use crate::domain::capacity::location::{Location, LocationName};
 use crate::domain::execution::{Execution, RunId};
 use crate::domain::gate::Gate;
 use crate::domain::schedule::estimate::{estimate_starts, expected_end};
+use crate::domain::schedule::holders::holder_order;
 use crate::domain::schedule::queue::Queue;
+
+/// So many of those who hold a location are named to one who waits for it.
+const MOST_HOLDERS: usize = 10;
 
 /// What a store reads for it, all of one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -108,6 +112,26 @@ impl BoardLocation {
     #[must_use]
     pub fn is_whole(&self) -> bool {
         is_whole(self.running.len(), self.location.running) && is_whole(self.queue.len(), self.location.waiting)
+    }
+
+    /// How full it is from the point of view of one who waits here, with the largest of those who hold it.
+    #[must_use]
+    pub fn room_of(&self, waiter: &BoardWaiter) -> Room {
+        let mut holders: Vec<Holder> = self.running.iter().map(|run| Holder::of(&run.execution)).collect();
+        holders.sort_by_key(holder_order);
+        holders.truncate(MOST_HOLDERS);
+        Room {
+            location: self.location.name.clone(),
+            capacity: self.location.capacity,
+            running_factor: self.location.used,
+            requested_factor: waiter.execution.factor(),
+            running: self.location.running,
+            ahead: waiter.position.map_or(0, |position| position - 1),
+            gate: self.gate.clone(),
+            closed_by_registry: self.closed_by_registry,
+            blocking: holders.into(),
+            estimated_start: waiter.estimated_start,
+        }
     }
 
     /// Leaves the first so many of what runs, and of what waits.

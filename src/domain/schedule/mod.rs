@@ -3,6 +3,7 @@
 pub mod board;
 #[cfg(test)]
 mod board_tests;
+pub mod earlier;
 pub mod estimate;
 pub mod holders;
 pub mod neighbours;

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::domain::capacity::factor::Factor;
 use crate::domain::execution::{Execution, Status};
 
 /// A run that started this long before another and has ended since is not looked for beside it.
@@ -56,12 +57,34 @@ pub fn neighbours_of(run: &Execution, others: Vec<Execution>, now: Timestamp) ->
     neighbours
 }
 
+/// The most that a run and those beside it used together, while it ran.
+#[must_use]
+pub fn peak(run: &Execution, neighbours: &[Neighbour], now: Timestamp) -> Factor {
+    let Some((start, end)) = time_of(run, now) else { return Factor::ZERO };
+    let mut changes: Vec<(Timestamp, bool, Factor)> = Vec::with_capacity(2 * neighbours.len());
+    for Neighbour { execution, .. } in neighbours {
+        let Some((from, to)) = time_of(execution, now) else { continue };
+        changes.push((from.max(start), true, execution.factor()));
+        changes.push((to.min(end), false, execution.factor()));
+    }
+    // What ends gives its share back before another takes it.
+    changes.sort_unstable();
+    let (mut used, mut most) = (run.factor(), run.factor());
+    for (_, is_start, factor) in changes {
+        used = if is_start { used + factor } else { used - factor };
+        most = most.max(used);
+    }
+    most
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::execution::{Outcome, Registration, RunId};
+    use crate::domain::execution::{Details, Outcome, Registration, RunId};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_790_000_000 + second).expect("in range")
@@ -98,6 +121,25 @@ mod tests {
             let (neighbours, is_more) = first_neighbours_of(&asked, found, 2, at(1_000));
             assert_eq!((neighbours.len(), is_more), (shown, more), "{others} others");
         }
+    }
+
+    #[test]
+    fn the_peak_is_what_was_used_at_once_and_not_all_that_ran() {
+        let with_factor = |run_id, start, end, tenths: i64| {
+            let run = run(run_id, start, end);
+            let factor = Some(Factor::from_millionths(tenths * 100_000));
+            Execution { details: Arc::new(Details { factor, ..Details::clone(&run.details) }), ..run }
+        };
+        let asked = with_factor(1, 100, Some(200), 2);
+        let others = vec![
+            with_factor(2, 0, Some(150), 3),
+            // It takes what the one before gives back.
+            with_factor(3, 150, None, 4),
+            with_factor(4, 190, Some(195), 1),
+        ];
+        let beside = neighbours_of(&asked, others, at(1_000));
+        assert_eq!(peak(&asked, &beside, at(1_000)).to_string(), "0.7");
+        assert_eq!(peak(&asked, &[], at(1_000)).to_string(), "0.2");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use axum::response::Response;
 use super::body::OptionalJsonObject;
 use super::cancel_before::{BESIDE_RUN_ID, cancel_before, first_in_query, is_asked_for, reject_beside_run_id};
 use super::complete::completed;
-use super::fields::{NOT_A_RUN_ID, parse_run_id};
+use crate::domain::execution::NotARunId;
 use crate::http::error::ApiError;
 use crate::http::history_query::{check_once, query_value};
 use crate::registry::{Cancellation, Registry};
@@ -47,7 +47,7 @@ pub async fn cancel(
 ) -> Result<Response, ApiError> {
     check_once(query.as_deref()).map_err(ApiError::Invalid)?;
     let in_query = query_value(query.as_deref(), "run_id")
-        .map(|text| parse_run_id(&text).ok_or_else(|| ApiError::invalid("run_id", NOT_A_RUN_ID)))
+        .map(|text| text.parse().map_err(|error: NotARunId| ApiError::invalid("run_id", error.to_string())))
         .transpose()?;
     let names_run = in_query.is_some() || body.as_ref().is_some_and(|fields| fields.has("run_id"));
     if let Some(name) = first_in_query(query.as_deref()).filter(|_| names_run) {

@@ -7,7 +7,6 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 
-use super::fields::parse_run_id;
 use crate::clock;
 use crate::domain::execution::{Execution, RunId};
 use crate::http::error::ApiError;
@@ -82,7 +81,7 @@ pub async fn find(registry: &Registry, path: Result<Path<String>, PathRejection>
 }
 
 fn run_id(path: Result<Path<String>, PathRejection>) -> Result<RunId, ApiError> {
-    path.ok().and_then(|Path(text)| parse_run_id(&text)).ok_or_else(not_found)
+    path.ok().and_then(|Path(text)| text.parse().ok()).ok_or_else(not_found)
 }
 
 fn not_found() -> ApiError {

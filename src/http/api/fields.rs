@@ -121,12 +121,7 @@ impl Fields {
             self.reject(name, "is required");
             return None;
         };
-        let text = number_text(&value);
-        let run_id = parse_run_id(&text);
-        if run_id.is_none() {
-            self.reject(name, NOT_A_RUN_ID);
-        }
-        run_id
+        self.take_result(name, number_text(&value).parse())
     }
 
     /// A text, whatever is in it.
@@ -218,13 +213,6 @@ impl Fields {
 fn number_text(value: &RawValue) -> String {
     let text: String = serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned());
     whole_digits(&text).unwrap_or(text)
-}
-
-pub const NOT_A_RUN_ID: &str = "must be a run_id, which is a whole number such as 7";
-
-pub fn parse_run_id(text: &str) -> Option<RunId> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| text.parse().ok()).flatten().map(RunId)
 }
 
 /// The location that a text names, as it is kept.

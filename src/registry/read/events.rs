@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 
 use crate::clock;
 use crate::domain::event::{EventFilter, EventId, Order, SavedEvent};
+use crate::domain::execution::RunId;
 use crate::domain::execution::idempotency::KEPT_FOR;
 use crate::registry::read::browse::twice;
 use crate::registry::{EventStream, News, Registry, RegistryError};
@@ -20,7 +21,36 @@ pub struct EventPage {
     pub next: Option<EventId>,
 }
 
+/// How the story of a run began, and how it went on last.
+#[derive(Clone, Debug, Default)]
+pub struct Story {
+    /// Oldest first.
+    pub first: Vec<SavedEvent>,
+    /// Those after it, oldest first.
+    pub last: Vec<SavedEvent>,
+    /// Whether more happened between the two.
+    pub has_more: bool,
+}
+
 impl Registry {
+    /// What happened to a run: so many of its first events, and of its last.
+    ///
+    /// # Errors
+    /// If the database did not answer.
+    pub async fn story(&self, run_id: RunId, first: usize, last: usize) -> Result<Story, RegistryError> {
+        let filter = EventFilter { run_id: Some(run_id), ..EventFilter::default() };
+        let page = self.events(&filter, None, Order::OldestFirst, first + last).await?;
+        let mut beginning = page.events;
+        if page.next.is_none() {
+            let end = beginning.split_off(first.min(beginning.len()));
+            return Ok(Story { first: beginning, last: end, has_more: false });
+        }
+        beginning.truncate(first);
+        let mut end = self.events(&filter, None, Order::NewestFirst, last).await?.events;
+        end.reverse();
+        Ok(Story { first: beginning, last: end, has_more: true })
+    }
+
     /// One page of events; `limit` counts up to [`MOST_EVENTS_PER_PAGE`].
     ///
     /// # Errors

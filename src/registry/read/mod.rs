@@ -3,6 +3,7 @@
 pub mod adopted;
 pub mod board;
 pub mod browse;
+pub mod earlier;
 pub mod ended;
 pub mod events;
 pub mod metrics;

@@ -6,7 +6,7 @@ use perfreg::clock::Clock;
 use perfreg::domain::admission::Command;
 use perfreg::domain::answer::Answer;
 use perfreg::domain::execution::{Outcome, Status};
-use perfreg::domain::history::SearchField::{Location, Stream, Test, TriggeredBy};
+use perfreg::domain::history::SearchField::{Environment, Location, Repo, Stream, Test, TriggeredBy, Type};
 use perfreg::domain::history::{Cursor, Filter, Pattern, SearchField};
 use perfreg::domain::schedule::estimate::Alike;
 
@@ -23,6 +23,8 @@ const PATTERNS: &[&[(SearchField, &str)]] = &[
     &[(Stream, "%nowhere%")],
     &[(Test, "%est-7%"), (TriggeredBy, "%er%")],
     &[(Test, "%9%")],
+    // The earlier runs of one test.
+    &[(Repo, "repo"), (Test, "test-7"), (Type, "type"), (Environment, "prod")],
 ];
 
 /// Executions by the number, ever newer, with 700 kinds of tests; the oldest alone are on a
