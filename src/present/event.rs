@@ -65,6 +65,19 @@ pub fn sentence(event: &SavedEvent) -> String {
     }
 }
 
+/// The capacity that was weighed, if there was one.
+#[must_use]
+pub fn capacity(event: &SavedEvent) -> Option<String> {
+    Told::of(event).known("capacity")
+}
+
+/// The status that a run ended with, if this tells an end.
+#[must_use]
+pub fn end_of(event: &SavedEvent) -> Option<&'static str> {
+    let status: Status = Told::of(event).known("status")?.parse().ok()?;
+    Some(status.as_str())
+}
+
 /// An event whose facts can be asked for by name.
 struct Told<'event> {
     event: &'event SavedEvent,

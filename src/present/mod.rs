@@ -8,9 +8,13 @@ pub mod event;
 #[cfg(test)]
 mod event_tests;
 pub mod execution;
+pub mod extra;
 pub mod gate;
+pub mod lanes;
 pub mod location;
+pub mod prose;
 pub mod room;
+pub mod run;
 pub mod text;
 pub mod time;
 pub mod zone;

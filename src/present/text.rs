@@ -17,6 +17,17 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// The text with at most so many characters, the last one an ellipsis where something is left out.
+#[must_use]
+pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+    if text.chars().nth(most).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut short: String = text.chars().take(most.saturating_sub(1)).collect();
+    short.push('…');
+    Cow::Owned(short)
+}
+
 fn is_deceptive(one: char) -> bool {
     one.is_control()
         || matches!(one, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
@@ -25,6 +36,13 @@ fn is_deceptive(one: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_shortened_only_where_it_is_longer() {
+        for (text, shown) in [("", ""), ("añb", "añb"), ("añbc", "añ…"), ("😀😀😀😀", "😀😀…")] {
+            assert_eq!(shortened(text, 3), shown);
+        }
+    }
 
     #[test]
     fn what_would_deceive_the_eye_is_marked_and_the_rest_stays() {

@@ -67,6 +67,14 @@ impl Zone {
         if self.date(time) == self.date(before) { self.shown(time, "%H:%M") } else { self.time(time, now) }
     }
 
+    /// As [`Self::time`], to the second.
+    #[must_use]
+    pub fn time_to_second(&self, time: Timestamp, now: Timestamp) -> ShownTime {
+        let (clock, short) = (self.clock(time), self.time(time, now));
+        let day = short.text.rsplit_once(' ').map(|(day, _)| format!("{day} ")).unwrap_or_default();
+        ShownTime { text: format!("{day}{}", clock.text), ..short }
+    }
+
     /// To the second, without its day.
     #[must_use]
     pub fn clock(&self, time: Timestamp) -> ShownTime {
@@ -129,6 +137,14 @@ mod tests {
         ] {
             let shown = zone.time(at(time), at("2026-07-24T20:00:00Z"));
             assert_eq!((shown.exact.as_str(), shown.text.as_str(), shown.title.as_str()), (time, text, title));
+        }
+    }
+
+    #[test]
+    fn a_time_to_the_second_has_its_day_as_well() {
+        let now = at("2026-07-24T20:00:00Z");
+        for (time, text) in [("2026-07-24T14:32:10Z", "14:32:10"), ("2026-07-23T14:32:10Z", "23 Jul 14:32:10")] {
+            assert_eq!(Zone::UTC.time_to_second(at(time), now).text, text);
         }
     }
 

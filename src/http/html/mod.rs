@@ -12,13 +12,9 @@ mod now;
 mod page;
 mod renderings;
 mod row;
+mod run;
 mod status;
 mod zone;
-
-use axum::extract::Path;
-use axum::response::Redirect;
-
-use crate::http::error::ApiError;
 
 pub use assets::{asset, favicon};
 pub use error::Reader;
@@ -27,12 +23,6 @@ pub use history::*;
 pub use live::{LivePages, live};
 pub use now::now;
 pub use renderings::Renderings;
+pub use run::run;
 pub use status::*;
 pub use zone::{choose_zone, zone};
-
-/// Where people are sent to a run; until it has a page of its own, to its JSON. The way is relative, so that it holds
-/// behind a proxy that adds a path.
-pub async fn run(Path(run_id): Path<String>) -> Result<Redirect, ApiError> {
-    let run_id: u64 = run_id.parse().map_err(|_| ApiError::NotFound("No test has this run_id.".to_owned()))?;
-    Ok(Redirect::temporary(&format!("../executions/{run_id}")))
-}

@@ -14,9 +14,24 @@ pub struct Page {
 }
 
 /// Each page of a registry.
-pub fn of(_sample: &Sample) -> Vec<Page> {
+pub fn of(sample: &Sample) -> Vec<Page> {
     let page = |name: &'static str, path: &str| Page { name, path: path.to_owned(), is_long: false };
-    vec![
+    let run = |(name, run_id): (&'static str, i64)| page(name, &format!("/runs/{run_id}"));
+    let runs = sample.runs.map(|runs| {
+        [
+            ("run-leased", runs.leased),
+            ("run-without-lease", runs.without_lease),
+            ("run-suspect", runs.suspect),
+            ("run-overdue", runs.overdue),
+            ("run-stopping", runs.stopping),
+            ("run-waiting", runs.waiting),
+            ("run-success", runs.success),
+            ("run-failure", runs.failure),
+            ("run-cancelled", runs.cancelled),
+        ]
+        .map(run)
+    });
+    let others = vec![
         page("now", "/"),
         page("now-asked", "/?factor=0.7&minutes=90"),
         page("zone", "/zone"),
@@ -25,7 +40,8 @@ pub fn of(_sample: &Sample) -> Vec<Page> {
         page("history", "/history-html"),
         page("history-found", "/history-html-filter?test=%25peak%25&status=success"),
         page("history-nothing-found", "/history-html-filter?test=nobody-has-this"),
-    ]
+    ];
+    others.into_iter().chain(runs.into_iter().flatten()).collect()
 }
 
 /// Does a check at each page of a registry, and fails with all that it finds.

@@ -20,4 +20,5 @@ mod original;
 mod pages;
 mod planning;
 mod protection;
+mod run_page;
 mod waiting;
