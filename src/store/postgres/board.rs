@@ -13,6 +13,7 @@ use crate::domain::execution::Execution;
 use crate::domain::schedule::board::BoardSnapshot;
 use crate::domain::schedule::neighbours::LONGEST_LOOK_BACK;
 use crate::store::StoreError;
+use crate::store::search::{LONGEST_TERM_CHARACTERS, MOST_PROFILES};
 
 /// A connection on which this fails is in the middle of a transaction and must be closed.
 pub async fn read(client: &Session, location: Option<&LocationName>, most: usize) -> Result<BoardSnapshot, StoreError> {
@@ -65,10 +66,23 @@ pub async fn runs_between(
 ) -> Result<Vec<Execution>, StoreError> {
     let columns = rows::EXECUTION_COLUMNS;
     let ran = "location = $1 AND start_time < $3 AND (fence IS NOT NULL OR queued_at IS NULL)";
+    let recent = format!("status <> 'queued' AND start_time >= $4 AND (end_time IS NULL OR end_time > $2) AND {ran}");
+    let recent = if has_few_profiles(client, location).await? {
+        // OFFSET keeps the planner from going through all that started at the time.
+        format!(
+            "SELECT run.* FROM perfreg_profiles AS profile
+              CROSS JOIN LATERAL (SELECT * FROM test_executions AS run
+                                   WHERE run.profile = profile.id AND {recent} OFFSET 0) AS run
+              WHERE profile.location = $1 AND length(profile.location) <= {LONGEST_TERM_CHARACTERS}
+              UNION ALL
+             SELECT * FROM test_executions WHERE profile IS NULL AND {recent}"
+        )
+    } else {
+        format!("SELECT * FROM test_executions WHERE {recent}")
+    };
     let sql = format!(
         "SELECT {columns} FROM (
-           SELECT * FROM test_executions
-            WHERE status <> 'queued' AND start_time >= $4 AND (end_time IS NULL OR end_time > $2) AND {ran}
+           {recent}
            UNION ALL
            SELECT * FROM test_executions WHERE status = 'running' AND start_time < $4 AND {ran}
          ) AS ran ORDER BY start_time DESC, run_id DESC LIMIT {limit}"
@@ -79,4 +93,15 @@ pub async fn runs_between(
         [(&name, Type::TEXT), (&from, time.clone()), (&to, time.clone()), (&since, time)];
     let found = client.query_typed(&sql, &parameters).await.map_err(classify)?;
     found.iter().map(rows::execution).collect()
+}
+
+/// Whether what ran at a location is found faster by its profiles than among all that started at the time.
+async fn has_few_profiles(client: &Session, location: &LocationName) -> Result<bool, StoreError> {
+    let sql = format!(
+        "SELECT length($1) <= {LONGEST_TERM_CHARACTERS} AND count(*) <= {MOST_PROFILES}
+           FROM (SELECT 1 FROM perfreg_profiles
+                  WHERE location = $1 AND length(location) <= {LONGEST_TERM_CHARACTERS} LIMIT {MOST_PROFILES} + 1) AS few"
+    );
+    let found = client.query_typed_one(&sql, &[(&location.as_str(), Type::TEXT)]).await.map_err(classify)?;
+    rows::get(&found, 0)
 }

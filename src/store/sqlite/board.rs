@@ -11,6 +11,7 @@ use crate::domain::execution::Execution;
 use crate::domain::schedule::board::BoardSnapshot;
 use crate::domain::schedule::neighbours::LONGEST_LOOK_BACK;
 use crate::store::StoreError;
+use crate::store::search::MOST_PROFILES;
 
 pub fn read(
     connection: &Connection,
@@ -57,10 +58,20 @@ pub fn runs_between(
 ) -> Result<Vec<Execution>, StoreError> {
     let columns = rows::EXECUTION_COLUMNS;
     let ran = "location = ?1 AND start_time < ?3 AND (fence IS NOT NULL OR queued_at IS NULL)";
+    let recent = format!("status <> 'queued' AND start_time >= ?4 AND (end_time IS NULL OR end_time > ?2) AND {ran}");
+    let recent = if has_few_profiles(connection, location).map_err(classify)? {
+        let of_profile = format!(
+            "SELECT {columns} FROM test_executions INDEXED BY perfreg_executions_newest_of_profile WHERE {recent}"
+        );
+        format!(
+            "{of_profile} AND profile IN (SELECT id FROM perfreg_profiles WHERE location = ?1)
+              UNION ALL {of_profile} AND profile IS NULL"
+        )
+    } else {
+        format!("SELECT {columns} FROM test_executions WHERE {recent}")
+    };
     let sql = format!(
-        "SELECT {columns} FROM test_executions
-          WHERE status <> 'queued' AND start_time >= ?4 AND (end_time IS NULL OR end_time > ?2) AND {ran}
-          UNION ALL
+        "{recent} UNION ALL
          SELECT {columns} FROM test_executions WHERE status = 'running' AND start_time < ?4 AND {ran}
           ORDER BY start_time DESC, run_id DESC LIMIT {limit}"
     );
@@ -70,4 +81,13 @@ pub fn runs_between(
         .prepare_cached(&sql)
         .and_then(|mut select| select.query_map(parameters, rows::execution)?.collect())
         .map_err(classify)
+}
+
+/// Whether what ran at a location is found faster by its profiles than among all that started at the time.
+fn has_few_profiles(connection: &Connection, location: &LocationName) -> Result<bool> {
+    let sql = format!(
+        "SELECT count(*) <= {MOST_PROFILES}
+           FROM (SELECT 1 FROM perfreg_profiles WHERE location = ?1 LIMIT {MOST_PROFILES} + 1)"
+    );
+    connection.prepare_cached(&sql)?.query_row([location.as_str()], |row| row.get(0))
 }
