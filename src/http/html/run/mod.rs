@@ -15,6 +15,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use tokio::try_join;
+use url::form_urlencoded;
 
 use super::layout::Layout;
 use super::page::{filters, render};
@@ -49,6 +50,8 @@ struct RunPage {
     run_id: i64,
     title: String,
     description: String,
+    /// Which events make an open page of it fetch itself again.
+    followed: String,
     head: Head,
     /// What is in its way, while it waits.
     waiting: Option<Waiting>,
@@ -93,6 +96,7 @@ async fn page(registry: &Registry, run: &Execution, layout: Layout) -> Result<Ru
         run_id: run.run_id.0,
         title: visible(&headline(run, outlook, &layout.zone, now)).into_owned(),
         description: visible(&description(run, &layout.zone, now)).into_owned(),
+        followed: followed(run),
         head: Head::new(run, outlook, capacity, usual, &layout),
         waiting: around.turn.as_ref().map(|(here, waiter)| Waiting::new(here, waiter, &layout)),
         beside: has_started.then(|| Beside::new(run, &neighbours, &layout)),
@@ -102,6 +106,16 @@ async fn page(registry: &Registry, run: &Execution, layout: Layout) -> Result<Ru
         extra: shown(&run.details.extra, run.is_adopted()),
         layout,
     })
+}
+
+/// Until it has ended, what happens to others where it waits or runs matters to it as well.
+fn followed(run: &Execution) -> String {
+    let location = run.details.location.as_ref().filter(|_| !matches!(run.status, Status::Ended(_)));
+    let (name, value) = match location {
+        Some(location) => ("location", location.to_string()),
+        None => ("run_id", run.run_id.to_string()),
+    };
+    form_urlencoded::Serializer::new(String::new()).append_pair(name, &value).finish()
 }
 
 /// What is at its location now, as far as it matters to the run.
