@@ -32,6 +32,8 @@ pub enum ApiError {
     Timeout,
     BodyTooLarge,
     NotJson,
+    /// The body of a form is of another type.
+    NotForm,
     NotUtf8,
     /// The body has a Content-Encoding.
     Encoded,
@@ -100,6 +102,12 @@ impl ApiError {
                 "not-json",
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "Send the body as JSON, with the header Content-Type: application/json.".to_owned(),
+            ),
+            Self::NotForm => (
+                "not-form",
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "Send the form as application/x-www-form-urlencoded; programs call the API, which /docs describes."
+                    .to_owned(),
             ),
             Self::NotUtf8 => (
                 "not-json",

@@ -13,6 +13,8 @@ mod history_query;
 mod host;
 mod html;
 mod protection;
+mod remarks;
+mod request;
 mod routes;
 mod server;
 mod spelling;

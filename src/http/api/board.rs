@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{RawQuery, State};
 
-use super::fields::location_name;
 use crate::clock;
 use crate::domain::capacity::location::LocationName;
 use crate::http::error::ApiError;
 use crate::http::history_query::{check_known, query_value};
+use crate::http::request::fields::location_name;
 use crate::present::board::to_wire;
 use crate::present::location::not_there;
 use crate::registry::Registry;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 
-use super::body::OptionalJsonObject;
 use super::cancel_before::{BESIDE_RUN_ID, cancel_before, first_in_query, is_asked_for, reject_beside_run_id};
 use super::complete::completed;
 use crate::domain::execution::NotARunId;
 use crate::http::error::ApiError;
 use crate::http::history_query::{check_once, query_value};
+use crate::http::request::body::OptionalJsonObject;
 use crate::registry::{Cancellation, Registry};
 use crate::wire::cancel::{CancelAnswer, CancelBody};
 use crate::wire::complete::{CompleteConflict, CompleteResponse};

@@ -4,11 +4,11 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use url::form_urlencoded;
 
-use super::fields::Fields;
-use super::locations::named;
 use crate::domain::answer::Holder;
 use crate::http::error::ApiError;
 use crate::http::history_query::time;
+use crate::http::request::fields::Fields;
+use crate::http::request::setting::named;
 use crate::present::decimal;
 use crate::present::location::not_there;
 use crate::registry::{CancelBefore, CancelledBefore, Registry};

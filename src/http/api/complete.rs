@@ -7,11 +7,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::body::JsonObject;
-use super::fields::Fields;
 use crate::clock;
 use crate::domain::execution::{Execution, Outcome};
 use crate::http::error::{ApiError, problem, problem_response};
+use crate::http::request::body::JsonObject;
+use crate::http::request::fields::Fields;
 use crate::present::execution::{status_to_wire, to_wire, why_not};
 use crate::registry::{Completed, Registry};
 use crate::wire::complete::{CompleteConflict, CompleteRequest, CompleteResponse, CompleteStatus};

@@ -5,11 +5,9 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 
-use super::body::JsonObject;
-use super::fields::Fields;
-use crate::clock;
-use crate::domain::gate::{Gate, GateState};
 use crate::http::error::ApiError;
+use crate::http::request::body::JsonObject;
+use crate::http::request::setting::read_gate;
 use crate::present::gate;
 use crate::registry::Registry;
 use crate::wire;
@@ -40,40 +38,11 @@ pub async fn set_registry(
     JsonObject(mut fields): JsonObject,
 ) -> Result<Json<wire::gate::Gate>, ApiError> {
     let by = fields.optional_text("by");
-    let gate = read_gate(&mut fields, by);
+    let gate = read_gate(&mut fields, by, |fields| fields.optional_time("until"));
     if gate.is_none() {
         fields.reject("state", "is required");
     }
     fields.reject_rest();
     let gate = fields.finish(gate)?;
     Ok(Json(gate::to_wire(&registry.set_gate(gate).await?)))
-}
-
-/// The gate that the fields `state`, `reason` and `until` describe, if there is a state.
-pub fn read_gate(fields: &mut Fields, by: Option<String>) -> Option<Gate> {
-    let state = fields.string("state");
-    let reason = fields.optional_text("reason");
-    let until = fields.optional_time("until");
-    let state: GateState = match state.as_deref().map(str::parse) {
-        Some(Ok(state)) => state,
-        Some(Err(error)) => {
-            fields.reject("state", error);
-            return None;
-        }
-        None if reason.is_some() || until.is_some() => {
-            fields.reject("state", "is required with a reason or a time");
-            return None;
-        }
-        None => return None,
-    };
-    if state == GateState::Open {
-        return Some(Gate { by, ..Gate::OPEN });
-    }
-    if until.is_some_and(|until| until <= clock::now()) {
-        fields.reject("until", "must be in the future");
-    }
-    if reason.is_none() {
-        fields.reject("reason", "is required, so that everybody who waits can be told");
-    }
-    Some(Gate { state, reason, by, until })
 }

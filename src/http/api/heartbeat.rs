@@ -10,7 +10,6 @@ use axum::{Extension, Json};
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 
-use super::body::JsonObject;
 use super::complete::conflict;
 use super::executions::LONGEST_WAIT_SECONDS;
 use super::register::page_url;
@@ -19,6 +18,7 @@ use crate::config::server::PublicUrl;
 use crate::domain::answer::Room;
 use crate::domain::execution::{Execution, RunId, Status};
 use crate::http::error::{ApiError, problem_response};
+use crate::http::request::body::JsonObject;
 use crate::present::execution::to_wire;
 use crate::present::room;
 use crate::registry::{Beaten, Registry, RegistryError, Until};

@@ -7,15 +7,13 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 
-use super::body::JsonObject;
-use super::fields::{Fields, location_name};
-use super::gate::read_gate;
-use super::remarks;
-use crate::domain::capacity::factor::Factor;
-use crate::domain::capacity::location::{Location, LocationName};
-use crate::domain::name::{clean, is_clean};
+use crate::domain::name::clean;
 use crate::http::error::ApiError;
 use crate::http::history_query::{check_known, query_value};
+use crate::http::remarks;
+use crate::http::request::body::JsonObject;
+use crate::http::request::fields::Fields;
+use crate::http::request::setting::{decoded, named, read_capacity, read_gate};
 use crate::present::{adopted, location as present};
 use crate::registry::{Deleted, Merging, Registry};
 use crate::wire;
@@ -104,16 +102,11 @@ pub async fn set_location_with_slash(
 
 async fn set(registry: &Registry, text: &str, mut fields: Fields) -> Result<Json<wire::location::Location>, ApiError> {
     let name = fields.take_result("name", named(registry, text).await?);
-    let capacity = fields.optional_factor("capacity");
+    let capacity = read_capacity(&mut fields);
     let by = fields.optional_text("by");
-    let gate = read_gate(&mut fields, by.clone());
-    match capacity {
-        None if gate.is_none() => fields.reject("capacity", "is required, or a state"),
-        Some(capacity) if capacity == Factor::ZERO => fields.reject("capacity", "must be above 0"),
-        Some(capacity) if capacity > Location::LARGEST_CAPACITY => {
-            fields.reject("capacity", format_args!("must be at most {}", Location::LARGEST_CAPACITY));
-        }
-        None | Some(_) => {}
+    let gate = read_gate(&mut fields, by.clone(), |fields| fields.optional_time("until"));
+    if capacity.is_none() && gate.is_none() {
+        fields.reject("capacity", "is required, or a state");
     }
     fields.reject_rest();
     let (name, capacity, gate) = fields.finish(name.map(|name| (name, capacity, gate)))?;
@@ -201,19 +194,4 @@ pub async fn merge_location(
 
 fn never_used() -> ApiError {
     ApiError::NotFound("No test has used this location, and no capacity was set.".to_owned())
-}
-
-fn decoded<T>(path: Result<Path<T>, PathRejection>) -> Result<T, ApiError> {
-    path.map(|Path(decoded)| decoded).map_err(|_| ApiError::invalid("name", "is not UTF-8"))
-}
-
-/// The location that a text names, or what is wrong with it. One whose spelling is from before there was a rule for names
-/// keeps it.
-pub(super) async fn named(registry: &Registry, text: &str) -> Result<Result<LocationName, String>, ApiError> {
-    let as_sent = LocationName::new(text);
-    // PostgreSQL knows no NUL.
-    if !text.is_empty() && !text.contains('\0') && !is_clean(text) && registry.location(&as_sent).await?.is_some() {
-        return Ok(Ok(as_sent));
-    }
-    Ok(location_name(text))
 }

@@ -1,13 +1,11 @@
 //! The JSON API: one file per endpoint.
 
 mod board;
-mod body;
 mod cancel;
 mod cancel_before;
 mod complete;
 mod events;
 mod executions;
-mod fields;
 mod gate;
 mod health;
 mod heartbeat;
@@ -17,10 +15,8 @@ mod metrics;
 mod openapi;
 mod plan;
 mod register;
-mod remarks;
 mod status;
 mod stream;
-mod whole_number;
 
 // The handlers come with what `routes!` reads their path and description from.
 pub use board::*;

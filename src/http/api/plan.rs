@@ -5,10 +5,10 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 
-use super::body::JsonObject;
 use super::register::{factor_too_large, read_plan};
-use super::remarks;
 use crate::http::error::ApiError;
+use crate::http::remarks;
+use crate::http::request::body::JsonObject;
 use crate::present::{decimal, room};
 use crate::registry::{Plan, Registry};
 use crate::wire::plan::{PlanRequest, PlanResponse};

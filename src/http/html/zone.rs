@@ -1,15 +1,14 @@
 //! `/zone`: in which time zone the pages tell times.
 
 use askama::Template;
-use axum::Form;
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use cookie::{Cookie, SameSite};
-use serde::Deserialize;
 
 use super::layout::{Layout, ZONE_COOKIE};
 use super::page::render;
 use crate::http::error::ApiError;
+use crate::http::request::form::Form;
 use crate::present::zone::Zone;
 
 /// Browsers keep no cookie for longer.
@@ -24,24 +23,21 @@ struct ZonePage {
     back: Option<String>,
 }
 
-#[derive(Deserialize)]
-pub struct Choice {
-    zone: String,
-    back: Option<String>,
-}
-
 pub async fn zone(layout: Layout, headers: HeaderMap) -> Response {
     render(&ZonePage { layout, names: Zone::names(), back: page_before(&headers) })
 }
 
 /// Keeps the choice in a cookie, for all pages; none if it is left to the browser.
-pub async fn choose_zone(Form(Choice { zone, back }): Form<Choice>) -> Result<Response, ApiError> {
-    let chosen = match zone.as_str() {
-        "" => None,
-        name => Some(Zone::named(name).ok_or_else(|| {
-            ApiError::invalid("zone", format!("{name} is no time zone; write one such as Europe/Lisbon"))
-        })?),
-    };
+pub async fn choose_zone(form: Form) -> Result<Response, ApiError> {
+    let mut fields = form.fields()?;
+    let chosen = fields.string("zone").map(|name| {
+        let wrong = || format!("{name} is no time zone; write one such as Europe/Lisbon");
+        Zone::named(&name).ok_or_else(wrong)
+    });
+    let chosen = chosen.and_then(|zone| fields.take_result("zone", zone));
+    let back = fields.string("back");
+    fields.reject_rest();
+    let chosen = fields.finish(Some(chosen))?;
     let mut cookie = Cookie::build((ZONE_COOKIE, chosen.as_ref().map_or("", Zone::name)))
         .same_site(SameSite::Lax)
         .max_age(KEPT)

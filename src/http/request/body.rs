@@ -62,17 +62,25 @@ impl<S: Send + Sync> FromRequest<S> for OptionalJsonObject {
 }
 
 /// A client that expects something else would wait for it in vain.
-fn check_expectation(headers: &HeaderMap) -> Result<(), ApiError> {
+pub(super) fn check_expectation(headers: &HeaderMap) -> Result<(), ApiError> {
     let is_met = |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"100-continue");
     if headers.get_all(header::EXPECT).iter().all(is_met) { Ok(()) } else { Err(ApiError::ExpectationFailed) }
 }
 
-/// What the body is, as far as its headers say it.
 fn check_head(headers: &HeaderMap) -> Result<(), ApiError> {
+    check_content(headers, is_json, || ApiError::NotJson)
+}
+
+/// What the body is, as far as its headers say it: of one of these media types, else it is `another`.
+pub(super) fn check_content(
+    headers: &HeaderMap,
+    is_wanted: impl FnOnce(&str) -> bool,
+    another: impl FnOnce() -> ApiError,
+) -> Result<(), ApiError> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut parts = content_type.split(';');
-    if !parts.next().is_some_and(is_json) {
-        return Err(ApiError::NotJson);
+    if !parts.next().is_some_and(is_wanted) {
+        return Err(another());
     }
     if !parts.filter_map(|parameter| parameter.split_once('=')).all(is_utf8) {
         return Err(ApiError::NotUtf8);
@@ -107,7 +115,7 @@ fn parse(body: &[u8]) -> Result<Fields, ApiError> {
     }
 }
 
-async fn read(request: Request) -> Result<Bytes, ApiError> {
+pub(super) async fn read(request: Request) -> Result<Bytes, ApiError> {
     let body = tokio::time::timeout(BODY_TIMEOUT, to_bytes(request.into_body(), LARGEST_BODY_BYTES));
     body.await.map_err(|_| ApiError::Timeout)?.map_err(|error| {
         let is_too_large = error.source().is_some_and(<dyn Error>::is::<LengthLimitError>);

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use jiff::Timestamp;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::whole_number::whole_digits;
 use crate::domain::capacity::factor::{Factor, FactorError};
@@ -42,6 +42,20 @@ impl Fields {
             .map_err(|error| ApiError::invalid("body", explain(body, &error)))?;
         let twice = given_twice(left.iter().map(|(name, _)| name.as_str()));
         if twice.is_empty() { Ok(Self { left, errors: Vec::new() }) } else { Err(ApiError::Invalid(twice)) }
+    }
+
+    /// The fields of a form. Those without a value, as forms send them, count as missing.
+    ///
+    /// # Errors
+    /// If one is given twice.
+    pub fn of_form(pairs: &[(String, String)]) -> Result<Self, ApiError> {
+        let twice = given_twice(pairs.iter().map(|(name, _)| name.as_str()));
+        if !twice.is_empty() {
+            return Err(ApiError::Invalid(twice));
+        }
+        let given = pairs.iter().filter(|(_, value)| !value.is_empty());
+        let left = given.filter_map(|(name, value)| Some((name.clone(), to_raw_value(value).ok()?))).collect();
+        Ok(Self { left, errors: Vec::new() })
     }
 
     fn take(&mut self, name: &str) -> Option<Box<RawValue>> {
@@ -197,6 +211,11 @@ impl Fields {
         for (name, _) in std::mem::take(&mut self.left) {
             self.reject(&name, "is not a field of this call; see /docs");
         }
+    }
+
+    /// What was wrong so far.
+    pub fn errors(&self) -> &[FieldError] {
+        &self.errors
     }
 
     /// The value, if nothing was wrong with any field. Where a field gave no value for it,
