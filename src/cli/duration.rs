@@ -2,9 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+use jiff::{SignedDuration, Timestamp};
 
-use crate::present::time::duration_text;
+use crate::present::time::{duration_text, length};
 
 /// Whole seconds from `90s`, `10m`, `1h 30m`, or a plain number of seconds.
 pub fn seconds(text: &str) -> Result<u32, String> {
@@ -14,13 +14,6 @@ pub fn seconds(text: &str) -> Result<u32, String> {
     }
     let duration = length(text).filter(|duration| duration.subsec_nanos() == 0).ok_or_else(wrong)?;
     u32::try_from(duration.as_secs()).map_err(|_| wrong())
-}
-
-/// The length of `1h 30m` or `3d`. A day has 24 hours; months and years have no length of their own.
-pub fn length(text: &str) -> Option<SignedDuration> {
-    let span: Span = text.parse().ok()?;
-    let is_months = span.get_months() != 0 || span.get_years() != 0;
-    span.to_duration(SpanRelativeTo::days_are_24_hours()).ok().filter(|_| !is_months)
 }
 
 /// The pause between two heartbeats, as the registry takes it.

@@ -3,9 +3,9 @@
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, Zoned};
 
-use super::duration;
 use super::local_time::{self, date_and_time};
 use crate::clock;
+use crate::present::time::length;
 
 /// A time with its zone, how far off it is, such as `2h`, or a time of the day here, such as `16:00`.
 pub fn point_in_time(text: &str) -> Result<Timestamp, String> {
@@ -39,7 +39,7 @@ fn time_of_day(text: &str, now: &Zoned) -> Option<Timestamp> {
 }
 
 fn from_now(text: &str, now: &Zoned) -> Option<Timestamp> {
-    let length = duration::length(text).filter(|length| *length >= SignedDuration::ZERO)?;
+    let length = length(text).filter(|length| *length >= SignedDuration::ZERO)?;
     now.timestamp().checked_add(length).ok()
 }
 

@@ -4,10 +4,10 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
-use super::duration;
 use super::local_time::{self, date_and_time};
 use crate::client::ClientError;
 use crate::clock;
+use crate::present::time::length;
 
 /// A time with its zone, a date in UTC, a time of the day here, such as `14:03`, or how long ago it was, such as `3d`.
 pub fn point_in_time(text: &str) -> Result<Timestamp, String> {
@@ -47,7 +47,7 @@ fn time_of_day(text: &str, now: &Zoned) -> Option<Timestamp> {
 }
 
 fn ago(text: &str, now: Timestamp) -> Option<Timestamp> {
-    now.checked_sub(duration::length(text)?.abs()).ok()
+    now.checked_sub(length(text)?.abs()).ok()
 }
 
 #[cfg(test)]

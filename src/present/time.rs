@@ -1,6 +1,6 @@
-//! Durations, as people say them.
+//! Durations, as people say and write them.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 /// A duration for a person: `2d 3h`, `1h 5m`, `12m`, `40s`.
 #[must_use]
@@ -18,6 +18,14 @@ pub fn duration_text(duration: SignedDuration) -> String {
         (hours, 0, _) => format!("{hours}h"),
         (hours, minutes, _) => format!("{hours}h {minutes}m"),
     }
+}
+
+/// The length of `1h 30m` or `3d`. A day has 24 hours; months and years have no length of their own.
+#[must_use]
+pub fn length(text: &str) -> Option<SignedDuration> {
+    let span: Span = text.parse().ok()?;
+    let is_months = span.get_months() != 0 || span.get_years() != 0;
+    span.to_duration(SpanRelativeTo::days_are_24_hours()).ok().filter(|_| !is_months)
 }
 
 #[cfg(test)]
