@@ -12,6 +12,7 @@ mod exchange;
 mod history_query;
 mod host;
 mod html;
+mod negotiation;
 mod protection;
 mod remarks;
 mod request;

@@ -2,20 +2,30 @@
 
 use std::sync::Arc;
 
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Extension, Router};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::negotiation::{answered_by, page_or_json};
 use super::{api, docs, error, html, spelling};
 use crate::config::hosts::AllowedHosts;
 use crate::config::server::PublicUrl;
 use crate::registry::Registry;
 
 /// The routes that the document leaves out, which are for browsers and for proxies.
-const UNDOCUMENTED: [&str; 8] =
-    ["/", "/live", "/runs/{run_id}", "/find", "/zone", "/assets/{file}", "/favicon.ico", "/locations/{name}/{*rest}"];
+const UNDOCUMENTED: [&str; 9] = [
+    "/",
+    "/live",
+    "/runs/{run_id}",
+    "/runs/{run_id}/stop",
+    "/find",
+    "/zone",
+    "/assets/{file}",
+    "/favicon.ico",
+    "/locations/{name}/{*rest}",
+];
 
 /// What answers requests.
 pub struct Service {
@@ -33,15 +43,21 @@ pub fn service(registry: Arc<Registry>, public_url: Option<PublicUrl>, hosts: Al
     api::complete_document(&mut document);
     let others = UNDOCUMENTED.into_iter().chain(docs::TEMPLATES).map(str::to_owned);
     let templates = document.paths.paths.keys().cloned().chain(others).collect();
+    let with_slash = page_or_json(html::location_with_slash, api::get_location_with_slash)
+        .put(api::set_location_with_slash)
+        .post(html::set_location_with_slash);
     let routes = routes
         .route("/", get(html::now))
         .route("/live", get(html::live))
         .route("/runs/{run_id}", get(html::run))
+        .route("/runs/{run_id}/stop", get(html::stop_form).post(html::stop))
         .route("/find", get(html::find))
         .route("/zone", get(html::zone).post(html::choose_zone))
         .route("/assets/{file}", get(html::asset))
         .route("/favicon.ico", get(html::favicon))
-        .route("/locations/{name}/{*rest}", get(api::get_location_with_slash).put(api::set_location_with_slash))
+        .route("/locations/{name}", post(html::set_location))
+        .route("/registry", post(html::set_registry))
+        .route("/locations/{name}/{*rest}", with_slash)
         .with_state(registry)
         .merge(docs::routes(document))
         .fallback(error::unknown_path)
@@ -80,9 +96,10 @@ fn documented_routes() -> OpenApiRouter<Arc<Registry>> {
         .routes(routes!(api::list_neighbours))
         .routes(routes!(api::list_events))
         .routes(routes!(api::list_locations))
-        .routes(routes!(api::get_location, api::set_location, api::delete_location))
+        .routes(answered_by(routes!(api::get_location), page_or_json(html::location, api::get_location)))
+        .routes(routes!(api::set_location, api::delete_location))
         .routes(routes!(api::merge_location))
-        .routes(routes!(api::get_registry))
+        .routes(answered_by(routes!(api::get_registry), page_or_json(html::registry, api::get_registry)))
         .routes(routes!(api::set_registry))
         .routes(routes!(api::healthz))
         .routes(routes!(api::readyz))

@@ -15,6 +15,46 @@ pub fn to_wire(gate: &Gate) -> wire::gate::Gate {
     wire::gate::Gate { state, reason: gate.reason.clone(), by: gate.by.clone(), until: gate.until }
 }
 
+/// What a state means for what runs and waits, where so many run, and so many of them with a lease.
+#[must_use]
+pub fn effect(state: GateState, running: i64, leased: i64) -> String {
+    match state {
+        GateState::Open => "Tests start as there is room.".to_owned(),
+        GateState::Draining => "Nothing new starts. What runs goes on, and what waits keeps its place.".to_owned(),
+        GateState::Stopped => {
+            let who = match (leased, running - leased) {
+                (0, 0) => "Nothing runs now.".to_owned(),
+                (leased, 0) => format!("{leased} with a lease {} now.", run(leased)),
+                (0, rest) => format!(
+                    "{rest} without a lease {} now, and {} on until somebody ends {}.",
+                    run(rest),
+                    go(rest),
+                    them(rest)
+                ),
+                (leased, rest) => format!(
+                    "{leased} with a lease {} now. {rest} without one {} on until somebody ends {}.",
+                    run(leased),
+                    go(rest),
+                    them(rest)
+                ),
+            };
+            format!("Nothing new starts, and the runners of tests with a lease are asked to end their load. {who}")
+        }
+    }
+}
+
+fn run(count: i64) -> &'static str {
+    if count == 1 { "runs" } else { "run" }
+}
+
+fn go(count: i64) -> &'static str {
+    if count == 1 { "goes" } else { "go" }
+}
+
+fn them(count: i64) -> &'static str {
+    if count == 1 { "it" } else { "them" }
+}
+
 /// Why nothing starts, until when and who said so; nothing if the gate is open.
 #[must_use]
 pub fn closed(gate: &Gate, now: Timestamp) -> Option<String> {
@@ -25,4 +65,22 @@ pub fn closed(gate: &Gate, now: Timestamp) -> Option<String> {
     let until = gate.until.map(|until| format!(" until {until:.0}")).unwrap_or_default();
     let by = gate.by.map(|by| format!(" ({by})")).unwrap_or_default();
     Some(format!("{}{until}: {}{by}", gate.state.as_str(), gate.reason.unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_says_how_many_will_hear_of_it_and_how_many_will_not() {
+        for (running, leased, words) in [
+            (0, 0, "Nothing runs now."),
+            (1, 1, "1 with a lease runs now."),
+            (2, 0, "2 without a lease run now, and go on until somebody ends them."),
+            (3, 2, "2 with a lease run now. 1 without one goes on until somebody ends it."),
+        ] {
+            let effect = effect(GateState::Stopped, running, leased);
+            assert!(effect.ends_with(words), "{effect}");
+        }
+    }
 }

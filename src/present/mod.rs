@@ -15,6 +15,7 @@ pub mod location;
 pub mod prose;
 pub mod room;
 pub mod run;
+pub mod stop;
 pub mod text;
 pub mod time;
 pub mod zone;

@@ -28,6 +28,13 @@ pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     Cow::Owned(short)
 }
 
+/// The text with a capital letter first, to stand as a sentence.
+#[must_use]
+pub fn capitalized(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
+}
+
 fn is_deceptive(one: char) -> bool {
     one.is_control()
         || matches!(one, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')

@@ -11,7 +11,6 @@ use crate::clock;
 use crate::domain::execution::{Execution, RunId};
 use crate::http::error::ApiError;
 use crate::http::history_query::{check_known, query_value};
-use crate::http::request::fields::parse_run_id;
 use crate::present::board::neighbour_to_wire;
 use crate::present::execution::to_wire;
 use crate::registry::{Neighbours, Registry, Until};

@@ -10,10 +10,11 @@ use sha2::{Digest, Sha256};
 use crate::http::error::ApiError;
 
 const ICON: &str = "icon.svg";
-const SOURCES: [(&str, &str, &str); 4] = [
+const SOURCES: [(&str, &str, &str); 5] = [
     ("style.css", "text/css; charset=utf-8", include_str!("../../../assets/style.css")),
     ("zone.js", "text/javascript; charset=utf-8", include_str!("../../../assets/zone.js")),
     ("live.js", "text/javascript; charset=utf-8", include_str!("../../../assets/live.js")),
+    ("dialog.js", "text/javascript; charset=utf-8", include_str!("../../../assets/dialog.js")),
     (ICON, "image/svg+xml", include_str!("../../../assets/icon.svg")),
 ];
 static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| SOURCES.map(Asset::new).into());

@@ -24,6 +24,7 @@ const MEANINGFUL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove
 pub enum Section {
     Now,
     History,
+    Registry,
     /// A page below one of them, or none.
     Other,
 }
@@ -81,6 +82,10 @@ impl Layout {
 
     pub fn is_history(&self) -> bool {
         self.section == Section::History
+    }
+
+    pub fn is_registry(&self) -> bool {
+        self.section == Section::Registry
     }
 
     pub fn time(&self, time: Timestamp) -> ShownTime {

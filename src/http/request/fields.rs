@@ -213,11 +213,6 @@ impl Fields {
         }
     }
 
-    /// What was wrong so far.
-    pub fn errors(&self) -> &[FieldError] {
-        &self.errors
-    }
-
     /// The value, if nothing was wrong with any field. Where a field gave no value for it,
     /// there is an error.
     ///

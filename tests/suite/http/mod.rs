@@ -7,6 +7,7 @@ mod cancelling;
 mod cross_site;
 mod docs;
 mod events;
+mod forms;
 mod gone;
 mod hosts;
 mod idempotency;

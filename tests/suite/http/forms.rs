@@ -1,0 +1,368 @@
+//! The forms of the pages, as a browser without script sends them.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::on_both_databases;
+use crate::support::http::{Http, Reply, example};
+use crate::support::server::TestServer;
+
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+const BROWSER: (&str, &str) = ("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8");
+
+/// Sends a form with these fields; a redirect is not followed.
+async fn send(http: &Http, path: &str, fields: &[(&str, &str)]) -> Reply {
+    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    http.step(Method::POST, path, &[FORM, BROWSER], &body).await
+}
+
+/// As a person does it: opens the form, changes these fields, and sends all that stand in it.
+async fn fill_in(http: &Http, path: &str, changes: &[(&str, &str)]) -> Reply {
+    let page = http.page(path).await.text;
+    let mut fields = fields_of(&page);
+    fields.retain(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
+    fields.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    send(http, path, &fields).await
+}
+
+/// What a browser would send of the form that posts.
+fn fields_of(page: &str) -> Vec<(String, String)> {
+    let (_, form) = page.split_once("method=\"post\"").expect("a form");
+    let (form, _) = form.split_once("</form>").expect("its end");
+    let attribute = |tag: &str, name: &str| {
+        let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
+        Some(rest.split_once('"')?.0.replace("&#38;", "&").replace("&#34;", "\""))
+    };
+    let inputs = form.split("<input").skip(1).map(|rest| rest.split('>').next().unwrap_or_default());
+    let is_sent = |tag: &&str| !tag.contains("type=\"radio\"") || tag.contains(" checked");
+    inputs.filter(is_sent).filter_map(|tag| Some((attribute(tag, "name")?, attribute(tag, "value")?))).collect()
+}
+
+fn value_of(page: &str, name: &str) -> String {
+    let found = fields_of(page).into_iter().find(|(field, _)| field == name);
+    found.map(|(_, value)| value).unwrap_or_default()
+}
+
+async fn run(http: &Http, run_id: i64) -> Value {
+    http.get(&format!("/executions/{run_id}")).await.json()
+}
+
+async fn last_event(http: &Http, kind: &str) -> Value {
+    http.get(&format!("/events?kind={kind}&limit=1")).await.json()["events"][0].clone()
+}
+
+on_both_databases! {
+    async fn a_run_with_a_lease_is_asked_to_stop_and_keeps_its_share(database: &TestDatabase) {
+        let server = TestServer::start(&database.url);
+        let http = server.http();
+        http.admit(json!({"lease_seconds": 60, "test": "login <spike>", "expected_seconds": 2400})).await;
+        let page = http.page("/runs/1/stop").await;
+        assert_eq!(page.status, 200);
+        for words in ["Stop <bdi>login &#60;spike&#62;</bdi>?", "of about 40m", "within 1m", "keeps its share of 0.5", "Stop the load"] {
+            assert!(page.text.contains(words), "{words} in {}", page.text);
+        }
+        let sent = fill_in(&http, "/runs/1/stop", &[("reason", "wrong build"), ("by", "ana")]).await;
+        assert_eq!((sent.status.as_u16(), sent.header("location")), (303, "stop"), "{}", sent.text);
+        let (status, stop) = (run(&http, 1).await["status"].clone(), run(&http, 1).await["stop"].clone());
+        assert_eq!((status, &stop["reason"], &stop["by"]), (json!("running"), &json!("wrong build"), &json!("ana")));
+        let page = http.page("/runs/1/stop").await.text;
+        assert!(page.contains("is asked to stop") && page.contains("by <bdi>ana</bdi>: <bdi>wrong build</bdi>"), "{page}");
+        assert_eq!(last_event(&http, "stop_requested").await["by"], json!("ana"));
+
+        // Twice the same, from a page that was open all the while, changes nothing.
+        let again = [("shown", "is_asked"), ("reason", "another"), ("by", "bob")];
+        assert_eq!(send(&http, "/runs/1/stop", &again).await.status, 303);
+        assert_eq!(run(&http, 1).await["stop"]["by"], json!("ana"));
+
+        // Its runner is gone: the page offers to give back the share.
+        let ended = fill_in(&http, "/runs/1/stop", &[("reason", "its machine is gone"), ("by", "ana")]).await;
+        assert_eq!(ended.status, 303);
+        assert_eq!(run(&http, 1).await["status"], json!("cancelled"));
+        let page = http.page("/runs/1/stop").await.text;
+        assert!(page.contains("has ended") && page.contains("cancelled by ana") && page.contains("its machine is gone"), "{page}");
+    }
+
+    async fn a_run_without_a_lease_is_ended_here_after_its_pipeline_was_named(database: &TestDatabase) {
+        let server = TestServer::start(&database.url);
+        let http = server.http();
+        http.admit(json!({"pipeline_url": "https://ci.example/pipelines/9", "note": "javascript:alert(1)"})).await;
+        let page = http.page("/runs/1/stop").await.text;
+        for words in ["End <bdi>load</bdi> here?", "its load may go on", "href=\"https://dashboard.example.com/run/123\"",
+                      "href=\"https://ci.example/pipelines/9\"", "End it here"] {
+            assert!(page.contains(words), "{words} in {page}");
+        }
+        assert!(!page.contains("javascript:"), "{page}");
+        assert_eq!(fill_in(&http, "/runs/1/stop", &[("reason", "stopped by hand"), ("by", "ana")]).await.status, 303);
+        assert_eq!(run(&http, 1).await["status"], json!("cancelled"));
+        let ended = last_event(&http, "ended").await;
+        assert_eq!((&ended["by"], &ended["details"]["reason"]), (&json!("ana"), &json!("stopped by hand")));
+        // From a page that was open all the while: it has ended as was wished.
+        let again = [("shown", "gives_back_share"), ("reason", "again"), ("by", "bob")];
+        assert_eq!(send(&http, "/runs/1/stop", &again).await.status, 303);
+    }
+
+    async fn a_test_that_waits_leaves_the_queue_and_one_that_has_started_meanwhile_is_not_ended(database: &TestDatabase) {
+        let server = TestServer::start(&database.url);
+        let http = server.http();
+        http.admit(json!({"factor": 0.9})).await;
+        let mut tokens = Vec::new();
+        for factor in [0.8, 0.85] {
+            let waiter = example(json!({"factor": factor, "wait_seconds": 600, "lease_seconds": 60}));
+            let queued = http.post("/register", &waiter).await;
+            assert_eq!(queued.status, 202);
+            tokens.push(queued.json()["lease_token"].clone());
+        }
+        let page = http.page("/runs/2/stop").await.text;
+        for words in ["Take <bdi>load</bdi> from the queue?", "It has waited for", "Nothing of it runs yet", "Let it wait"] {
+            assert!(page.contains(words), "{words} in {page}");
+        }
+        let shown = value_of(&http.page("/runs/3/stop").await.text, "shown");
+        assert_eq!(fill_in(&http, "/runs/2/stop", &[("reason", "not needed"), ("by", "ana")]).await.status, 303);
+        assert_eq!(run(&http, 2).await["status"], json!("cancelled"));
+
+        http.post("/complete", &json!({"run_id": 1, "status": "success"})).await;
+        http.post("/heartbeat", &json!({"run_id": 3, "lease_token": tokens[1]})).await;
+        let late = send(&http, "/runs/3/stop", &[("shown", &shown), ("reason", "late"), ("by", "ana")]).await;
+        assert_eq!((shown.as_str(), late.status.as_u16()), ("leaves_queue", 409), "{}", late.text);
+        assert!(late.text.contains("nothing was done") && late.text.contains("value=\"late\""), "{}", late.text);
+        let started = run(&http, 3).await;
+        assert_eq!((&started["status"], &started["stop"]), (&json!("running"), &Value::Null));
+    }
+
+    async fn what_is_wrong_stands_beside_its_field_and_what_was_typed_stays(database: &TestDatabase) {
+        let server = TestServer::start(&database.url);
+        let http = server.http();
+        http.admit(json!({})).await;
+        let long = "x".repeat(256);
+        for (path, fields, words) in [
+            ("/runs/1/stop", vec![("reason", ""), ("by", "ana <b>")], vec!["The reason is required.", "value=\"ana &#60;b&#62;\""]),
+            ("/runs/1/stop", vec![("reason", "why"), ("by", " ")], vec!["Your name must not be empty.", "value=\"why\""]),
+            ("/runs/1/stop", vec![("reason", &long), ("by", "a\u{202e}b")],
+             vec!["The reason must have at most 255 characters.", "Your name must not contain the invisible character U+202E"]),
+            ("/locations/azure-k8s", vec![("capacity", "much"), ("state", "open"), ("by", "ana")],
+             vec!["The capacity must be a decimal number such as 0.25", "value=\"much\""]),
+            ("/locations/azure-k8s", vec![("capacity", "0"), ("state", "draining"), ("reason", ""), ("by", "")],
+             vec!["The capacity must be above 0.", "The reason is required, so that everybody who waits can be told.", "Your name is required.",
+                  "value=\"draining\" checked"]),
+            ("/locations/azure-k8s", vec![("capacity", "1"), ("state", "stopped"), ("reason", "x"), ("until", "2020-01-01T00:00"), ("by", "ana")],
+             vec!["The time at which it opens must be in the future.", "value=\"2020-01-01T00:00\""]),
+            ("/registry", vec![("state", "shut"), ("by", "ana")], vec!["The state must be one of open, draining, stopped."]),
+            ("/registry", vec![("by", "ana")], vec!["The state is required."]),
+            ("/registry", vec![("state", "draining"), ("reason", "x"), ("after", "soon"), ("by", "ana")],
+             vec!["must be a length of time such as 30m, 2h or 1d.", "value=\"soon\""]),
+        ] {
+            let reply = send(&http, path, &fields).await;
+            assert_eq!(reply.status, 422, "{path} {fields:?}: {}", reply.text);
+            assert!(reply.header("content-type").starts_with("text/html") && reply.header("set-cookie").is_empty());
+            for word in words {
+                assert!(reply.text.contains(word), "{word} in {}", reply.text);
+            }
+        }
+        assert_eq!(run(&http, 1).await["status"], json!("running"));
+        assert_eq!(http.get("/events?kind=location_set,registry_set,stop_requested").await.json()["events"], json!([]));
+    }
+
+    async fn a_location_is_set_as_the_form_says_and_only_what_was_changed(database: &TestDatabase) {
+        let server = TestServer::start(&database.url);
+        let http = server.http();
+        http.admit(json!({"factor": 0.85})).await;
+        let sent = fill_in(&http, "/locations/azure-k8s", &[("capacity", "0.5"), ("by", "ana")]).await;
+        assert_eq!((sent.status.as_u16(), sent.header("location")), (303, "./azure-k8s?saved"), "{}", sent.text);
+        let noted = last_event(&http, "location_set").await;
+        assert_eq!((&noted["by"], &noted["details"]["capacity"], &noted["details"]["state"]), (&json!("ana"), &json!(0.5), &Value::Null));
+        let page = http.page("/locations/azure-k8s?saved").await.text;
+        assert!(page.contains("Saved.") && page.contains("0.85, which is not below the capacity of 0.5"), "{page}");
+
+        let drain = [("state", "draining"), ("reason", "release"), ("after", "2h"), ("by", "ana")];
+        assert_eq!(fill_in(&http, "/locations/azure-k8s", &drain).await.status, 303);
+        let noted = last_event(&http, "location_set").await;
+        assert_eq!((&noted["details"]["capacity"], &noted["details"]["state"]), (&Value::Null, &json!("draining")));
+        let gate = http.get("/locations/azure-k8s").await.json()["gate"].clone();
+        assert_eq!((&gate["reason"], gate["until"].is_string()), (&json!("release"), true));
+
+        // All as it was: nothing is set, and its time stays to the second.
+        let same = fill_in(&http, "/locations/azure-k8s", &[("by", "bob")]).await;
+        assert_eq!(same.header("location"), "./azure-k8s?unchanged");
+        assert_eq!(http.get("/locations/azure-k8s").await.json()["gate"], gate);
+        assert_eq!(fill_in(&http, "/locations/azure-k8s", &[("state", "open"), ("by", "ana")]).await.status, 303);
+        assert_eq!(http.get("/locations/azure-k8s").await.json()["gate"]["state"], json!("open"));
+    }
+
+    async fn a_change_by_somebody_else_meanwhile_is_said_and_nothing_is_done(database: &TestDatabase) {
+        let server = TestServer::start(&database.url);
+        let http = server.http();
+        http.admit(json!({"factor": 0.1})).await;
+        let page = http.page("/locations/azure-k8s").await.text;
+        let opened = value_of(&page, "shown");
+        // What runs there comes and goes all the time, and is no change of the location.
+        http.admit(json!({"factor": 0.1})).await;
+        assert_eq!(value_of(&http.page("/locations/azure-k8s").await.text, "shown"), opened);
+        http.send(Method::PUT, "/locations/azure-k8s", &json!({"capacity": 3, "by": "bob"})).await;
+        let stale = [("shown", opened.as_str()), ("capacity", "2"), ("state", "open"), ("by", "ana")];
+        let late = send(&http, "/locations/azure-k8s", &stale).await;
+        assert_eq!(late.status, 409, "{}", late.text);
+        assert!(late.text.contains("nothing was done. Its capacity is 3 now, and it is open.") && late.text.contains("value=\"2\""), "{}", late.text);
+        assert_eq!(http.get("/locations/azure-k8s").await.json()["capacity"], json!(3));
+        let fresh = value_of(&late.text, "shown");
+        let again = [("shown", fresh.as_str()), ("capacity", "2"), ("state", "open"), ("by", "ana")];
+        assert_eq!(send(&http, "/locations/azure-k8s", &again).await.status, 303);
+
+        let opened = value_of(&http.page("/registry").await.text, "shown");
+        http.send(Method::PUT, "/registry", &json!({"state": "draining", "reason": "upgrade", "by": "bob"})).await;
+        let stale = [("shown", opened.as_str()), ("state", "stopped"), ("reason", "fire"), ("by", "ana")];
+        let late = send(&http, "/registry", &stale).await;
+        assert!(late.status == 409 && late.text.contains("value=\"fire\""), "{}", late.text);
+        assert_eq!(http.get("/registry").await.json()["state"], json!("draining"));
+    }
+
+    async fn the_registry_is_stopped_and_opened_by_a_form(database: &TestDatabase) {
+        let server = TestServer::start(&database.url);
+        let http = server.http();
+        http.admit(json!({"factor": 0.3, "lease_seconds": 60})).await;
+        http.admit(json!({"factor": 0.3})).await;
+        let page = http.page("/registry").await.text;
+        assert!(page.contains("1 with a lease runs now. 1 without one goes on until somebody ends it."), "{page}");
+        let stop = [("state", "stopped"), ("reason", "the cluster is on fire"), ("by", "ana")];
+        let sent = fill_in(&http, "/registry", &stop).await;
+        assert_eq!((sent.status.as_u16(), sent.header("location")), (303, "registry?saved"), "{}", sent.text);
+        assert!(run(&http, 1).await["stop"].is_object() && run(&http, 2).await["stop"].is_null());
+        let page = http.page("/registry?saved").await.text;
+        assert!(page.contains("The registry is stopped, says <bdi>ana</bdi>: <bdi>the cluster is on fire</bdi>"), "{page}");
+        let refused = http.post("/register", &example(json!({"factor": 0.1}))).await;
+        assert_eq!(refused.status, 409);
+        assert!(http.page("/locations/azure-k8s").await.text.contains("The whole registry is stopped"));
+        assert_eq!(fill_in(&http, "/registry", &[("state", "open"), ("by", "ana")]).await.status, 303);
+        assert_eq!(last_event(&http, "registry_set").await["by"], json!("ana"));
+        http.admit(json!({"factor": 0.1})).await;
+    }
+}
+
+#[tokio::test]
+async fn a_time_is_that_of_the_readers_zone_and_the_name_is_remembered() {
+    let (server, _database) = super::pages::serve().await;
+    let http = server.http();
+    http.admit(json!({})).await;
+    let body = "capacity=1&state=draining&reason=r&until=2099-07-01T16%3A00&by=Ana+M%C3%BCller";
+    let zone = ("cookie", "zone=Europe%2FBerlin");
+    let sent = http.step(Method::POST, "/locations/azure-k8s", &[FORM, zone], body).await;
+    assert_eq!(sent.status, 303, "{}", sent.text);
+    assert_eq!(http.get("/locations/azure-k8s").await.json()["gate"]["until"], json!("2099-07-01T14:00:00Z"));
+    let cookie = sent.header("set-cookie");
+    assert!(
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && cookie.contains("Max-Age=31536000"),
+        "{cookie}"
+    );
+    let named = format!("zone=Europe%2FBerlin; {}", cookie.split(';').next().expect("a cookie"));
+    let page = http.step(Method::GET, "/locations/azure-k8s", &[BROWSER, ("cookie", &named)], "").await.text;
+    for words in ["value=\"2099-07-01T16:00\"", "The time is in Europe/Berlin.", "value=\"Ana Müller\""] {
+        assert!(page.contains(words), "{words} in {page}");
+    }
+}
+
+#[tokio::test]
+async fn one_address_shows_a_browser_a_page_and_tells_a_program_json() {
+    let (server, _database) = super::pages::serve().await;
+    let http = server.http();
+    http.admit(json!({})).await;
+    for path in ["/locations/azure-k8s", "/registry"] {
+        let told = http.get(path).await;
+        assert_eq!((told.header("content-type"), told.header("vary")), ("application/json", "accept"), "{path}");
+        let shown = http.page(path).await;
+        assert!(
+            shown.header("content-type").starts_with("text/html") && shown.header("vary").contains("accept"),
+            "{path}"
+        );
+        let json = http.step(Method::GET, path, &[("accept", "application/json, text/html;q=0.1")], "").await;
+        assert_eq!(json.header("content-type"), "application/json", "{path}");
+    }
+    assert_eq!(http.get("/locations/elsewhere").await.header("content-type"), "application/problem+json");
+}
+
+#[tokio::test]
+async fn a_location_with_any_name_has_a_page_whose_links_and_form_lead_back_to_it() {
+    let (server, _database) = super::pages::serve().await;
+    let http = server.http();
+    for (name, segment) in [
+        ("team/k8s", "team%2Fk8s"),
+        ("what?#now", "what%3F%23now"),
+        ("100%25", "100%2525"),
+        ("badge.svg", "badge.svg"),
+        ("a:b", "a%3Ab"),
+        ("load lab+1", "load%20lab%2B1"),
+        ("压测 \"<b>\"", "%E5%8E%8B%E6%B5%8B%20%22%3Cb%3E%22"),
+        ("merge", "merge"),
+    ] {
+        http.admit(json!({"location": name, "factor": 0.1})).await;
+        let path = format!("/locations/{segment}");
+        assert!(http.page("/registry").await.text.contains(&format!("href=\"locations/{segment}\"")), "{name}");
+        let sent = fill_in(&http, &path, &[("capacity", "2.5"), ("by", "ana")]).await;
+        assert_eq!(
+            (sent.status.as_u16(), sent.header("location")),
+            (303, format!("./{segment}?saved").as_str()),
+            "{name}"
+        );
+        assert_eq!(http.get(&path).await.json()["capacity"], json!(2.5), "{name}");
+    }
+    // As behind a proxy that decodes it.
+    let sent = fill_in(&http, "/locations/team/k8s", &[("capacity", "3"), ("by", "ana")]).await;
+    assert_eq!((sent.status.as_u16(), sent.header("location")), (303, "./k8s?saved"));
+    assert_eq!(http.get("/locations/team%2Fk8s").await.json()["capacity"], json!(3));
+}
+
+#[tokio::test]
+async fn a_location_that_nobody_has_used_can_be_set_up() {
+    let (server, _database) = super::pages::serve().await;
+    let http = server.http();
+    http.admit(json!({"location": "azure-k8s"})).await;
+    let page = http.page("/locations/azure-k8z").await;
+    assert_eq!(page.status, 404);
+    assert!(
+        page.text.contains("The closest to it is azure-k8s.") && page.text.contains("href=\"../locations/azure-k8s\""),
+        "{}",
+        page.text
+    );
+    assert_eq!(fill_in(&http, "/locations/azure-k8z", &[("by", "ana")]).await.status, 303);
+    assert_eq!(http.page("/locations/azure-k8z").await.status, 200);
+    assert_eq!(http.page(&format!("/locations/{}", "x".repeat(256))).await.status, 422);
+}
+
+#[tokio::test]
+async fn only_a_whole_form_that_is_known_is_taken() {
+    let (server, _database) = super::pages::serve().await;
+    let http = server.http();
+    http.admit(json!({})).await;
+    let large = format!("reason={}&by=ana", "x".repeat(64 * 1024));
+    for (content_type, body, status, words) in [
+        (
+            "application/json",
+            "{\"reason\": \"x\", \"by\": \"ana\"}",
+            415,
+            "Send the form as application/x-www-form-urlencoded",
+        ),
+        ("text/plain", "reason=x&by=ana", 415, "Send the form as"),
+        (FORM.1, "reason=x&by=ana&by=bob", 422, "by must not be given twice"),
+        (FORM.1, "reason=x&by=ana&resaon=y", 422, "resaon is not a field of this call"),
+        (FORM.1, "reason=%ff&by=ana", 415, "Send the body in UTF-8"),
+        ("application/x-www-form-urlencoded; charset=iso-8859-1", "reason=x&by=ana", 415, "Send the body in UTF-8"),
+        (FORM.1, &large, 413, "larger than 64 KiB"),
+    ] {
+        for path in ["/runs/1/stop", "/locations/azure-k8s", "/registry", "/zone"] {
+            let reply = http.step(Method::POST, path, &[("content-type", content_type)], body).await;
+            assert_eq!(reply.status, status, "{path} {words}: {}", reply.text);
+            if path == "/runs/1/stop" || status != 422 {
+                assert!(reply.text.contains(words), "{words} in {}", reply.text);
+            }
+        }
+    }
+    assert_eq!(run(&http, 1).await["status"], json!("running"));
+    let unknown = send(&http, "/runs/99/stop", &[("reason", "x"), ("by", "ana")]).await;
+    assert!(unknown.status == 404 && unknown.text.contains("No test has this run_id."), "{}", unknown.text);
+    for path in ["/runs/99/stop", "/runs/x/stop", "/runs/-1/stop"] {
+        assert_eq!(http.page(path).await.status, 404, "{path}");
+    }
+    http.post("/complete", &json!({"run_id": 1, "status": "success"})).await;
+    let late = send(&http, "/runs/1/stop", &[("shown", "gives_back_share"), ("reason", "x"), ("by", "ana")]).await;
+    assert!(late.status == 409 && late.text.contains("Test 1 already ended as success"), "{}", late.text);
+    assert_eq!(http.step(Method::DELETE, "/runs/1/stop", &[], "").await.status, 405);
+}
