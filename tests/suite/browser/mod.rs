@@ -5,6 +5,7 @@
 
 mod checks;
 mod colours;
+mod dialog;
 mod driver;
 mod extension;
 mod foreign;

@@ -16,32 +16,42 @@ pub struct Page {
 /// Each page of a registry.
 pub fn of(sample: &Sample) -> Vec<Page> {
     let page = |name: &'static str, path: &str| Page { name, path: path.to_owned(), is_long: false };
-    let run = |(name, run_id): (&'static str, i64)| page(name, &format!("/runs/{run_id}"));
-    let runs = sample.runs.map(|runs| {
-        [
-            ("run-leased", runs.leased),
-            ("run-without-lease", runs.without_lease),
-            ("run-suspect", runs.suspect),
-            ("run-overdue", runs.overdue),
-            ("run-stopping", runs.stopping),
-            ("run-waiting", runs.waiting),
-            ("run-success", runs.success),
-            ("run-failure", runs.failure),
-            ("run-cancelled", runs.cancelled),
-        ]
-        .map(run)
-    });
-    let others = vec![
+    let mut pages = vec![
         page("now", "/"),
         page("now-asked", "/?factor=0.7&minutes=90"),
-        page("zone", "/zone"),
         page("now-asked-wrongly", "/?factor=half&minutes=-1"),
+        page("zone", "/zone"),
         Page { is_long: true, ..page("status", "/status-html") },
         page("history", "/history-html"),
         page("history-found", "/history-html-filter?test=%25peak%25&status=success"),
         page("history-nothing-found", "/history-html-filter?test=nobody-has-this"),
+        page("registry", "/registry"),
     ];
-    others.into_iter().chain(runs.into_iter().flatten()).collect()
+    let Some(runs) = sample.runs else { return pages };
+    for (name, run_id) in [
+        ("run-leased", runs.leased),
+        ("run-without-lease", runs.without_lease),
+        ("run-suspect", runs.suspect),
+        ("run-overdue", runs.overdue),
+        ("run-stopping", runs.stopping),
+        ("run-waiting", runs.waiting),
+        ("run-success", runs.success),
+        ("run-failure", runs.failure),
+        ("run-cancelled", runs.cancelled),
+    ] {
+        pages.push(page(name, &format!("/runs/{run_id}")));
+    }
+    for (name, run_id) in [
+        ("stop-with-lease", runs.leased),
+        ("stop-without-lease", runs.without_lease),
+        ("stop-waiting", runs.waiting),
+        ("stop-asked", runs.stopping),
+        ("stop-ended", runs.cancelled),
+    ] {
+        pages.push(page(name, &format!("/runs/{run_id}/stop")));
+    }
+    pages.extend([page("location", "/locations/azure-k8s"), page("location-closed", "/locations/lab-2")]);
+    pages
 }
 
 /// Does a check at each page of a registry, and fails with all that it finds.

@@ -110,6 +110,7 @@ async fn what_is_described_is_what_is_routed() {
     let beside: Vec<&str> = table.split(".route(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     let others = [
         "/",
+        "/live",
         "/runs/{run_id}",
         "/runs/{run_id}/stop",
         "/find",
