@@ -13,7 +13,6 @@ use super::page::{filters, render};
 use crate::domain::event::{EventFilter, EventKind, Order};
 use crate::domain::execution::{Execution, RunId};
 use crate::http::error::ApiError;
-use crate::http::request::fields::parse_run_id;
 use crate::http::request::form::Form;
 use crate::present::event::sentence;
 use crate::present::execution::why_not;
@@ -104,7 +103,7 @@ pub async fn stop(
 }
 
 async fn find(registry: &Registry, run_id: &str) -> Result<Execution, ApiError> {
-    let run_id = parse_run_id(run_id).ok_or_else(not_found)?;
+    let run_id: RunId = run_id.parse().map_err(|_| not_found())?;
     registry.execution(run_id).await?.ok_or_else(not_found)
 }
 
