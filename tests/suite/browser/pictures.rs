@@ -9,7 +9,11 @@ use super::window::{Scheme, browse};
 
 /// One of each kind of page.
 const SHOWN: [&str; 7] =
-    ["now", "run-leased", "run-waiting", "stop-without-lease", "location-closed", "registry", "history"];
+    ["now", "run-leased", "run-waiting", "stop-without-lease", "location-closed", "registry", "history-found"];
+
+/// A page of which no part changes has nothing to follow.
+const FOLLOWS: &str =
+    "document.querySelector('#live').dataset.state === 'live' || !document.querySelector('main [data-live]')";
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "makes pictures; tests/tools/browser/run --save runs it"]
@@ -24,6 +28,7 @@ async fn pictures_of_every_page_are_saved() {
                     window.resize(width).await;
                     window.prefer(scheme).await;
                     window.go(&format!("{}{}", sample.server.url, page.path)).await;
+                    window.wait_for("that it follows", FOLLOWS).await;
                     let name = format!("{}-{}-{width}.png", page.name, scheme.as_str());
                     fs::write(folder.join(name), window.picture().await).expect("a picture");
                 }

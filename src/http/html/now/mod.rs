@@ -116,6 +116,8 @@ async fn now_page(registry: &Registry, asked: &Asked, layout: Layout) -> Result<
 impl<'page> NowPage<'page> {
     fn new(layout: &'page Layout, board: &'page Board, asked: &'page Asked, ended: &'page [Row], most: Most) -> Self {
         let count = |count: fn(&Location) -> i64| board.locations.iter().map(|here| count(&here.location)).sum();
+        let bound_with_runs =
+            board.locations.iter().filter(|here| here.location.name.is_some() && here.location.running > 0);
         let bound = board.locations.iter().filter(|here| here.location.name.is_some() || !here.queue.is_empty());
         let (with_card, others) = shared_out(bound.collect(), most.cards);
         let more_locations = others.len().saturating_sub(most.others);
@@ -125,7 +127,7 @@ impl<'page> NowPage<'page> {
             closed: Closed::new(&board.registry, true, layout),
             running: count(|location| location.running),
             waiting: count(|location| location.waiting),
-            places: board.locations.iter().filter(|here| here.location.running > 0).count(),
+            places: bound_with_runs.count(),
             next: next(board, layout),
             asked,
             cards: with_card.into_iter().map(|here| Card::new(here, board, asked, layout, most)).collect(),
