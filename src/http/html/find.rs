@@ -1,22 +1,36 @@
 //! `GET /find?q=`: the box at the top of every page.
 
-use axum::extract::RawQuery;
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, Uri};
 use axum::response::Redirect;
 use url::form_urlencoded;
 
+use super::layout::Layout;
+use crate::domain::capacity::location::LocationName;
+use crate::http::error::ApiError;
 use crate::http::history_query::query_value;
+use crate::registry::Registry;
 
-/// A number leads to the run, and a text to the tests whose name has it.
-pub async fn find(RawQuery(query): RawQuery) -> Redirect {
+/// A number leads to the run, the name of a location to its page, and any other text to the tests whose name has it.
+pub async fn find(
+    State(registry): State<Arc<Registry>>,
+    RawQuery(query): RawQuery,
+    uri: Uri,
+) -> Result<Redirect, ApiError> {
     let sought = query_value(query.as_deref(), "q").unwrap_or_default();
     let sought = sought.trim();
     if sought.is_empty() {
-        return Redirect::to("history-html");
+        return Ok(Redirect::to("history-html"));
     }
     if let Ok(run_id) = sought.trim_start_matches('#').parse::<u64>() {
-        return Redirect::to(&format!("runs/{run_id}"));
+        return Ok(Redirect::to(&format!("runs/{run_id}")));
+    }
+    if registry.location(&LocationName::new(sought)).await?.is_some() {
+        return Ok(Redirect::to(&Layout::new(&uri, &HeaderMap::new()).location(sought)));
     }
     let pattern = format!("%{sought}%");
     let query = form_urlencoded::Serializer::new(String::new()).append_pair("test", &pattern).finish();
-    Redirect::to(&format!("history-html-filter?{query}"))
+    Ok(Redirect::to(&format!("history-html-filter?{query}")))
 }

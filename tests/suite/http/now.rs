@@ -81,7 +81,7 @@ on_both_databases! {
         assert!(later.contains("0.5 would start \u{2248} <time"), "{later}");
         assert!(card(&http, asked, "closed").await.contains("0.5 would start once it is opened."));
         let never = card(&http, "?factor=1.5&minutes=20", "free").await;
-        assert!(never.contains("1.5 would start never: the largest is 0.999999."), "{never}");
+        assert!(never.contains("1.5 never starts here; at most 0.999999 does."), "{never}");
     }
 
     async fn what_ended_last_comes_first_whenever_it_began(database: &TestDatabase) {

@@ -108,10 +108,12 @@ async fn times_are_told_in_the_zone_that_was_chosen() {
 }
 
 #[tokio::test]
-async fn the_box_for_finding_leads_to_a_run_or_to_the_history() {
+async fn the_box_for_finding_leads_to_a_run_a_location_or_the_history() {
     let (server, _database) = serve().await;
     let http = server.http();
+    http.admit(json!({"location": "lab 2"})).await;
     for (sought, way) in [
+        ("lab+2", "locations/lab%202"),
         ("", "history-html"),
         ("7", "runs/7"),
         ("%237", "runs/7"),

@@ -1,13 +1,13 @@
 //! A location: how much is free, who holds it, when a test would start, who waits.
 
-use jiff::Timestamp;
+use jiff::SignedDuration;
 
 use super::Most;
 use super::question::Asked;
 use crate::domain::capacity::factor::Factor;
 use crate::domain::execution::Execution;
 use crate::domain::gate::Gate;
-use crate::domain::schedule::board::{Board, BoardLocation, BoardWaiter};
+use crate::domain::schedule::board::{Board, BoardLocation, BoardRun, BoardWaiter};
 use crate::domain::schedule::question::WouldStart;
 use crate::http::html::layout::{Layout, segment};
 use crate::present::time::duration_text;
@@ -34,7 +34,10 @@ pub struct Card {
     pub start: Option<Start>,
     /// What is asked for has to be below this to start now.
     pub below: Option<String>,
-    pub first_end: Option<FirstEnd>,
+    /// Who holds it, and until when; the oldest run first.
+    pub holders: Vec<HolderRow>,
+    /// How many hold it who are not shown.
+    pub more_holders: usize,
     pub queue: Vec<WaiterRow>,
     /// How many wait who are not shown.
     pub more_waiters: usize,
@@ -72,12 +75,16 @@ pub enum Start {
     Unknown,
 }
 
-/// Who will probably end first, and what it gives back.
-pub struct FirstEnd {
+/// A run that holds a share of the location.
+pub struct HolderRow {
     pub run_id: i64,
     pub label: String,
-    pub factor: String,
-    pub at: ShownTime,
+    pub triggered_by: String,
+    pub factor: Option<String>,
+    /// When it will probably end, unless it runs for longer than expected already.
+    pub end: Option<ShownTime>,
+    /// For how much longer than expected it has run.
+    pub over: Option<String>,
 }
 
 pub struct WaiterRow {
@@ -89,7 +96,6 @@ pub struct WaiterRow {
     pub position: Option<usize>,
     pub waited: String,
     pub start: Option<ShownTime>,
-    pub until: ShownTime,
     pub is_passed_over: bool,
 }
 
@@ -115,7 +121,8 @@ impl Card {
             below: below
                 .filter(|below| *below > Factor::ZERO && location.name.is_some())
                 .map(|below| below.to_string()),
-            first_end: first_end(here, layout),
+            holders: here.running.iter().take(most.holders).map(|run| HolderRow::new(run, layout)).collect(),
+            more_holders: usize::try_from(location.running).unwrap_or(0).saturating_sub(most.holders),
             queue: here.queue.iter().take(most.waiters).map(|waiter| WaiterRow::new(waiter, layout)).collect(),
             more_waiters: usize::try_from(location.waiting).unwrap_or(0).saturating_sub(most.waiters),
             queue_query,
@@ -125,6 +132,16 @@ impl Card {
 }
 
 impl Card {
+    /// Whether what is asked for would start at once.
+    pub const fn starts_at_once(&self) -> bool {
+        matches!(self.start, Some(Start::AtOnce))
+    }
+
+    /// Whether what is asked for could ever start.
+    pub const fn could_start(&self) -> bool {
+        self.name.is_some() && !matches!(self.start, None | Some(Start::Never(_)))
+    }
+
     /// How many wait, in words.
     pub fn wait_text(&self) -> String {
         match self.waiting {
@@ -180,10 +197,7 @@ impl Closed {
 impl WaiterRow {
     fn new(waiter: &BoardWaiter, layout: &Layout) -> Self {
         let execution = &waiter.execution;
-        let (since, until) = match &execution.place {
-            Some(place) => (place.queued_at, place.until),
-            None => (execution.start_time, execution.start_time),
-        };
+        let since = execution.place.as_ref().map_or(execution.start_time, |place| place.queued_at);
         Self {
             run_id: execution.run_id.0,
             test: execution.details.test.clone(),
@@ -192,7 +206,6 @@ impl WaiterRow {
             position: waiter.position,
             waited: duration_text(layout.now.duration_since(since)),
             start: waiter.estimated_start.map(|start| layout.time(start)),
-            until: layout.time(until),
             is_passed_over: execution.is_suspect(),
         }
     }
@@ -208,12 +221,21 @@ fn start(here: &BoardLocation, board: &Board, asked: &Asked, layout: &Layout) ->
     })
 }
 
-fn first_end(here: &BoardLocation, layout: &Layout) -> Option<FirstEnd> {
-    let ends = here.running.iter().filter_map(|run| Some((run.expected_end?, &run.execution)));
-    let (end, run): (Timestamp, &Execution) = ends.min_by_key(|(end, run)| (*end, run.run_id))?;
-    let gives_back =
-        FirstEnd { run_id: run.run_id.0, label: label(run), factor: run.factor().to_string(), at: layout.time(end) };
-    (run.factor() > Factor::ZERO).then_some(gives_back)
+impl HolderRow {
+    fn new(run: &BoardRun, layout: &Layout) -> Self {
+        let execution = &run.execution;
+        let elapsed = layout.now.duration_since(execution.start_time);
+        let expected = execution.expected_seconds.map(|seconds| SignedDuration::from_secs(seconds.into()));
+        let over = expected.map(|expected| elapsed - expected).filter(SignedDuration::is_positive);
+        Self {
+            run_id: execution.run_id.0,
+            label: label(execution),
+            triggered_by: execution.details.triggered_by.clone(),
+            factor: execution.factor_text(),
+            end: run.expected_end.filter(|_| over.is_none()).map(|end| layout.time(end)),
+            over: over.map(duration_text),
+        }
+    }
 }
 
 /// The first boxes, the oldest run first, and what is left for the others: from where on, how wide, how many.

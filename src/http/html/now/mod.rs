@@ -36,6 +36,8 @@ pub struct Most {
     cards: usize,
     /// Runs in the bar of a location.
     boxes: usize,
+    /// Runs listed on a card.
+    holders: usize,
     /// Waiters on a card.
     waiters: usize,
     /// Runs in the table.
@@ -45,13 +47,14 @@ pub struct Most {
 }
 
 impl Most {
-    const USUAL: Self = Self { cards: 12, boxes: 12, waiters: 5, runs: 40, others: 60 };
+    const USUAL: Self = Self { cards: 12, boxes: 12, holders: 5, waiters: 5, runs: 40, others: 60 };
 
     fn halved(self) -> Self {
-        let Self { cards, boxes, waiters, runs, others } = self;
+        let Self { cards, boxes, holders, waiters, runs, others } = self;
         Self {
             cards: cards.div_ceil(2),
             boxes: boxes / 2,
+            holders: holders.div_ceil(2),
             waiters: waiters.div_ceil(2),
             runs: runs / 2,
             others: others / 2,

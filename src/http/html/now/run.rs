@@ -65,6 +65,13 @@ impl RunRow {
     }
 }
 
+impl RunRow {
+    /// By how much it has run longer than expected, if it has.
+    pub fn over(&self) -> Option<&str> {
+        self.progress.as_ref()?.over.as_deref()
+    }
+}
+
 impl Progress {
     fn of(execution: &Execution, elapsed: jiff::SignedDuration) -> Option<Self> {
         let expected_seconds = execution.expected_seconds?;
