@@ -1,17 +1,17 @@
 // Keeps a page that the server has drawn up to date. Without this script every page is whole; with it, it follows.
 //
-// A message says only that something has changed. The page is then asked for again, and each part with `data-live` and an
-// id is renewed from the answer: what is the same stays the same element, with its focus, its selection and its scroll
-// position. Children with an id are the same thing wherever they stand; a part itself has to be on the page always.
+// A message says only that something has changed. The script then fetches the page again, and renews each part that has
+// `data-live` and an id. What has not changed stays the same element, with its focus, its selection and its scroll
+// position. Children with the same id are the same thing wherever they stand; a part itself must always be on the page.
 // While somebody points at a part or works in it, values change, but nothing with an id comes, goes or moves.
 "use strict";
 (() => {
-  const QUIET = 400; // ms after a message, so that several are one request
+  const QUIET = 400; // ms after the first message, so that several are one request
   const APART = 2_000; // ms between two requests
   const TICK = 10_000; // ms between two requests while something on the page goes on
   const SILENT = 40_000; // ms; the server says something every 15 s
-  const LATE = 2_500; // ms without a connection before anybody is told
-  const PATIENCE = 15_000; // ms for the page
+  const LATE = 2_500; // ms without a connection before the page says so
+  const PATIENCE = 15_000; // ms that a request for the page may take
   const FIRST_PAUSE = 1_000; // ms before the line is tried again
   const LONGEST_PAUSE = 30_000;
   const SETTLED = 60_000; // ms after which a page of another version may be loaded
@@ -27,15 +27,16 @@
   let heard = 0; // when the server last said something
   let pause = FIRST_PAUSE;
   let again = 0; // timer: the line is tried again
-  let late = 0; // timer: people are told
+  let late = 0; // timer: the page says that there is no connection
   let due = 0; // timer: the page is asked for
-  let asked = 0; // when it was asked for last
-  let isAsking = false;
-  const waiting = new Map(); // id of a part to what it will be once it is left alone
+  let dueAt = 0; // when that timer runs out
+  let asked = 0; // when the page was asked for last
+  let request = null; // the request under way, by which it is given up
+  const waiting = new Map(); // id of a part to the part that replaces it once the reader leaves it alone
 
   // ---------------------------------------------------------------- what is told
 
-  /** Only the word is announced, and only when it changes; the time beside it goes on silently. */
+  /** A screen reader announces the word, and only when it changes. The time beside it goes on silently. */
   function say(state) {
     if (!live) return;
     live.dataset.state = state;
@@ -62,7 +63,7 @@
   // ---------------------------------------------------------------- renewing
 
   const isBlank = (node) => node?.nodeType === Node.TEXT_NODE && !node.nodeValue.trim();
-  // A finger that has gone leaves the element that it touched last as if it still were there.
+  // After a touch the browser still calls the element hovered, although no finger is there.
   let pointer = "";
 
   /** Whether somebody points at it, works in it, or has marked some of it. */
@@ -73,14 +74,14 @@
   }
 
   function renewAttributes(old, fresh) {
-    // Whether something is unfolded is the reader's.
+    // The reader decides what is unfolded.
     const isOurs = (name) => name !== "open";
     for (const { name } of [...old.attributes]) if (isOurs(name) && !fresh.hasAttribute(name)) old.removeAttribute(name);
     for (const { name, value } of fresh.attributes)
       if (isOurs(name) && old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
 
-  /** Makes `old` what `fresh` is; says whether all of it is. What is frozen keeps its shape. */
+  /** Makes `old` equal to `fresh`, and returns whether it could. A frozen element keeps its shape. */
   function renew(old, fresh, isFrozen) {
     if (old.isEqualNode(fresh)) return true;
     if (old.nodeName !== fresh.nodeName || (old.id ?? "") !== (fresh.id ?? "")) {
@@ -118,7 +119,7 @@
         }
       } else if (here?.id) same = null;
       if (same) {
-        // Where an element can be moved without being taken out, it keeps its focus.
+        // An element keeps its focus where the browser can move it without taking it out.
         if (same !== here) old.moveBefore ? old.moveBefore(same, here) : old.insertBefore(same, here);
         here = same.nextSibling;
         renew(same, next, false);
@@ -135,7 +136,7 @@
     return true;
   }
 
-  /** Renews what is there on both sides, and leaves the rest for later. */
+  /** Renews what both have, and leaves the rest for later. */
   function renewValues(old, fresh) {
     const known = named(old);
     const order = (parent) => [...named(parent).keys()].join(" ");
@@ -160,7 +161,7 @@
     tellOfNews();
   }
 
-  /** What waits is shown where nobody is any more. */
+  /** Shows what waits in all parts that the reader has left. */
   function applyWhatIsLeftAlone() {
     for (const id of [...waiting.keys()]) {
       const part = partOf(document, id);
@@ -170,7 +171,7 @@
 
   function show(page) {
     if (isOfAnotherVersion(page) && performance.now() > SETTLED && !isInUse()) return location.reload();
-    // The inner parts first, so that an outer one that is held has only what it holds itself to wait for.
+    // Inner parts come first: an outer part that is held then waits only for what is in none of them.
     for (const part of parts().reverse()) {
       const fresh = partOf(page, part.id);
       if (!fresh) continue;
@@ -184,7 +185,7 @@
     if (clock && now) renew(clock, now, false);
   }
 
-  /** After an upgrade, new pages need the new style. */
+  /** After an upgrade of the server, new pages need the new style. */
   function isOfAnotherVersion(page) {
     const source = page.querySelector("script[data-stream]")?.getAttribute("src");
     return source !== undefined && source !== script.getAttribute("src");
@@ -198,11 +199,12 @@
   // ---------------------------------------------------------------- asking
 
   async function refresh() {
-    if (isAsking) return soon();
-    isAsking = true;
+    if (request) return soon();
+    const mine = (request = new AbortController());
+    const { signal } = mine;
+    const isTooLate = setTimeout(() => mine.abort(), PATIENCE);
     asked = Date.now();
     try {
-      const signal = AbortSignal.timeout(PATIENCE);
       const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-cache", signal });
       if (!answer.ok) throw new Error(`${answer.status}`);
       show(new DOMParser().parseFromString(await answer.text(), "text/html"));
@@ -212,11 +214,14 @@
       if (isOpen) pause = FIRST_PAUSE;
       say(isOpen ? "live" : "late");
     } catch {
+      // The reader has left, or came back and asks anew.
+      if (request !== mine) return;
       tellIfItLasts();
-      // With a line, nobody else would try again.
-      if (stream) due ||= setTimeout(run, nextPause());
+      // While the line is open, nothing else tries again.
+      if (stream) askIn(nextPause());
     } finally {
-      isAsking = false;
+      clearTimeout(isTooLate);
+      if (request === mine) request = null;
     }
   }
 
@@ -225,10 +230,18 @@
     if (!document.hidden) refresh();
   }
 
-  /** As soon as it is quiet, but not too often. */
-  function soon() {
+  /** Asks for the page after so many milliseconds. A timer that runs out sooner stays: messages never put it off. */
+  function askIn(pause) {
+    const at = Date.now() + pause;
+    if (due && dueAt <= at) return;
     clearTimeout(due);
-    due = setTimeout(run, Math.max(QUIET, asked + APART - Date.now()));
+    dueAt = at;
+    due = setTimeout(run, pause);
+  }
+
+  /** Asks shortly after the first of several messages, but not too often. */
+  function soon() {
+    askIn(Math.max(QUIET, asked + APART - Date.now()));
   }
 
   // ---------------------------------------------------------------- the line
@@ -246,7 +259,7 @@
     clearTimeout(again);
   }
 
-  /** An EventSource gives up for good at a 503, and never notices a line that is dead: both are looked after here. */
+  /** Opens the line anew. An EventSource gives up for good at a 503, and never notices a dead line. */
   function follow() {
     hangUp();
     if (document.hidden) return;
@@ -255,7 +268,7 @@
     stream.onopen = () => {
       pause = FIRST_PAUSE;
       heard = Date.now();
-      soon(); // whatever happened while nobody listened
+      soon(); // for what happened before the line was open
     };
     stream.addEventListener("alive", () => (heard = Date.now()));
     stream.addEventListener("changed", () => {
@@ -268,13 +281,15 @@
   function lose() {
     hangUp();
     tellIfItLasts();
-    // The line alone may be refused, as where too many follow; the page itself may still be had.
+    // The server may refuse the line alone, as when too many pages follow, and still give the page.
     if (pause > FIRST_PAUSE) refresh();
     again = setTimeout(follow, nextPause());
   }
 
   function leave() {
     hangUp();
+    request?.abort();
+    request = null;
     clearTimeout(due);
     due = 0;
     clearTimeout(late);
