@@ -231,6 +231,38 @@ async fn eight_tabs_all_answer_and_hold_one_stream_together() {
     .await;
 }
 
+/// Goes through all states of the line in one go, and measures in each.
+fn in_each_state(measure: &str) -> String {
+    format!(
+        "(() => {{ const live = document.querySelector('#live'), word = live.querySelector('[role=status]');
+        return ['As of', 'Live', 'Not live, as of', 'No connection, as of'].map((words, number) => {{
+            live.dataset.state = ['', 'live', 'late', 'lost'][number];
+            word.textContent = words;
+            return {measure};
+        }}); }})()"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a browser; ./test all runs it"]
+async fn the_word_for_the_line_has_its_dot_beside_it_and_moves_nothing() {
+    let (server, _database) = empty().await;
+    browse(async |window| {
+        follow(window, &server).await;
+        let find_box = "document.querySelector('.jump input').getBoundingClientRect().left";
+        let places = window.evaluate(&in_each_state(find_box)).await;
+        let places = places.as_array().expect("a list");
+        assert!(places.iter().all(|place| *place == places[0]), "the box to find runs moves: {places:?}");
+        let dot = "(() => { const dot = getComputedStyle(word, '::before'); return [dot.content, dot.width, dot.display]; })()";
+        let dots = window.evaluate(&in_each_state(dot)).await;
+        assert!(dots.as_array().expect("a list").iter().all(|dot| *dot == json!(["\"\"", "8px", "inline-block"])), "{dots}");
+        window.resize(320).await;
+        let widest = window.evaluate(&in_each_state("document.documentElement.scrollWidth")).await;
+        assert_eq!(widest, json!([320, 320, 320, 320]));
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a browser; ./test all runs it"]
 async fn a_reload_shows_no_lost_connection() {
