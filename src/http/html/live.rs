@@ -1,7 +1,7 @@
 //! `GET /live`: tells an open page that it has to be fetched again.
 //!
-//! A stream of its own, since those who read `/events` take each `data` for an event that was saved. It says only that
-//! something happened, so that there is no second place where a page is made; with `run_id` or `location`, only of these.
+//! The stream is not `/events`, whose readers take each `data` for a saved event. A message says only that something
+//! happened: pages are drawn in one place. With `run_id` or `location`, messages are about that run or location only.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,19 +21,19 @@ use crate::http::event_query::read_event_query;
 use crate::metrics::Entered;
 use crate::registry::{News, Registry, RegistryError};
 
-/// Far fewer than there may be connections; who comes later fetches its page from time to time.
+/// Far fewer than there may be connections. A page without a place is fetched again from time to time.
 const MOST_PAGES: usize = 250;
-/// A page hears this at the latest. It takes a line that is silent for longer than two of these for dead.
+/// The longest silence. A page takes a stream for dead that is silent for longer than two of these.
 const ALIVE_EVERY: Duration = Duration::from_secs(15);
-/// What happens shortly after a message is told with the next.
+/// The next message waits for so long, and stands for all that happens meanwhile.
 const TOGETHER: Duration = Duration::from_millis(500);
-/// Without it nginx, and those that do as it does, would hold messages back until their buffers are full.
+/// Without this header, nginx and similar proxies hold messages back until their buffers are full.
 const NOT_BUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 /// A browser passes a message on only if it has data.
 const ALIVE: &[u8] = b"event: alive\ndata: 1\n\n";
 const CHANGED: &[u8] = b"event: changed\ndata: 1\n\n";
 
-/// A place for each page that may follow.
+/// The places for pages that follow.
 #[derive(Clone)]
 pub struct LivePages(Arc<Semaphore>);
 
@@ -43,7 +43,7 @@ impl Default for LivePages {
     }
 }
 
-/// What one page follows; its place is free again when it goes.
+/// What one page follows. Its place is free again when the page leaves.
 struct Following {
     news: News,
     /// Whether the last message said that something happened.
@@ -61,7 +61,7 @@ pub async fn live(
     let place = places.try_acquire_owned().map_err(|_| RegistryError::Overloaded)?;
     let counted = registry.metrics().http.enter_live_page();
     let following = Following { news: registry.follow_news(filter), has_told: false, _place: place, _counted: counted };
-    // At once, so that the page knows that the way is open, whatever lies between.
+    // The first message comes at once: it shows the page that no proxy holds messages back.
     let first = stream::iter([Ok::<_, Infallible>(Bytes::from_static(ALIVE))]);
     let messages = first.chain(stream::unfold(following, Following::next));
     let headers =
