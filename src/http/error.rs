@@ -13,7 +13,7 @@ use crate::wire::problem::{FieldError, Problem};
 const RETRY_AFTER_SECONDS: u32 = 2;
 
 /// Everything that is not a success and not a decision of the rule.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum ApiError {
     NotFound(String),
     MethodNotAllowed(String),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use utoipa::OpenApi;
@@ -42,6 +43,7 @@ pub fn service(registry: Arc<Registry>, public_url: Option<PublicUrl>, hosts: Al
     let (routes, mut document) = documented_routes().split_for_parts();
     api::complete_document(&mut document);
     let others = UNDOCUMENTED.into_iter().chain(docs::TEMPLATES).map(str::to_owned);
+    let renderings = html::Renderings::new(registry.count_of_news());
     let templates = document.paths.paths.keys().cloned().chain(others).collect();
     let with_slash = page_or_json(html::location_with_slash, api::get_location_with_slash)
         .put(api::set_location_with_slash)
@@ -63,7 +65,8 @@ pub fn service(registry: Arc<Registry>, public_url: Option<PublicUrl>, hosts: Al
         .fallback(error::unknown_path)
         .method_not_allowed_fallback(error::unknown_method)
         .layer(Extension(html::LivePages::default()))
-        .layer(Extension(html::Renderings::default()));
+        .layer(from_fn(html::count_changes))
+        .layer(Extension(renderings));
     let routes = match &public_url {
         Some(url) => routes.layer(Extension(url.clone())),
         None => routes,

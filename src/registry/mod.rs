@@ -28,7 +28,7 @@ use runs::expectations::Expectations;
 use upkeep::audit::AuditLog;
 
 pub use error::RegistryError;
-pub use follow::tail::{EventStream, News, ToldEvent};
+pub use follow::tail::{EventStream, News, NewsCount, ToldEvent};
 pub use follow::watch::Until;
 pub use places::locations::{Deleted, Merging};
 pub use read::board::Neighbours;

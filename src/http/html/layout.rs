@@ -61,6 +61,12 @@ impl Layout {
         Self { section, ..self }
     }
 
+    /// The layout for a page that was not drawn as soon as it was asked for.
+    #[must_use]
+    pub fn at_present(self) -> Self {
+        Self { now: clock::now(), ..self }
+    }
+
     /// Where an asset is, such as `style.css`.
     pub fn asset(&self, name: &str) -> String {
         format!("{}{}", self.root, assets::path_of(name))

@@ -40,8 +40,9 @@ pub async fn status_html(
     layout: Layout,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let name = format!("status {}", layout.zone.name());
-    renderings.share(name, &headers, async move || status_page(&registry, layout.of(Section::Now)).await).await
+    let key = ("status", layout.zone.name().to_owned(), Vec::new());
+    let draw = async move { status_page(&registry, layout.of(Section::Now).at_present()).await };
+    renderings.share(key, &headers, draw).await
 }
 
 async fn status_page(registry: &Registry, layout: Layout) -> Result<String, ApiError> {

@@ -1,5 +1,6 @@
 //! Events as they happen, read from the database once for everybody who follows them here.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
@@ -19,7 +20,23 @@ pub struct Tail {
     /// Up to where everybody was told, while somebody follows.
     told: Mutex<Option<EventId>>,
     news: broadcast::Sender<Arc<Reading>>,
+    count: NewsCount,
     is_over: watch::Sender<bool>,
+}
+
+/// How often there was news, for what was read before and is good only until then. All clones count together.
+#[derive(Clone, Default)]
+pub struct NewsCount(Arc<AtomicU64>);
+
+impl NewsCount {
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    pub fn add(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 /// All events after `since` and up to `until`.
@@ -49,7 +66,7 @@ impl ToldEvent {
 impl Tail {
     pub fn new(store: Arc<dyn Store>) -> Self {
         let (news, is_over) = (broadcast::Sender::new(MOST_READINGS_KEPT), watch::Sender::new(false));
-        Self { store, told: Mutex::default(), news, is_over }
+        Self { store, told: Mutex::default(), news, count: NewsCount::default(), is_over }
     }
 
     pub fn follow(&self, filter: EventFilter, after: EventId) -> EventStream {
@@ -65,6 +82,10 @@ impl Tail {
 
     pub fn news(&self, filter: EventFilter) -> News {
         News { filter, readings: self.news.subscribe(), is_over: self.is_over.subscribe() }
+    }
+
+    pub fn count(&self) -> NewsCount {
+        self.count.clone()
     }
 
     /// Ends every stream.
@@ -84,6 +105,8 @@ impl Tail {
                 // somewhere before that notices. If sending fails, nobody listens any more.
                 let since = told.unwrap_or(until);
                 let events = events.into_iter().map(ToldEvent::new).collect();
+                // The count goes first, so that nobody who is told is shown a page from before.
+                self.count.add();
                 let _ = self.news.send(Arc::new(Reading { since, until, events }));
             }
             Some(until)

@@ -7,7 +7,7 @@ use crate::domain::event::{EventFilter, EventId, Order, SavedEvent};
 use crate::domain::execution::RunId;
 use crate::domain::execution::idempotency::KEPT_FOR;
 use crate::registry::read::browse::twice;
-use crate::registry::{EventStream, News, Registry, RegistryError};
+use crate::registry::{EventStream, News, NewsCount, Registry, RegistryError};
 
 /// The most events on one page.
 pub const MOST_EVENTS_PER_PAGE: usize = 1_000;
@@ -91,6 +91,12 @@ impl Registry {
     #[must_use]
     pub fn follow_news(&self, filter: EventFilter) -> News {
         self.tail.news(filter)
+    }
+
+    /// How much news there was so far. It counts what other replicas did only while somebody follows here.
+    #[must_use]
+    pub fn count_of_news(&self) -> NewsCount {
+        self.tail.count()
     }
 
     /// Tells those who follow what happened since the last time, on any replica.

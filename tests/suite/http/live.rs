@@ -45,6 +45,11 @@ impl Stream {
 const CHANGED: &str = "event: changed\ndata: 1\n\n";
 const ALIVE: &str = "event: alive\ndata: 1\n\n";
 
+/// Whether the page of now shows these words.
+async fn shows(server: &TestServer, words: &str) -> bool {
+    server.http().page("/").await.text.contains(words)
+}
+
 on_both_databases! {
     async fn an_open_page_is_told_of_what_happens_on_any_server(database: &TestDatabase) {
         let (first, second) = TestServer::start_two(database);
@@ -60,6 +65,31 @@ on_both_databases! {
         assert_eq!(of_run.message().await, CHANGED);
         // Nothing else happened to it, nor there; what comes next only says that the server is there.
         assert_eq!((of_run.message().await.as_str(), elsewhere.message().await.as_str()), (ALIVE, ALIVE));
+    }
+
+    async fn a_page_that_is_fetched_after_a_message_shows_what_the_message_is_about(database: &TestDatabase) {
+        let (first, second) = TestServer::start_two(database);
+        let mut stream = Stream::open(&second, "").await;
+        stream.settle().await;
+        for number in 0..5 {
+            let test = format!("newcomer-{number}");
+            assert!(!shows(&second, &test).await);
+            first.http().admit(json!({"test": test, "location": null, "factor": null})).await;
+            while stream.message().await != CHANGED {}
+            assert!(shows(&second, &test).await, "{test} is on the page that is fetched for it");
+        }
+    }
+
+    async fn a_person_sees_on_the_page_of_now_what_a_form_has_changed(database: &TestDatabase) {
+        let server = TestServer::start(&database.url);
+        let http = server.http();
+        http.admit(json!({"factor": 0.2, "location": "lab"})).await;
+        let form = [("content-type", "application/x-www-form-urlencoded"), ("accept", "text/html")];
+        assert!(!shows(&server, "at maintenance").await);
+        let body = "capacity=1&state=draining&reason=at+maintenance&by=ana";
+        let sent = http.step(Method::POST, "/locations/lab", &form, body).await;
+        assert_eq!(sent.status, 303, "{}", sent.text);
+        assert!(shows(&server, "at maintenance").await, "nobody follows, and yet the page is another");
     }
 }
 

@@ -98,8 +98,10 @@ pub async fn now(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let asked = Asked::read(query.as_deref());
-    let name = format!("now {} {} {}", layout.zone.name(), asked.factor, asked.minutes);
-    renderings.share(name, &headers, async move || now_page(&registry, &asked, layout.of(Section::Now)).await).await
+    let typed = vec![asked.factor.clone(), asked.minutes.clone()];
+    let key = ("now", layout.zone.name().to_owned(), typed);
+    let draw = async move { now_page(&registry, &asked, layout.of(Section::Now).at_present()).await };
+    renderings.share(key, &headers, draw).await
 }
 
 async fn now_page(registry: &Registry, asked: &Asked, layout: Layout) -> Result<String, ApiError> {
