@@ -2,9 +2,9 @@
 # The pages work below a path that a proxy adds: every link of every page leads somewhere, and none leads out of the path.
 # Field: locustio/locust#149, #2614.
 . "$(dirname "$0")/lib.sh"
-code=$(post /register "$(body "\"location\":\"field-prefix-$N\",\"factor\":0.5")"); [ "$code" = 200 ] || wrong "register says $code"
+code=$(post /register "$(body "\"location\":\"field-prefix-$N/a b\",\"factor\":0.5")"); [ "$code" = 200 ] || wrong "register says $code"
 run=$(field run_id)
-post /register "$(body "\"location\":\"field-prefix-$N\",\"factor\":0.5,\"wait_seconds\":60")" >/dev/null; waiter=$(field run_id)
+post /register "$(body "\"location\":\"field-prefix-$N/a b\",\"factor\":0.5,\"wait_seconds\":60")" >/dev/null; waiter=$(field run_id)
 python3 - "$URL" "$run" <<'P' || exit 1
 import re, sys, urllib.error, urllib.parse, urllib.request
 base, run = sys.argv[1] + "/", sys.argv[2]

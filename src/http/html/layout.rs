@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, Uri, header};
 use cookie::Cookie;
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use url::form_urlencoded;
 
 use super::assets;
 use crate::clock;
@@ -77,9 +78,16 @@ impl Layout {
         if self.root.is_empty() { "./" } else { &self.root }
     }
 
-    /// The way to a location's page. A name may hold what has a meaning in a path.
+    /// The way to a location's page. A name may hold what has a meaning in a path. Its slashes are written plainly, so that
+    /// browser and server count as many folders, though a proxy decodes. A name that no such path can have leads to the runs
+    /// of that location instead.
     pub fn location(&self, name: &str) -> String {
-        format!("{}locations/{}", self.root, segment(name))
+        if is_path(name) {
+            let segments: Vec<String> = name.split('/').map(segment).collect();
+            return format!("{}locations/{}", self.root, segments.join("/"));
+        }
+        let query = form_urlencoded::Serializer::new(String::new()).append_pair("location", name).finish();
+        format!("{}history-html?{query}", self.root)
     }
 
     pub fn is_now(&self) -> bool {
@@ -112,6 +120,14 @@ impl<S: Sync> FromRequestParts<S> for Layout {
     }
 }
 
+/// Whether a location's page can have the name in its path: browsers and proxies take empty segments and dots out, and what
+/// ends with `merge` is the call that merges.
+fn is_path(name: &str) -> bool {
+    let mut segments = name.split('/');
+    let is_call = || matches!(name.split_once('/'), Some((_, "merge")));
+    segments.all(|segment| !matches!(segment, "" | "." | "..")) && !is_call()
+}
+
 /// A text as one segment of a path, which is also an id that nothing else on a page has.
 pub fn segment(text: &str) -> String {
     utf8_percent_encode(text, MEANINGFUL).to_string()
@@ -142,6 +158,7 @@ mod tests {
             ("/runs/7", "../", "../"),
             ("/runs/7/stop", "../../", "../../"),
             ("/locations/a%2Fb", "../", "../"),
+            ("/locations/a/b", "../../", "../../"),
         ] {
             let layout = layout(path, "");
             assert_eq!((layout.root.as_str(), layout.home()), (root, home), "{path}");
@@ -153,7 +170,17 @@ mod tests {
         let layout = layout("/runs/7", "");
         for (name, way) in [
             ("azure-k8s", "../locations/azure-k8s"),
-            ("a/b ?#.svg", "../locations/a%2Fb%20%3F%23.svg"),
+            ("a/b ?#.svg", "../locations/a/b%20%3F%23.svg"),
+            ("a/b/merge", "../locations/a/b/merge"),
+            ("a/merge", "../history-html?location=a%2Fmerge"),
+            ("merge", "../locations/merge"),
+            ("/a", "../history-html?location=%2Fa"),
+            ("a/", "../history-html?location=a%2F"),
+            ("a//b", "../history-html?location=a%2F%2Fb"),
+            ("..", "../history-html?location=.."),
+            ("a/../b", "../history-html?location=a%2F..%2Fb"),
+            ("./a", "../history-html?location=.%2Fa"),
+            ("...", "../locations/..."),
             ("50%", "../locations/50%25"),
             ("\u{fc}", "../locations/%C3%BC"),
         ] {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::entry::{Entry, lead_on, remembered_name};
@@ -118,32 +118,29 @@ async fn one(
 pub async fn set_location(
     State(registry): State<Arc<Registry>>,
     path: Result<Path<String>, PathRejection>,
-    uri: Uri,
     headers: HeaderMap,
     layout: Layout,
     form: Form,
 ) -> Result<Response, ApiError> {
-    set(&registry, &decoded(path)?, &uri, &headers, layout, form).await
+    set(&registry, &decoded(path)?, &headers, layout, form).await
 }
 
 /// As [`set_location`], behind a proxy that decodes the `%2F` of a name.
 pub async fn set_location_with_slash(
     State(registry): State<Arc<Registry>>,
     path: Result<Path<(String, String)>, PathRejection>,
-    uri: Uri,
     headers: HeaderMap,
     layout: Layout,
     form: Form,
 ) -> Result<Response, ApiError> {
     let (name, rest) = decoded(path)?;
-    set(&registry, &format!("{name}/{rest}"), &uri, &headers, layout, form).await
+    set(&registry, &format!("{name}/{rest}"), &headers, layout, form).await
 }
 
 /// Sets what was changed in the form as `PUT /locations/{name}` does, if the location still is as the form showed it.
 async fn set(
     registry: &Registry,
     text: &str,
-    uri: &Uri,
     headers: &HeaderMap,
     layout: Layout,
     form: Form,
@@ -177,9 +174,8 @@ async fn set(
     if is_changed {
         registry.set_location(known.name, capacity, gate, Some(by.clone())).await?;
     }
-    // Without the folder it holds below any path, and with the dot a colon in a name makes no other address of it.
-    let (_, page) = uri.path().rsplit_once('/').unwrap_or_default();
-    Ok(lead_on(&format!("./{page}?{}", Outcome::query(is_changed)), &by))
+    // A query alone keeps the path as the browser has it, which a proxy may have decoded.
+    Ok(lead_on(&format!("?{}", Outcome::query(is_changed)), &by))
 }
 
 async fn find(registry: &Registry, text: &str, layout: &Layout) -> Result<Known, ApiError> {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::on_both_databases;
 use crate::support::http::{Http, Reply, example};
+use crate::support::nginx::{Nginx, free_port};
 use crate::support::server::TestServer;
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
@@ -168,7 +169,7 @@ on_both_databases! {
         let http = server.http();
         http.admit(json!({"factor": 0.85})).await;
         let sent = fill_in(&http, "/locations/azure-k8s", &[("capacity", "0.5"), ("by", "ana")]).await;
-        assert_eq!((sent.status.as_u16(), sent.header("location")), (303, "./azure-k8s?saved"), "{}", sent.text);
+        assert_eq!((sent.status.as_u16(), sent.header("location")), (303, "?saved"), "{}", sent.text);
         let noted = last_event(&http, "location_set").await;
         assert_eq!((&noted["by"], &noted["details"]["capacity"], &noted["details"]["state"]), (&json!("ana"), &json!(0.5), &Value::Null));
         let page = http.page("/locations/azure-k8s?saved").await.text;
@@ -183,7 +184,7 @@ on_both_databases! {
 
         // All as it was: nothing is set, and its time stays to the second.
         let same = fill_in(&http, "/locations/azure-k8s", &[("by", "bob")]).await;
-        assert_eq!(same.header("location"), "./azure-k8s?unchanged");
+        assert_eq!(same.header("location"), "?unchanged");
         assert_eq!(http.get("/locations/azure-k8s").await.json()["gate"], gate);
         assert_eq!(fill_in(&http, "/locations/azure-k8s", &[("state", "open"), ("by", "ana")]).await.status, 303);
         assert_eq!(http.get("/locations/azure-k8s").await.json()["gate"]["state"], json!("open"));
@@ -283,8 +284,9 @@ async fn one_address_shows_a_browser_a_page_and_tells_a_program_json() {
 async fn a_location_with_any_name_has_a_page_whose_links_and_form_lead_back_to_it() {
     let (server, _database) = super::pages::serve().await;
     let http = server.http();
-    for (name, segment) in [
-        ("team/k8s", "team%2Fk8s"),
+    for (name, path) in [
+        ("team/k8s", "team/k8s"),
+        ("a/b/merge", "a/b/merge"),
         ("what?#now", "what%3F%23now"),
         ("100%25", "100%2525"),
         ("badge.svg", "badge.svg"),
@@ -294,20 +296,46 @@ async fn a_location_with_any_name_has_a_page_whose_links_and_form_lead_back_to_i
         ("merge", "merge"),
     ] {
         http.admit(json!({"location": name, "factor": 0.1})).await;
-        let path = format!("/locations/{segment}");
-        assert!(http.page("/registry").await.text.contains(&format!("href=\"locations/{segment}\"")), "{name}");
-        let sent = fill_in(&http, &path, &[("capacity", "2.5"), ("by", "ana")]).await;
-        assert_eq!(
-            (sent.status.as_u16(), sent.header("location")),
-            (303, format!("./{segment}?saved").as_str()),
-            "{name}"
-        );
-        assert_eq!(http.get(&path).await.json()["capacity"], json!(2.5), "{name}");
+        assert!(http.page("/registry").await.text.contains(&format!("href=\"locations/{path}\"")), "{name}");
+        // As it is linked, and as a program spells it.
+        for path in [path.to_owned(), path.replace('/', "%2F")] {
+            let path = format!("/locations/{path}");
+            http.send(Method::PUT, &path, &json!({"capacity": 1})).await;
+            let sent = fill_in(&http, &path, &[("capacity", "2.5"), ("by", "ana")]).await;
+            assert_eq!((sent.status.as_u16(), sent.header("location")), (303, "?saved"), "{name}");
+            assert_eq!(http.get(&path).await.json()["capacity"], json!(2.5), "{name}");
+        }
     }
-    // As behind a proxy that decodes it.
-    let sent = fill_in(&http, "/locations/team/k8s", &[("capacity", "3"), ("by", "ana")]).await;
-    assert_eq!((sent.status.as_u16(), sent.header("location")), (303, "./k8s?saved"));
-    assert_eq!(http.get("/locations/team%2Fk8s").await.json()["capacity"], json!(3));
+}
+
+#[tokio::test]
+async fn a_location_whose_name_no_path_can_have_leads_to_its_runs() {
+    let (server, _database) = super::pages::serve().await;
+    let http = server.http();
+    for name in ["/a", "a/", "a//b", "a/../b", "./a", "a/merge"] {
+        http.admit(json!({"location": name, "factor": 0.1, "test": format!("at {name}")})).await;
+        let way = format!("history-html?location={}", name.replace('/', "%2F"));
+        assert!(http.page("/registry").await.text.contains(&format!("href=\"{way}\"")), "{name}");
+        assert!(http.page(&format!("/{way}")).await.text.contains(&format!("at {name}")), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_location_with_a_slash_is_set_by_its_form_behind_a_proxy_that_decodes() {
+    let (server, _database) = super::pages::serve().await;
+    server.http().admit(json!({"location": "team/k8s ü", "factor": 0.1})).await;
+    let nginx = Nginx::below_a_path_before(&server.url, free_port());
+    let http = Http::new(&nginx.url);
+    let path = "/locations/team/k8s%20%C3%BC";
+    let page = http.page(path).await;
+    assert!(page.status == 200 && page.text.contains("href=\"../../assets/style-"), "{}", page.text);
+    let sent = fill_in(&http, path, &[("capacity", "3"), ("by", "ana")]).await;
+    assert_eq!((sent.status.as_u16(), sent.header("location")), (303, "?saved"), "{}", sent.text);
+    assert_eq!(http.get(path).await.json()["capacity"], json!(3));
+    // A person who types the slash as a program does is led back to the same location.
+    let sent = fill_in(&http, "/locations/team%2Fk8s%20%C3%BC", &[("capacity", "4"), ("by", "ana")]).await;
+    assert_eq!((sent.status.as_u16(), sent.header("location")), (303, "?saved"), "{}", sent.text);
+    assert_eq!(http.get(path).await.json()["capacity"], json!(4));
 }
 
 #[tokio::test]
