@@ -11,8 +11,8 @@ use axum::http::{HeaderValue, Request, Version, header};
 use super::error::ApiError;
 use crate::config::hosts::AllowedHosts;
 
-/// What probes call, by whatever name.
-const ANSWERED_BY_ANY_NAME: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+/// What probes call, by whatever name, and the style and the icon of the page that tells a person of a refusal.
+const ANSWERED_BY_ANY_NAME: [&str; 5] = ["/healthz", "/readyz", "/metrics", "/assets/{file}", "/favicon.ico"];
 const PAUSE_BETWEEN_WARNINGS: Duration = Duration::from_mins(1);
 /// So much of a name is repeated.
 const LONGEST_NAME_BYTES: usize = 255;

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, Request, Response, header};
+use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use axum::response::IntoResponse;
 
 use super::layout::Layout;
@@ -13,6 +13,15 @@ use crate::wire::problem::Problem;
 #[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorPage {
+    layout: Layout,
+    title: String,
+    detail: String,
+}
+
+/// For somebody whose browser calls the server by a name that it refuses: every link would lead to this page again.
+#[derive(Template)]
+#[template(path = "refused.html")]
+struct RefusedPage {
     layout: Layout,
     title: String,
     detail: String,
@@ -29,8 +38,12 @@ impl Reader {
     /// The answer as this reader can read it.
     pub fn show(self, response: Response<Body>) -> Response<Body> {
         let Some(Problem { title, detail, .. }) = response.extensions().get().cloned() else { return response };
-        let page = ErrorPage { layout: self.0, title, detail };
-        let mut shown = (response.status(), render(&page)).into_response();
+        let page = if response.status() == StatusCode::MISDIRECTED_REQUEST {
+            render(&RefusedPage { layout: self.0, title, detail })
+        } else {
+            render(&ErrorPage { layout: self.0, title, detail })
+        };
+        let mut shown = (response.status(), page).into_response();
         if let Some(allowed) = response.headers().get(header::ALLOW) {
             shown.headers_mut().insert(header::ALLOW, allowed.clone());
         }

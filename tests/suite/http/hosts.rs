@@ -141,6 +141,20 @@ async fn probes_are_answered_whatever_they_call_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_person_whose_name_for_the_server_is_refused_sees_a_page_with_its_style_and_without_links() {
+    let (server, _database) = serve().await;
+    let (host, accept) = ("Host: perf-box:8000\r\n", "Accept: text/html\r\n");
+    let (status, page) = answer(server.port(), &format!("GET /runs/7 HTTP/1.1\r\n{host}{accept}"));
+    assert!(status == 421 && page.contains("start it with --allowed-host perf-box") && !page.contains("<a "), "{page}");
+    let assets: Vec<&str> = page.split("\"../").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert_eq!(assets.len(), 3, "{page}");
+    for asset in assets.into_iter().chain(["favicon.ico"]) {
+        let (status, text) = answer(server.port(), &format!("GET /{asset} HTTP/1.1\r\n{host}"));
+        assert_eq!(status, 200, "{asset}: {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_name_is_told_what_to_set_and_so_is_the_log() {
     let (server, _database) = serve().await;
     let (_, text) = answer(server.port(), "GET /status HTTP/1.1\r\nHost: perf-box:8000\r\n");
