@@ -35,6 +35,9 @@ pub enum ApiError {
     /// The body of a form is of another type.
     NotForm,
     NotUtf8,
+    FormNotUtf8,
+    /// A form that no page of this version sends.
+    WrongForm(Vec<FieldError>),
     /// The body has a Content-Encoding.
     Encoded,
     ExpectationFailed,
@@ -114,6 +117,11 @@ impl ApiError {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "Send the body in UTF-8; no other charset is taken.".to_owned(),
             ),
+            Self::FormNotUtf8 => (
+                "not-form",
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "The form is not in UTF-8, so nothing was changed; open its page again, and send it from there.".to_owned(),
+            ),
             Self::Encoded => (
                 "not-json",
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -125,6 +133,7 @@ impl ApiError {
                 "Leave the header Expect out, or send 100-continue; no other expectation can be met.".to_owned(),
             ),
             Self::Invalid(errors) => return invalid(errors),
+            Self::WrongForm(errors) => return wrong_form(errors),
             Self::Unanswered(error) => return unanswered(&error),
         };
         (problem(kind, status, detail), status)
@@ -189,6 +198,12 @@ fn invalid(errors: Vec<FieldError>) -> (Problem, StatusCode) {
     let sentences: Vec<String> = errors.iter().map(|error| format!("{} {}", error.field, error.message)).collect();
     let detail = format!("{}.", sentences.join("; "));
     let status = StatusCode::UNPROCESSABLE_ENTITY;
+    (Problem { errors, ..problem("invalid", status, detail) }, status)
+}
+
+fn wrong_form(errors: Vec<FieldError>) -> (Problem, StatusCode) {
+    let (Problem { errors, detail, .. }, status) = invalid(errors);
+    let detail = format!("{detail} Nothing was changed; open the page of the form again, and send it from there.");
     (Problem { errors, ..problem("invalid", status, detail) }, status)
 }
 

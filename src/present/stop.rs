@@ -49,6 +49,37 @@ impl StopEffect {
         }
     }
 
+    /// What the name of the test stands between in the heading of the form.
+    #[must_use]
+    pub const fn heading(self) -> (&'static str, &'static str) {
+        match self {
+            Self::LeavesQueue => ("Take ", " from the queue?"),
+            Self::IsAsked => ("Stop ", "?"),
+            Self::WasAsked => ("", " is asked to stop"),
+            Self::GivesBackShare => ("End ", " here?"),
+        }
+    }
+
+    /// What the button says that does it.
+    #[must_use]
+    pub const fn button(self) -> &'static str {
+        match self {
+            Self::LeavesQueue => "Take it from the queue",
+            Self::IsAsked => "Stop the load",
+            Self::WasAsked | Self::GivesBackShare => "End it here",
+        }
+    }
+
+    /// What the link says that leaves all as it is; nothing where there is another way back.
+    #[must_use]
+    pub const fn way_back(self) -> Option<&'static str> {
+        match self {
+            Self::LeavesQueue => Some("Let it wait"),
+            Self::IsAsked | Self::GivesBackShare => Some("Let it run"),
+            Self::WasAsked => None,
+        }
+    }
+
     /// What it means for this run, in a few sentences.
     #[must_use]
     pub fn explanation(self, execution: &Execution) -> String {

@@ -27,22 +27,29 @@ pub fn choices(running: i64, leased: i64) -> [Choice; 3] {
     GateState::ALL.map(|state| Choice { state: state.as_str(), effect: effect(state, running, leased) })
 }
 
-/// A gate that is closed, as a page tells it.
+/// A gate that is closed, as every page tells it by `gate_notice.html`.
 pub struct Closed {
+    /// What is closed, as a sentence begins with it.
+    pub what: &'static str,
+    /// Draining or stopped.
     pub state: &'static str,
-    pub reason: String,
-    pub by: Option<String>,
     pub until: Option<ShownTime>,
+    pub reason: Option<String>,
+    pub by: Option<String>,
 }
 
 impl Closed {
+    pub const LOCATION: &str = "The location";
+    pub const REGISTRY: &str = "The whole registry";
+
     /// Nothing if it is open.
-    pub fn of(gate: &Gate, layout: &Layout) -> Option<Self> {
+    pub fn of(what: &'static str, gate: &Gate, layout: &Layout) -> Option<Self> {
         let gate = gate.at(layout.now);
         (!gate.is_open()).then(|| Self {
+            what,
             state: gate.state.as_str(),
             until: gate.until.map(|until| layout.time(until)),
-            reason: gate.reason.unwrap_or_default(),
+            reason: gate.reason,
             by: gate.by,
         })
     }
@@ -69,7 +76,7 @@ pub fn mark(capacity: Option<Factor>, gate: &Gate) -> String {
     })
 }
 
-/// Whether the two say the same, whoever has set them.
+/// Whether the two say the same; who has set them does not count.
 pub fn is_same(one: &Gate, other: &Gate) -> bool {
     (one.state, &one.reason, one.until) == (other.state, &other.reason, other.until)
 }

@@ -4,22 +4,22 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::entry::{Entry, lead_on, remembered_name};
-use super::gate::{Choice, Closed, choices, is_same, mark, read_until, values};
+use super::entry::{Browser, Entry, Outcome};
+use super::gate::{Choice, Closed, choices};
 use super::layout::Layout;
 use super::page::{filters, render};
-use super::registry::Outcome;
 use super::row::Row;
+use super::setting::Setting;
 use crate::domain::capacity::location::{Location, LocationName};
 use crate::domain::schedule::board::{Board, BoardLocation, BoardWaiter};
 use crate::http::error::ApiError;
 use crate::http::remarks;
 use crate::http::request::form::Form;
-use crate::http::request::setting::{decoded, named, read_capacity, read_gate};
+use crate::http::request::setting::{decoded, named};
 use crate::present::location::{flaw, not_there};
 use crate::present::time::duration_text;
 use crate::present::zone::ShownTime;
@@ -83,99 +83,77 @@ struct Known {
 pub async fn location(
     State(registry): State<Arc<Registry>>,
     path: Result<Path<String>, PathRejection>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    browser: Browser,
     layout: Layout,
 ) -> Result<Response, ApiError> {
-    one(&registry, &decoded(path)?, query.as_deref(), &headers, layout).await
+    one(&registry, &decoded(path)?, &browser, layout).await
 }
 
 /// As [`location`], behind a proxy that decodes the `%2F` of a name.
 pub async fn location_with_slash(
     State(registry): State<Arc<Registry>>,
     path: Result<Path<(String, String)>, PathRejection>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    browser: Browser,
     layout: Layout,
 ) -> Result<Response, ApiError> {
     let (name, rest) = decoded(path)?;
-    one(&registry, &format!("{name}/{rest}"), query.as_deref(), &headers, layout).await
+    one(&registry, &format!("{name}/{rest}"), &browser, layout).await
 }
 
-async fn one(
-    registry: &Registry,
-    text: &str,
-    query: Option<&str>,
-    headers: &HeaderMap,
-    layout: Layout,
-) -> Result<Response, ApiError> {
+async fn one(registry: &Registry, text: &str, browser: &Browser, layout: Layout) -> Result<Response, ApiError> {
     let known = find(registry, text, &layout).await?;
-    let entry = first_entry(&known, headers, &layout);
+    let entry = known.setting().entry(browser, &layout);
     let status = if known.unknown.is_some() { StatusCode::NOT_FOUND } else { StatusCode::OK };
-    Ok((status, show(&known, entry, Outcome::of_query(query), layout)).into_response())
+    let page = show(&known, entry, browser.outcome(&known.about()), layout);
+    Ok((status, browser.told(page)).into_response())
 }
 
 pub async fn set_location(
     State(registry): State<Arc<Registry>>,
     path: Result<Path<String>, PathRejection>,
-    headers: HeaderMap,
+    browser: Browser,
     layout: Layout,
     form: Form,
 ) -> Result<Response, ApiError> {
-    set(&registry, &decoded(path)?, &headers, layout, form).await
+    set(&registry, &decoded(path)?, &browser, layout, &form).await
 }
 
 /// As [`set_location`], behind a proxy that decodes the `%2F` of a name.
 pub async fn set_location_with_slash(
     State(registry): State<Arc<Registry>>,
     path: Result<Path<(String, String)>, PathRejection>,
-    headers: HeaderMap,
+    browser: Browser,
     layout: Layout,
     form: Form,
 ) -> Result<Response, ApiError> {
     let (name, rest) = decoded(path)?;
-    set(&registry, &format!("{name}/{rest}"), &headers, layout, form).await
+    set(&registry, &format!("{name}/{rest}"), &browser, layout, &form).await
 }
 
 /// Sets what was changed in the form as `PUT /locations/{name}` does, if the location still is as the form showed it.
 async fn set(
     registry: &Registry,
     text: &str,
-    headers: &HeaderMap,
+    browser: &Browser,
     layout: Layout,
-    form: Form,
+    form: &Form,
 ) -> Result<Response, ApiError> {
     let known = find(registry, text, &layout).await?;
-    let before = &known.location;
-    let entry = first_entry(&known, headers, &layout);
-    let mut fields = form.fields()?;
-    let capacity = read_capacity(&mut fields);
-    if capacity.is_none() {
-        fields.reject("capacity", "is required");
-    }
-    let by = fields.required_text("by");
-    let gate = read_gate(&mut fields, Some(by.clone()), |fields| read_until(fields, &before.gate, &layout));
-    let shown = fields.string("shown");
-    fields.reject_rest();
-    match fields.finish(Some(())) {
-        Err(ApiError::Invalid(errors)) if entry.can_show(&errors) => {
-            let page = show(&known, entry.typed(&form, errors), Outcome::None, layout);
-            return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
-        }
-        checked => checked?,
-    }
-    if shown.is_some_and(|shown| shown != mark(Some(before.capacity), &before.gate)) {
-        let page = show(&known, entry.typed(&form, Vec::new()), Outcome::ChangedMeanwhile, layout);
-        return Ok((StatusCode::CONFLICT, page).into_response());
-    }
-    let capacity = capacity.filter(|capacity| *capacity != before.capacity || known.unknown.is_some());
-    let gate = gate.filter(|gate| !is_same(gate, &before.gate));
-    let is_changed = capacity.is_some() || gate.is_some();
-    if is_changed {
-        registry.set_location(known.name, capacity, gate, Some(by.clone())).await?;
-    }
-    // A query alone keeps the path as the browser has it, which a proxy may have decoded.
-    Ok(lead_on(&format!("?{}", Outcome::query(is_changed)), &by))
+    let entry = known.setting().entry(browser, &layout);
+    let change = match known.setting().read(form, entry, &layout)? {
+        Ok(change) => change,
+        Err(again) => return Ok((again.status, show(&known, again.entry, again.outcome, layout)).into_response()),
+    };
+    let about = known.about();
+    // A location that nobody has used comes to be with the capacity that the form shows.
+    let capacity = change.capacity.or_else(|| known.unknown.as_ref().map(|_| known.location.capacity));
+    let outcome = if capacity.is_some() || change.gate.is_some() {
+        registry.set_location(known.name, capacity, change.gate, Some(change.by.clone())).await?;
+        Outcome::Saved
+    } else {
+        Outcome::Unchanged
+    };
+    Ok(browser.lead_on(&change.by, outcome, &about))
 }
 
 async fn find(registry: &Registry, text: &str, layout: &Layout) -> Result<Known, ApiError> {
@@ -193,15 +171,15 @@ async fn find(registry: &Registry, text: &str, layout: &Layout) -> Result<Known,
     Ok(Known { name, location, board: Some(board), unknown: None, nearest: None })
 }
 
-fn first_entry(known: &Known, headers: &HeaderMap, layout: &Layout) -> Entry {
-    let Location { capacity, gate, .. } = &known.location;
-    let mut values = values(gate, &layout.zone);
-    values.extend([
-        ("capacity", capacity.to_string()),
-        ("by", remembered_name(headers)),
-        ("shown", mark(Some(*capacity), gate)),
-    ]);
-    Entry::new(values)
+impl Known {
+    fn setting(&self) -> Setting<'_> {
+        Setting { capacity: Some(self.location.capacity), gate: &self.location.gate }
+    }
+
+    /// What an outcome calls it.
+    fn about(&self) -> String {
+        format!("location {}", self.name)
+    }
 }
 
 fn show(known: &Known, entry: Entry, outcome: Outcome, layout: Layout) -> Response {
@@ -227,14 +205,14 @@ fn show(known: &Known, entry: Entry, outcome: Outcome, layout: Layout) -> Respon
         running: location.running,
         waiting: location.waiting,
         state: location.gate.state.as_str(),
-        closed: Closed::of(&location.gate, &layout),
-        registry_closed: registry.and_then(|board| Closed::of(&board.registry, &layout)),
+        closed: Closed::of(Closed::LOCATION, &location.gate, &layout),
+        registry_closed: registry.and_then(|board| Closed::of(Closed::REGISTRY, &board.registry, &layout)),
         more_rows: is_more_than_shown(location.running),
         more_waiters: is_more_than_shown(location.waiting),
         rows: here.map(running).unwrap_or_default(),
         waiters: here.map(waiting).unwrap_or_default(),
         choices: choices(location.running, location.leased),
-        entry: entry.with("shown", &mark(Some(location.capacity), &location.gate)),
+        entry: entry.with("shown", &known.setting().mark()),
         outcome,
         now: format!("Its capacity is {} now, and it is {}.", location.capacity, location.gate.state.as_str()),
         layout,

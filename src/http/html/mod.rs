@@ -17,6 +17,7 @@ mod registry;
 mod renderings;
 mod row;
 mod run;
+mod setting;
 mod status;
 mod stop;
 mod zone;

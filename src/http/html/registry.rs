@@ -4,23 +4,25 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use url::form_urlencoded;
 
-use super::entry::{Entry, lead_on, remembered_name};
-use super::gate::{Choice, Closed, choices, is_same, mark, read_until, values};
+use super::entry::{Browser, Entry, Outcome};
+use super::gate::{Choice, Closed, choices};
 use super::layout::{Layout, Section};
 use super::page::{filters, render};
+use super::setting::Setting;
 use crate::domain::capacity::location::LocationName;
-use crate::domain::gate::Gate;
 use crate::domain::schedule::board::{Board, BoardLocation};
 use crate::http::error::ApiError;
+use crate::http::history_query::query_value;
 use crate::http::request::form::Form;
-use crate::http::request::setting::read_gate;
 use crate::registry::Registry;
 
-/// More rows than that nobody reads; each location has a page of its own.
-const MOST_ROWS: usize = 500;
+/// The others are on the next page.
+const MOST_ROWS: usize = 100;
+/// What an outcome calls it.
+const ABOUT: &str = "registry";
 
 #[derive(Template)]
 #[template(path = "registry.html")]
@@ -33,39 +35,16 @@ struct RegistryPage {
     leased: i64,
     waiting: i64,
     locations: Vec<LocationRow>,
-    more: bool,
+    /// What the names shown have in common.
+    part: String,
+    is_first: bool,
+    /// The way to the next of them, and how many they are.
+    next: Option<String>,
+    more: usize,
     choices: [Choice; 3],
     entry: Entry,
     outcome: Outcome,
     now: String,
-}
-
-/// What came of the form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It was not sent.
-    None,
-    Saved,
-    /// It said what was so already.
-    Unchanged,
-    /// What it is about was changed by somebody else.
-    ChangedMeanwhile,
-}
-
-impl Outcome {
-    /// As the page says that comes after the form.
-    pub fn of_query(query: Option<&str>) -> Self {
-        match query {
-            Some("saved") => Self::Saved,
-            Some("unchanged") => Self::Unchanged,
-            _ => Self::None,
-        }
-    }
-
-    /// The query of that page.
-    pub const fn query(is_changed: bool) -> &'static str {
-        if is_changed { "saved" } else { "unchanged" }
-    }
 }
 
 struct LocationRow {
@@ -83,57 +62,74 @@ struct LocationRow {
 pub async fn registry(
     State(registry): State<Arc<Registry>>,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    browser: Browser,
     layout: Layout,
 ) -> Result<Response, ApiError> {
     let board = registry.board(None, layout.now).await?;
-    let entry = first_entry(&board.registry, &headers, &layout);
-    Ok(show(&board, entry, Outcome::of_query(query.as_deref()), layout))
+    let entry = setting(&board).entry(&browser, &layout);
+    let page = show(&board, &Listing::of_query(query.as_deref()), entry, browser.outcome(ABOUT), layout);
+    Ok(browser.told(page))
 }
 
 /// Sets it as `PUT /registry` does, if it still is as the form showed it.
 pub async fn set_registry(
     State(registry): State<Arc<Registry>>,
-    headers: HeaderMap,
+    browser: Browser,
     layout: Layout,
     form: Form,
 ) -> Result<Response, ApiError> {
     let board = registry.board(None, layout.now).await?;
-    let before = &board.registry;
-    let entry = first_entry(before, &headers, &layout);
-    let mut fields = form.fields()?;
-    let by = fields.required_text("by");
-    let gate = read_gate(&mut fields, Some(by.clone()), |fields| read_until(fields, before, &layout));
-    if gate.is_none() {
-        fields.reject("state", "is required");
-    }
-    let shown = fields.string("shown");
-    fields.reject_rest();
-    let gate = match fields.finish(gate) {
-        Err(ApiError::Invalid(errors)) if entry.can_show(&errors) => {
-            let page = show(&board, entry.typed(&form, errors), Outcome::None, layout);
-            return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
+    let entry = setting(&board).entry(&browser, &layout);
+    let change = match setting(&board).read(&form, entry, &layout)? {
+        Ok(change) => change,
+        Err(again) => {
+            let page = show(&board, &Listing::default(), again.entry, again.outcome, layout);
+            return Ok((again.status, page).into_response());
         }
-        read => read?,
     };
-    if shown.is_some_and(|shown| shown != mark(None, before)) {
-        let page = show(&board, entry.typed(&form, Vec::new()), Outcome::ChangedMeanwhile, layout);
-        return Ok((StatusCode::CONFLICT, page).into_response());
-    }
-    let is_changed = !is_same(&gate, before);
-    if is_changed {
+    let outcome = if let Some(gate) = change.gate {
         registry.set_gate(gate).await?;
+        Outcome::Saved
+    } else {
+        Outcome::Unchanged
+    };
+    Ok(browser.lead_on(&change.by, outcome, ABOUT))
+}
+
+fn setting(board: &Board) -> Setting<'_> {
+    Setting { capacity: None, gate: &board.registry }
+}
+
+/// Which of the locations are asked for.
+#[derive(Default)]
+struct Listing {
+    /// A part of their names, in whatever case.
+    part: String,
+    /// The name before the first of them.
+    after: String,
+}
+
+impl Listing {
+    fn of_query(query: Option<&str>) -> Self {
+        let value = |name| query_value(query, name).unwrap_or_default();
+        Self { part: value("name").trim().to_lowercase(), after: value("after") }
     }
-    Ok(lead_on(&format!("registry?{}", Outcome::query(is_changed)), &by))
+
+    fn has(&self, name: &str) -> bool {
+        name > self.after.as_str() && name.to_lowercase().contains(&self.part)
+    }
+
+    /// The way to those that come after this one.
+    fn way_after(&self, name: &str) -> String {
+        let mut query = form_urlencoded::Serializer::new("registry?".to_owned());
+        if !self.part.is_empty() {
+            query.append_pair("name", &self.part);
+        }
+        query.append_pair("after", name).finish()
+    }
 }
 
-fn first_entry(gate: &Gate, headers: &HeaderMap, layout: &Layout) -> Entry {
-    let mut values = values(gate, &layout.zone);
-    values.extend([("by", remembered_name(headers)), ("shown", mark(None, gate))]);
-    Entry::new(values)
-}
-
-fn show(board: &Board, entry: Entry, outcome: Outcome, layout: Layout) -> Response {
+fn show(board: &Board, listing: &Listing, entry: Entry, outcome: Outcome, layout: Layout) -> Response {
     let sum = |count: fn(&BoardLocation) -> i64| board.locations.iter().map(count).sum::<i64>();
     let (running, leased) = (sum(|here| here.location.running), sum(|here| here.location.leased));
     let named = || board.locations.iter().filter_map(|here| Some((here.location.name.as_ref()?, here)));
@@ -146,17 +142,24 @@ fn show(board: &Board, entry: Entry, outcome: Outcome, layout: Layout) -> Respon
         waiting: here.location.waiting,
         state: here.location.gate.at(layout.now).state.as_str(),
     };
+    let mut asked = named().filter(|(name, _)| listing.has(name.as_str())).collect::<Vec<_>>();
+    asked.sort_unstable_by_key(|(name, _)| name.as_str());
+    let shown = asked.iter().take(MOST_ROWS);
+    let last = asked.get(MOST_ROWS - 1).filter(|_| asked.len() > MOST_ROWS);
     render(&RegistryPage {
         state: board.registry.state.as_str(),
-        closed: Closed::of(&board.registry, &layout),
+        closed: Closed::of(Closed::REGISTRY, &board.registry, &layout),
         count: named().count(),
         running,
         leased,
         waiting: sum(|here| here.location.waiting),
-        locations: named().take(MOST_ROWS).map(row).collect(),
-        more: named().count() > MOST_ROWS,
+        locations: shown.copied().map(row).collect(),
+        part: listing.part.clone(),
+        is_first: listing.after.is_empty(),
+        next: last.map(|(name, _)| listing.way_after(name.as_str())),
+        more: asked.len().saturating_sub(MOST_ROWS),
         choices: choices(running, leased),
-        entry: entry.with("shown", &mark(None, &board.registry)),
+        entry: entry.with("shown", &setting(board).mark()),
         outcome,
         now: format!("The registry is {} now.", board.registry.state.as_str()),
         layout: layout.of(Section::Registry),

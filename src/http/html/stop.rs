@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::entry::{Entry, lead_on, remembered_name};
+use super::entry::{Browser, Entry, Outcome};
 use super::layout::Layout;
 use super::page::{filters, render};
 use crate::domain::event::{EventFilter, EventKind, Order};
@@ -35,6 +35,8 @@ struct StopPage {
     lasting: String,
     /// None once it has ended.
     effect: Option<StopEffect>,
+    /// What the name of the test stands between.
+    heading: (&'static str, &'static str),
     explanation: String,
     is_suspect: bool,
     asked: Option<Asked>,
@@ -42,6 +44,21 @@ struct StopPage {
     entry: Entry,
     /// Why nothing was done.
     refusal: Option<String>,
+    /// Whether somebody else had it stopped before the form was sent.
+    is_before: bool,
+}
+
+/// What came of the form.
+#[derive(Default)]
+struct News {
+    refusal: Option<String>,
+    is_before: bool,
+}
+
+impl News {
+    fn refused(refusal: String) -> Self {
+        Self { refusal: Some(refusal), is_before: false }
+    }
 }
 
 struct Asked {
@@ -53,46 +70,47 @@ struct Asked {
 pub async fn stop_form(
     State(registry): State<Arc<Registry>>,
     Path(run_id): Path<String>,
-    headers: HeaderMap,
+    browser: Browser,
     layout: Layout,
 ) -> Result<Response, ApiError> {
     let run = find(&registry, &run_id).await?;
-    let entry = first_entry(&run, &headers);
-    show(&registry, &run, entry, None, layout).await
+    let entry = first_entry(&run, &browser);
+    let is_before = browser.outcome(&about(&run)) == Outcome::StoppedBefore;
+    Ok(browser.told(show(&registry, &run, entry, News { refusal: None, is_before }, layout).await?))
 }
 
 /// Cancels it as `POST /cancel` does, if it still is what the form showed.
 pub async fn stop(
     State(registry): State<Arc<Registry>>,
     Path(run_id): Path<String>,
-    headers: HeaderMap,
+    browser: Browser,
     layout: Layout,
     form: Form,
 ) -> Result<Response, ApiError> {
     let run = find(&registry, &run_id).await?;
-    let entry = first_entry(&run, &headers);
+    let entry = first_entry(&run, &browser);
     let mut fields = form.fields()?;
     let (reason, by) = (fields.required_text("reason"), fields.required_text("by"));
     let force = fields.string("force").is_some();
     let shown = fields.string("shown");
     fields.reject_rest();
-    match fields.finish(Some(())) {
-        Err(ApiError::Invalid(errors)) if entry.can_show(&errors) => {
-            let page = show(&registry, &run, entry.typed(&form, errors), None, layout).await?;
-            return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
-        }
-        checked => checked?,
+    if let Err(error) = fields.finish(Some(())) {
+        let page = show(&registry, &run, entry.mended(&form, error)?, News::default(), layout).await?;
+        return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     }
-    if let Some(news) = news(&run, shown.as_deref(), force) {
-        let page = show(&registry, &run, entry.typed(&form, Vec::new()), Some(news), layout).await?;
+    if let Some(refusal) = refusal(&run, shown.as_deref(), force) {
+        let page = show(&registry, &run, entry.typed(&form, Vec::new()), News::refused(refusal), layout).await?;
         return Ok((StatusCode::CONFLICT, page).into_response());
     }
-    let cancellation = Cancellation { reason: Some(reason), by: Some(by.clone()), force };
+    let cancellation = Cancellation { reason: Some(reason.clone()), by: Some(by.clone()), force };
+    let led_on = |outcome| browser.lead_on(&by, outcome, &about(&run));
     match registry.cancel(run.run_id, cancellation).await? {
-        Completed::Ended(_) | Completed::Stopping(_) => Ok(lead_on("stop", &by)),
+        Completed::Ended(_) if StopEffect::of(&run).is_none() => Ok(led_on(Outcome::StoppedBefore)),
+        Completed::Stopping(stopping) if !is_by(&stopping, &by, &reason) => Ok(led_on(Outcome::StoppedBefore)),
+        Completed::Ended(_) | Completed::Stopping(_) => Ok(led_on(Outcome::None)),
         Completed::EndedOtherwise(run) | Completed::NotStarted(run) => {
             let (_, why) = why_not(&run);
-            let page = show(&registry, &run, entry, Some(why), layout).await?;
+            let page = show(&registry, &run, entry, News::refused(why), layout).await?;
             Ok((StatusCode::CONFLICT, page).into_response())
         }
         Completed::NotFound => Err(not_found()),
@@ -100,6 +118,16 @@ pub async fn stop(
         Completed::WrongReceipt => Err(ApiError::wrong_receipt()),
         Completed::OtherRun => Err(ApiError::OtherRun),
     }
+}
+
+/// What an outcome calls it.
+fn about(run: &Execution) -> String {
+    format!("run {}", run.run_id)
+}
+
+/// Whether it was this request that is noted.
+fn is_by(run: &Execution, by: &str, reason: &str) -> bool {
+    run.stop.as_ref().is_some_and(|stop| stop.by.as_deref() == Some(by) && stop.reason == reason)
 }
 
 async fn find(registry: &Registry, run_id: &str) -> Result<Execution, ApiError> {
@@ -111,18 +139,18 @@ fn not_found() -> ApiError {
     ApiError::NotFound("No test has this run_id.".to_owned())
 }
 
-fn first_entry(run: &Execution, headers: &HeaderMap) -> Entry {
+fn first_entry(run: &Execution, browser: &Browser) -> Entry {
     let shown = StopEffect::of(run).map_or("", StopEffect::as_str);
     Entry::new(vec![
         ("reason", String::new()),
-        ("by", remembered_name(headers)),
+        ("by", browser.name.clone()),
         ("force", String::new()),
         ("shown", shown.to_owned()),
     ])
 }
 
 /// What has changed since the form was shown, if stopping would mean something else by now.
-fn news(run: &Execution, shown: Option<&str>, force: bool) -> Option<String> {
+fn refusal(run: &Execution, shown: Option<&str>, force: bool) -> Option<String> {
     let effect = StopEffect::of(run)?;
     let is_as_shown = shown.is_none_or(|shown| shown == effect.as_str());
     let is_asked_again = effect == StopEffect::WasAsked && shown == Some(StopEffect::IsAsked.as_str()) && !force;
@@ -139,7 +167,7 @@ async fn show(
     registry: &Registry,
     run: &Execution,
     entry: Entry,
-    refusal: Option<String>,
+    news: News,
     layout: Layout,
 ) -> Result<Response, ApiError> {
     let effect = StopEffect::of(run);
@@ -165,7 +193,9 @@ async fn show(
         links: links(run),
         // The form always says what it shows now.
         entry: entry.with("shown", effect.map_or("", StopEffect::as_str)),
-        refusal,
+        refusal: news.refusal,
+        is_before: news.is_before,
+        heading: effect.map_or(("", " has ended"), StopEffect::heading),
         layout,
     }))
 }

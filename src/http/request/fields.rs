@@ -51,7 +51,7 @@ impl Fields {
     pub fn of_form(pairs: &[(String, String)]) -> Result<Self, ApiError> {
         let twice = given_twice(pairs.iter().map(|(name, _)| name.as_str()));
         if !twice.is_empty() {
-            return Err(ApiError::Invalid(twice));
+            return Err(ApiError::WrongForm(twice));
         }
         let given = pairs.iter().filter(|(_, value)| !value.is_empty());
         let left = given.filter_map(|(name, value)| Some((name.clone(), to_raw_value(value).ok()?))).collect();

@@ -15,7 +15,7 @@ pub struct Form(Vec<(String, String)>);
 impl Form {
     fn parse(body: &[u8]) -> Result<Self, ApiError> {
         // The parser below would put marks for what is no UTF-8, and nobody has typed those.
-        percent_decode(body).decode_utf8().map_err(|_| ApiError::NotUtf8)?;
+        percent_decode(body).decode_utf8().map_err(|_| ApiError::FormNotUtf8)?;
         Ok(Self(form_urlencoded::parse(body).into_owned().collect()))
     }
 
@@ -36,7 +36,10 @@ impl<S: Send + Sync> FromRequest<S> for Form {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         check_expectation(request.headers())?;
-        check_content(request.headers(), is_form, || ApiError::NotForm)?;
+        check_content(request.headers(), is_form, || ApiError::NotForm).map_err(|error| match error {
+            ApiError::NotUtf8 => ApiError::FormNotUtf8,
+            another => another,
+        })?;
         Self::parse(&read(request).await?)
     }
 }
@@ -59,7 +62,7 @@ mod tests {
         assert!(form.fields().is_ok_and(|fields| fields.has("reason") && !fields.has("by")));
         assert_eq!(Form::parse(b"a=%EF%BF%BD").expect("a form").value("a"), Some("\u{fffd}"), "it may be typed");
         for body in [&b"a=%ff"[..], b"a=\xff", b"%C3=b", b"a=%C3&b=%A9"] {
-            assert!(matches!(Form::parse(body), Err(ApiError::NotUtf8)), "{body:?}");
+            assert!(matches!(Form::parse(body), Err(ApiError::FormNotUtf8)), "{body:?}");
         }
         assert!(Form::parse(b"by=ana&by=bob").is_ok_and(|form| form.fields().is_err()));
     }

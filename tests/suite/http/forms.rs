@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use crate::on_both_databases;
 use crate::support::http::{Http, Reply, example};
-use crate::support::nginx::{Nginx, free_port};
 use crate::support::server::TestServer;
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
@@ -18,7 +17,7 @@ async fn send(http: &Http, path: &str, fields: &[(&str, &str)]) -> Reply {
 }
 
 /// As a person does it: opens the form, changes these fields, and sends all that stand in it.
-async fn fill_in(http: &Http, path: &str, changes: &[(&str, &str)]) -> Reply {
+pub async fn fill_in(http: &Http, path: &str, changes: &[(&str, &str)]) -> Reply {
     let page = http.page(path).await.text;
     let mut fields = fields_of(&page);
     fields.retain(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
@@ -38,6 +37,14 @@ fn fields_of(page: &str) -> Vec<(String, String)> {
     let inputs = form.split("<input").skip(1).map(|rest| rest.split('>').next().unwrap_or_default());
     let is_sent = |tag: &&str| !tag.contains("type=\"radio\"") || tag.contains(" checked");
     inputs.filter(is_sent).filter_map(|tag| Some((attribute(tag, "name")?, attribute(tag, "value")?))).collect()
+}
+
+/// The page that a form leads to, in the same browser.
+async fn after(http: &Http, path: &str, sent: &Reply) -> Reply {
+    let cookies =
+        sent.headers.get_all("set-cookie").iter().filter_map(|cookie| cookie.to_str().ok()?.split(';').next());
+    let cookies = cookies.collect::<Vec<_>>().join("; ");
+    http.step(Method::GET, path, &[BROWSER, ("cookie", &cookies)], "").await
 }
 
 fn value_of(page: &str, name: &str) -> String {
@@ -64,7 +71,7 @@ on_both_databases! {
             assert!(page.text.contains(words), "{words} in {}", page.text);
         }
         let sent = fill_in(&http, "/runs/1/stop", &[("reason", "wrong build"), ("by", "ana")]).await;
-        assert_eq!((sent.status.as_u16(), sent.header("location")), (303, "stop"), "{}", sent.text);
+        assert_eq!((sent.status.as_u16(), sent.header("location")), (303, "#outcome"), "{}", sent.text);
         let (status, stop) = (run(&http, 1).await["status"].clone(), run(&http, 1).await["stop"].clone());
         assert_eq!((status, &stop["reason"], &stop["by"]), (json!("running"), &json!("wrong build"), &json!("ana")));
         let page = http.page("/runs/1/stop").await.text;
@@ -73,8 +80,10 @@ on_both_databases! {
 
         // Twice the same, from a page that was open all the while, changes nothing.
         let again = [("shown", "is_asked"), ("reason", "another"), ("by", "bob")];
-        assert_eq!(send(&http, "/runs/1/stop", &again).await.status, 303);
-        assert_eq!(run(&http, 1).await["stop"]["by"], json!("ana"));
+        let sent = send(&http, "/runs/1/stop", &again).await;
+        assert_eq!((sent.status.as_u16(), run(&http, 1).await["stop"]["by"].clone()), (303, json!("ana")));
+        let page = after(&http, "/runs/1/stop", &sent).await.text;
+        assert!(page.contains("Somebody else did it before you.") && page.contains("your name and reason are not kept"), "{page}");
 
         // Its runner is gone: the page offers to give back the share.
         let ended = fill_in(&http, "/runs/1/stop", &[("reason", "its machine is gone"), ("by", "ana")]).await;
@@ -100,7 +109,8 @@ on_both_databases! {
         assert_eq!((&ended["by"], &ended["details"]["reason"]), (&json!("ana"), &json!("stopped by hand")));
         // From a page that was open all the while: it has ended as was wished.
         let again = [("shown", "gives_back_share"), ("reason", "again"), ("by", "bob")];
-        assert_eq!(send(&http, "/runs/1/stop", &again).await.status, 303);
+        let sent = send(&http, "/runs/1/stop", &again).await;
+        assert!(after(&http, "/runs/1/stop", &sent).await.text.contains("Somebody else did it before you."), "{}", sent.status);
     }
 
     async fn a_test_that_waits_leaves_the_queue_and_one_that_has_started_meanwhile_is_not_ended(database: &TestDatabase) {
@@ -150,6 +160,8 @@ on_both_databases! {
              vec!["The time at which it opens must be in the future.", "value=\"2020-01-01T00:00\""]),
             ("/registry", vec![("state", "shut"), ("by", "ana")], vec!["The state must be one of open, draining, stopped."]),
             ("/registry", vec![("by", "ana")], vec!["The state is required."]),
+            ("/registry", vec![("state", "open"), ("reason", "release"), ("after", "2h"), ("by", "ana")],
+             vec!["The reason must be empty where the state is open.", "The time after which it opens must be empty", "value=\"release\""]),
             ("/registry", vec![("state", "draining"), ("reason", "x"), ("after", "soon"), ("by", "ana")],
              vec!["must be a length of time such as 30m, 2h or 1d.", "value=\"soon\""]),
         ] {
@@ -169,10 +181,10 @@ on_both_databases! {
         let http = server.http();
         http.admit(json!({"factor": 0.85})).await;
         let sent = fill_in(&http, "/locations/azure-k8s", &[("capacity", "0.5"), ("by", "ana")]).await;
-        assert_eq!((sent.status.as_u16(), sent.header("location")), (303, "?saved"), "{}", sent.text);
+        assert_eq!((sent.status.as_u16(), sent.header("location")), (303, "#outcome"), "{}", sent.text);
         let noted = last_event(&http, "location_set").await;
         assert_eq!((&noted["by"], &noted["details"]["capacity"], &noted["details"]["state"]), (&json!("ana"), &json!(0.5), &Value::Null));
-        let page = http.page("/locations/azure-k8s?saved").await.text;
+        let page = after(&http, "/locations/azure-k8s", &sent).await.text;
         assert!(page.contains("Saved.") && page.contains("0.85, which is not below the capacity of 0.5"), "{page}");
 
         let drain = [("state", "draining"), ("reason", "release"), ("after", "2h"), ("by", "ana")];
@@ -184,7 +196,7 @@ on_both_databases! {
 
         // All as it was: nothing is set, and its time stays to the second.
         let same = fill_in(&http, "/locations/azure-k8s", &[("by", "bob")]).await;
-        assert_eq!(same.header("location"), "?unchanged");
+        assert_eq!(same.header("location"), "#outcome");
         assert_eq!(http.get("/locations/azure-k8s").await.json()["gate"], gate);
         assert_eq!(fill_in(&http, "/locations/azure-k8s", &[("state", "open"), ("by", "ana")]).await.status, 303);
         assert_eq!(http.get("/locations/azure-k8s").await.json()["gate"]["state"], json!("open"));
@@ -226,10 +238,10 @@ on_both_databases! {
         assert!(page.contains("1 with a lease runs now. 1 without one goes on until somebody ends it."), "{page}");
         let stop = [("state", "stopped"), ("reason", "the cluster is on fire"), ("by", "ana")];
         let sent = fill_in(&http, "/registry", &stop).await;
-        assert_eq!((sent.status.as_u16(), sent.header("location")), (303, "registry?saved"), "{}", sent.text);
+        assert_eq!((sent.status.as_u16(), sent.header("location")), (303, "#outcome"), "{}", sent.text);
         assert!(run(&http, 1).await["stop"].is_object() && run(&http, 2).await["stop"].is_null());
-        let page = http.page("/registry?saved").await.text;
-        assert!(page.contains("The registry is stopped, says <bdi>ana</bdi>: <bdi>the cluster is on fire</bdi>"), "{page}");
+        let page = after(&http, "/registry", &sent).await.text;
+        assert!(page.contains("Saved.") && page.contains("The whole registry is stopped, says <bdi>ana</bdi>: <bdi>the cluster is on fire</bdi>"), "{page}");
         let refused = http.post("/register", &example(json!({"factor": 0.1}))).await;
         assert_eq!(refused.status, 409);
         assert!(http.page("/locations/azure-k8s").await.text.contains("The whole registry is stopped"));
@@ -262,6 +274,31 @@ async fn a_time_is_that_of_the_readers_zone_and_the_name_is_remembered() {
 }
 
 #[tokio::test]
+async fn an_outcome_is_told_once_to_the_browser_that_sent_the_form_and_to_no_address() {
+    let (server, _database) = super::pages::serve().await;
+    let http = server.http();
+    for location in ["azure-k8s", "other"] {
+        http.admit(json!({"location": location, "factor": 0.1})).await;
+    }
+    let from = ("referer", "https://ci.example/perfreg/locations/azure-k8s");
+    let sent = http.step(Method::POST, "/locations/azure-k8s", &[FORM, from], "capacity=2&state=open&by=ana").await;
+    let cookies: Vec<&str> = sent.headers.get_all("set-cookie").iter().filter_map(|one| one.to_str().ok()).collect();
+    let outcome = cookies.iter().find(|one| one.starts_with("outcome=saved")).expect("a cookie");
+    for attribute in ["HttpOnly", "SameSite=Strict", "Max-Age=60", "Path=/perfreg"] {
+        assert!(outcome.contains(attribute), "{outcome}");
+    }
+    assert!(cookies.iter().any(|one| one.starts_with("by=ana;") && one.contains("Path=/perfreg")), "{cookies:?}");
+    let told = after(&http, "/locations/azure-k8s", &sent).await;
+    assert!(told.text.contains("Saved."), "{}", told.text);
+    assert!(told.header("set-cookie").starts_with("outcome=;") && told.header("set-cookie").contains("Max-Age=0"));
+    assert!(!after(&http, "/locations/other", &sent).await.text.contains("Saved."));
+    for path in ["/locations/azure-k8s", "/locations/azure-k8s?saved", "/registry?saved"] {
+        let page = http.page(path).await;
+        assert!(!page.text.contains("Saved.") && page.header("set-cookie").is_empty(), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn one_address_shows_a_browser_a_page_and_tells_a_program_json() {
     let (server, _database) = super::pages::serve().await;
     let http = server.http();
@@ -281,81 +318,6 @@ async fn one_address_shows_a_browser_a_page_and_tells_a_program_json() {
 }
 
 #[tokio::test]
-async fn a_location_with_any_name_has_a_page_whose_links_and_form_lead_back_to_it() {
-    let (server, _database) = super::pages::serve().await;
-    let http = server.http();
-    for (name, path) in [
-        ("team/k8s", "team/k8s"),
-        ("a/b/merge", "a/b/merge"),
-        ("what?#now", "what%3F%23now"),
-        ("100%25", "100%2525"),
-        ("badge.svg", "badge.svg"),
-        ("a:b", "a%3Ab"),
-        ("load lab+1", "load%20lab%2B1"),
-        ("压测 \"<b>\"", "%E5%8E%8B%E6%B5%8B%20%22%3Cb%3E%22"),
-        ("merge", "merge"),
-    ] {
-        http.admit(json!({"location": name, "factor": 0.1})).await;
-        assert!(http.page("/registry").await.text.contains(&format!("href=\"locations/{path}\"")), "{name}");
-        // As it is linked, and as a program spells it.
-        for path in [path.to_owned(), path.replace('/', "%2F")] {
-            let path = format!("/locations/{path}");
-            http.send(Method::PUT, &path, &json!({"capacity": 1})).await;
-            let sent = fill_in(&http, &path, &[("capacity", "2.5"), ("by", "ana")]).await;
-            assert_eq!((sent.status.as_u16(), sent.header("location")), (303, "?saved"), "{name}");
-            assert_eq!(http.get(&path).await.json()["capacity"], json!(2.5), "{name}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_location_whose_name_no_path_can_have_leads_to_its_runs() {
-    let (server, _database) = super::pages::serve().await;
-    let http = server.http();
-    for name in ["/a", "a/", "a//b", "a/../b", "./a", "a/merge"] {
-        http.admit(json!({"location": name, "factor": 0.1, "test": format!("at {name}")})).await;
-        let way = format!("history-html?location={}", name.replace('/', "%2F"));
-        assert!(http.page("/registry").await.text.contains(&format!("href=\"{way}\"")), "{name}");
-        assert!(http.page(&format!("/{way}")).await.text.contains(&format!("at {name}")), "{name}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_location_with_a_slash_is_set_by_its_form_behind_a_proxy_that_decodes() {
-    let (server, _database) = super::pages::serve().await;
-    server.http().admit(json!({"location": "team/k8s ü", "factor": 0.1})).await;
-    let nginx = Nginx::below_a_path_before(&server.url, free_port());
-    let http = Http::new(&nginx.url);
-    let path = "/locations/team/k8s%20%C3%BC";
-    let page = http.page(path).await;
-    assert!(page.status == 200 && page.text.contains("href=\"../../assets/style-"), "{}", page.text);
-    let sent = fill_in(&http, path, &[("capacity", "3"), ("by", "ana")]).await;
-    assert_eq!((sent.status.as_u16(), sent.header("location")), (303, "?saved"), "{}", sent.text);
-    assert_eq!(http.get(path).await.json()["capacity"], json!(3));
-    // A person who types the slash as a program does is led back to the same location.
-    let sent = fill_in(&http, "/locations/team%2Fk8s%20%C3%BC", &[("capacity", "4"), ("by", "ana")]).await;
-    assert_eq!((sent.status.as_u16(), sent.header("location")), (303, "?saved"), "{}", sent.text);
-    assert_eq!(http.get(path).await.json()["capacity"], json!(4));
-}
-
-#[tokio::test]
-async fn a_location_that_nobody_has_used_can_be_set_up() {
-    let (server, _database) = super::pages::serve().await;
-    let http = server.http();
-    http.admit(json!({"location": "azure-k8s"})).await;
-    let page = http.page("/locations/azure-k8z").await;
-    assert_eq!(page.status, 404);
-    assert!(
-        page.text.contains("The closest to it is azure-k8s.") && page.text.contains("href=\"../locations/azure-k8s\""),
-        "{}",
-        page.text
-    );
-    assert_eq!(fill_in(&http, "/locations/azure-k8z", &[("by", "ana")]).await.status, 303);
-    assert_eq!(http.page("/locations/azure-k8z").await.status, 200);
-    assert_eq!(http.page(&format!("/locations/{}", "x".repeat(256))).await.status, 422);
-}
-
-#[tokio::test]
 async fn only_a_whole_form_that_is_known_is_taken() {
     let (server, _database) = super::pages::serve().await;
     let http = server.http();
@@ -369,10 +331,20 @@ async fn only_a_whole_form_that_is_known_is_taken() {
             "Send the form as application/x-www-form-urlencoded",
         ),
         ("text/plain", "reason=x&by=ana", 415, "Send the form as"),
-        (FORM.1, "reason=x&by=ana&by=bob", 422, "by must not be given twice"),
-        (FORM.1, "reason=x&by=ana&resaon=y", 422, "resaon is not a field of this call"),
-        (FORM.1, "reason=%ff&by=ana", 415, "Send the body in UTF-8"),
-        ("application/x-www-form-urlencoded; charset=iso-8859-1", "reason=x&by=ana", 415, "Send the body in UTF-8"),
+        (
+            FORM.1,
+            "reason=x&by=ana&by=bob",
+            422,
+            "by must not be given twice. Nothing was changed; open the page of the form again",
+        ),
+        (
+            FORM.1,
+            "reason=x&by=ana&resaon=y",
+            422,
+            "Nothing was changed; open the page of the form again, and send it from there.",
+        ),
+        (FORM.1, "reason=%ff&by=ana", 415, "The form is not in UTF-8, so nothing was changed"),
+        ("application/x-www-form-urlencoded; charset=iso-8859-1", "reason=x&by=ana", 415, "The form is not in UTF-8"),
         (FORM.1, &large, 413, "larger than 64 KiB"),
     ] {
         for path in ["/runs/1/stop", "/locations/azure-k8s", "/registry", "/zone"] {

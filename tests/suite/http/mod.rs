@@ -13,6 +13,7 @@ mod hosts;
 mod idempotency;
 mod lifecycle;
 mod live;
+mod location_pages;
 mod locations;
 mod metrics;
 mod names;
