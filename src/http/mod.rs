@@ -19,6 +19,7 @@ mod request;
 mod routes;
 mod server;
 mod spelling;
+mod state;
 
 pub use routes::{Service, openapi, service};
 pub use server::Server;

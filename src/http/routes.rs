@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use utoipa::OpenApi;
@@ -10,6 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::negotiation::{answered_by, page_or_json};
+use super::state::Shared;
 use super::{api, docs, error, html, spelling};
 use crate::config::hosts::AllowedHosts;
 use crate::config::server::PublicUrl;
@@ -43,7 +43,6 @@ pub fn service(registry: Arc<Registry>, public_url: Option<PublicUrl>, hosts: Al
     let (routes, mut document) = documented_routes().split_for_parts();
     api::complete_document(&mut document);
     let others = UNDOCUMENTED.into_iter().chain(docs::TEMPLATES).map(str::to_owned);
-    let renderings = html::Renderings::new(registry.count_of_news());
     let templates = document.paths.paths.keys().cloned().chain(others).collect();
     let with_slash = page_or_json(html::location_with_slash, api::get_location_with_slash)
         .put(api::set_location_with_slash)
@@ -60,13 +59,10 @@ pub fn service(registry: Arc<Registry>, public_url: Option<PublicUrl>, hosts: Al
         .route("/locations/{name}", post(html::set_location))
         .route("/registry", post(html::set_registry))
         .route("/locations/{name}/{*rest}", with_slash)
-        .with_state(registry)
+        .with_state(Shared::new(registry))
         .merge(docs::routes(document))
         .fallback(error::unknown_path)
-        .method_not_allowed_fallback(error::unknown_method)
-        .layer(Extension(html::LivePages::default()))
-        .layer(from_fn(html::count_changes))
-        .layer(Extension(renderings));
+        .method_not_allowed_fallback(error::unknown_method);
     let routes = match &public_url {
         Some(url) => routes.layer(Extension(url.clone())),
         None => routes,
@@ -84,7 +80,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 }
 
 /// In the order of a test's life, in which the reference shows them.
-fn documented_routes() -> OpenApiRouter<Arc<Registry>> {
+fn documented_routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(api::Document::openapi())
         .routes(routes!(api::register))
         .routes(routes!(api::plan))

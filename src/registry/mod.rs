@@ -69,8 +69,8 @@ impl Registry {
     pub fn new(store: Arc<dyn Store>) -> Self {
         let watchers = Arc::<Watchers>::default();
         let metrics = Arc::new(Metrics::new(store.metrics()));
-        let lanes = Lanes::new(Arc::clone(&store), Arc::clone(&watchers), Arc::clone(&metrics));
         let (tail, expectations) = (Tail::new(Arc::clone(&store)), Expectations::new(Arc::clone(&store)));
+        let lanes = Lanes::new(Arc::clone(&store), Arc::clone(&watchers), Arc::clone(&metrics), tail.count());
         let known_locations = KnownLocations::new(Arc::clone(&store));
         let (looked_at_after, receipt_key, audits) = (Mutex::default(), OnceCell::new(), AuditLog::default());
         Self {

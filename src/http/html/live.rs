@@ -7,7 +7,6 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderName, header};
@@ -54,7 +53,7 @@ struct Following {
 
 pub async fn live(
     State(registry): State<Arc<Registry>>,
-    Extension(LivePages(places)): Extension<LivePages>,
+    State(LivePages(places)): State<LivePages>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let filter = read_event_query(query.as_deref(), None, true).map_err(ApiError::Invalid)?.filter;

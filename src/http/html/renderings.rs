@@ -9,11 +9,8 @@ use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{Html, Response};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
@@ -216,16 +213,6 @@ impl Rendering {
         }
         send((tag, Html(self.html)))
     }
-}
-
-/// What a request has changed here is on the next page, also while nobody follows.
-pub async fn count_changes(Extension(renderings): Extension<Renderings>, request: Request, next: Next) -> Response {
-    let may_change = !request.method().is_safe();
-    let answer = next.run(request).await;
-    if may_change && (answer.status().is_success() || answer.status().is_redirection()) {
-        renderings.news.add();
-    }
-    answer
 }
 
 #[cfg(test)]

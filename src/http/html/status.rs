@@ -4,7 +4,6 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use askama::Template;
-use axum::Extension;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -36,7 +35,7 @@ struct StatusPage {
 )]
 pub async fn status_html(
     State(registry): State<Arc<Registry>>,
-    Extension(renderings): Extension<Renderings>,
+    State(renderings): State<Renderings>,
     layout: Layout,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {

@@ -19,6 +19,7 @@ use crate::registry::RegistryError;
 use crate::registry::dispatch::Location;
 use crate::registry::dispatch::line::{Caller, Line, Waiting};
 use crate::registry::dispatch::worker::Worker;
+use crate::registry::follow::tail::NewsCount;
 use crate::registry::follow::watchers::Watchers;
 use crate::store::{Batch, Decided, Lane, Store, StoreError};
 
@@ -33,6 +34,8 @@ pub struct Lanes {
     store: Arc<dyn Store>,
     watchers: Arc<Watchers>,
     metrics: Arc<Metrics>,
+    /// Grows with every batch that is decided here.
+    news: NewsCount,
     line: Mutex<Line>,
     places: Arc<Semaphore>,
 }
@@ -46,10 +49,10 @@ pub enum Fate {
 }
 
 impl Lanes {
-    pub fn new(store: Arc<dyn Store>, watchers: Arc<Watchers>, metrics: Arc<Metrics>) -> Arc<Self> {
+    pub fn new(store: Arc<dyn Store>, watchers: Arc<Watchers>, metrics: Arc<Metrics>, news: NewsCount) -> Arc<Self> {
         let places = Arc::new(Semaphore::new(MOST_WAITING));
         let line = Mutex::new(Line::new(store.transactions_at_once()));
-        Arc::new(Self { store, watchers, metrics, line, places })
+        Arc::new(Self { store, watchers, metrics, news, line, places })
     }
 
     /// How many commands wait for an answer.
@@ -139,6 +142,7 @@ impl Lanes {
             self.metrics.decisions.observe(begun.elapsed(), commands);
             let error = match decided {
                 Ok(decided) => {
+                    self.news.add();
                     self.watchers.wake(&decided.changed);
                     self.count(batch, &decided);
                     return Ok(decided.answers);

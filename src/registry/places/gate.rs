@@ -33,6 +33,7 @@ impl Registry {
     /// If the database did not answer; the gate may then be set, but not every location told.
     pub async fn set_gate(&self, gate: Gate) -> Result<Gate, RegistryError> {
         self.store.set_registry(&gate).await?;
+        self.tail.count().add();
         let (state, until) = (gate.state.as_str(), gate.until.map(display));
         tracing::info!(state, reason = gate.reason, until, by = gate.by, "registry set");
         // A decision that read the old gate holds its location's lock, so that this waits for it.

@@ -132,7 +132,10 @@ impl Registry {
     async fn merge(&self, merge: &Merge) -> Result<Result<Merged, UnknownLocation>, RegistryError> {
         for _ in 0..MOST_MERGE_TRIES {
             match self.store.merge(merge).await {
-                Ok(Some(merged)) => return Ok(Ok(merged)),
+                Ok(Some(merged)) => {
+                    self.tail.count().add();
+                    return Ok(Ok(merged));
+                }
                 Ok(None) => {
                     for name in [&merge.from, &merge.into] {
                         if self.location(name).await?.is_none() {

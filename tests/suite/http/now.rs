@@ -122,7 +122,7 @@ async fn the_page_says_what_is_asked_to_stop_and_what_is_closed() {
     let page = http.get("/").await.text;
     for part in [
         "asked to stop: wrong build",
-        "Nothing starts anywhere.",
+        "The whole registry is draining",
         "<bdi>drill</bdi>",
         "<bdi>new nodes</bdi>",
         "<bdi>ana</bdi>",

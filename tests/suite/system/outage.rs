@@ -78,7 +78,7 @@ async fn an_outage_is_a_503_and_heals_by_itself() {
     let end = json!({"run_id": run["run_id"], "status": "success"});
     assert_unavailable(&http.post("/complete", &end).await);
     assert_unavailable(&http.post("/register", &example(json!({"location": null}))).await);
-    let page = http.get("/status-html").await;
+    let page = http.page("/status-html").await;
     assert_eq!((page.status.as_u16(), page.header("content-type")), (503, "text/html; charset=utf-8"));
     assert!(page.text.contains("The database does not answer"));
     assert!(!page.header("retry-after").is_empty());

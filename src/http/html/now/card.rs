@@ -6,9 +6,9 @@ use super::Most;
 use super::question::Asked;
 use crate::domain::capacity::factor::Factor;
 use crate::domain::execution::Execution;
-use crate::domain::gate::Gate;
 use crate::domain::schedule::board::{Board, BoardLocation, BoardRun, BoardWaiter};
 use crate::domain::schedule::question::WouldStart;
+use crate::http::html::gate::Closed;
 use crate::http::html::layout::{Layout, segment};
 use crate::present::time::duration_text;
 use crate::present::zone::ShownTime;
@@ -27,6 +27,9 @@ pub struct Card {
     pub free: String,
     pub capacity: String,
     pub waiting: i64,
+    /// Draining or stopped, by its own gate or the registry's; none if it is open.
+    pub state: Option<&'static str>,
+    /// Its own gate, if that is closed. The registry's is told once for the page.
     pub closed: Option<Closed>,
     pub boxes: Vec<HolderBox>,
     /// The share of the runs that have no box of their own, in per cent from where on.
@@ -43,16 +46,6 @@ pub struct Card {
     pub more_waiters: usize,
     /// The query that finds them in the history.
     pub queue_query: String,
-}
-
-/// Why nothing starts.
-pub struct Closed {
-    /// Draining or stopped.
-    pub state: &'static str,
-    pub by_registry: bool,
-    pub reason: Option<String>,
-    pub by: Option<String>,
-    pub until: Option<ShownTime>,
 }
 
 /// A run in the bar of its location, in per cent of its width.
@@ -114,7 +107,8 @@ impl Card {
             free: location.available().to_string(),
             capacity: location.capacity.to_string(),
             waiting: location.waiting,
-            closed: Closed::new(&here.gate, here.closed_by_registry, layout),
+            state: (!here.gate.is_open()).then(|| here.gate.state.as_str()),
+            closed: Closed::of(Closed::LOCATION, &location.gate, layout),
             boxes,
             rest,
             start: start(here, board, asked, layout),
@@ -179,18 +173,6 @@ impl OtherLocation {
             start: start(here, board, asked, layout),
             name,
         }
-    }
-}
-
-impl Closed {
-    pub fn new(gate: &Gate, by_registry: bool, layout: &Layout) -> Option<Self> {
-        (!gate.is_open()).then(|| Self {
-            state: gate.state.as_str(),
-            by_registry,
-            reason: gate.reason.clone(),
-            by: gate.by.clone(),
-            until: gate.until.map(|until| layout.time(until)),
-        })
     }
 }
 

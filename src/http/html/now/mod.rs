@@ -7,14 +7,14 @@ mod run;
 use std::sync::Arc;
 
 use askama::Template;
-use axum::Extension;
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use self::card::{Card, Closed, OtherLocation, Start};
+use self::card::{Card, OtherLocation, Start};
 use self::question::Asked;
 use self::run::RunRow;
+use super::gate::Closed;
 use super::layout::{Layout, Section};
 use super::page::{draw, filters};
 use super::renderings::Renderings;
@@ -92,7 +92,7 @@ struct Next<'page> {
 
 pub async fn now(
     State(registry): State<Arc<Registry>>,
-    Extension(renderings): Extension<Renderings>,
+    State(renderings): State<Renderings>,
     RawQuery(query): RawQuery,
     layout: Layout,
     headers: HeaderMap,
@@ -129,7 +129,7 @@ impl<'page> NowPage<'page> {
         let runs = board.locations.iter().flat_map(|here| &here.running).take(most.runs);
         Self {
             layout,
-            closed: Closed::new(&board.registry, true, layout),
+            closed: Closed::of(Closed::REGISTRY, &board.registry, layout),
             running: count(|location| location.running),
             waiting: count(|location| location.waiting),
             places: bound_with_runs.count(),
