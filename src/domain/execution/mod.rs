@@ -247,6 +247,13 @@ impl Execution {
             && self.expected_seconds.is_some_and(|seconds| now.duration_since(self.start_time) > longest(seconds))
     }
 
+    /// By how much it has run longer than expected, if it has.
+    #[must_use]
+    pub fn over(&self, now: Timestamp) -> Option<SignedDuration> {
+        let expected = SignedDuration::from_secs(self.expected_seconds?.into());
+        Some(now.duration_since(self.start_time) - expected).filter(SignedDuration::is_positive)
+    }
+
     /// The factor as it was recorded, to the last digit.
     #[must_use]
     pub fn factor_text(&self) -> Option<String> {

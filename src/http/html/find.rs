@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, Uri};
 use axum::response::Redirect;
 use url::form_urlencoded;
 
@@ -17,7 +16,7 @@ use crate::registry::Registry;
 pub async fn find(
     State(registry): State<Arc<Registry>>,
     RawQuery(query): RawQuery,
-    uri: Uri,
+    layout: Layout,
 ) -> Result<Redirect, ApiError> {
     let sought = query_value(query.as_deref(), "q").unwrap_or_default();
     let sought = sought.trim();
@@ -28,7 +27,7 @@ pub async fn find(
         return Ok(Redirect::to(&format!("runs/{run_id}")));
     }
     if registry.location(&LocationName::new(sought)).await?.is_some() {
-        return Ok(Redirect::to(&Layout::new(&uri, &HeaderMap::new()).location(sought)));
+        return Ok(Redirect::to(&layout.location(sought)));
     }
     let pattern = format!("%{sought}%");
     let query = form_urlencoded::Serializer::new(String::new()).append_pair("test", &pattern).finish();

@@ -1,7 +1,5 @@
 //! A location: how much is free, who holds it, when a test would start, who waits.
 
-use jiff::SignedDuration;
-
 use super::Most;
 use super::question::Asked;
 use crate::domain::capacity::factor::Factor;
@@ -99,7 +97,7 @@ impl Card {
         let (boxes, rest) = boxes(here, most.boxes);
         let nobody_waits = here.location.waiting == 0;
         let below = (here.gate.is_open() && nobody_waits).then_some(location.available());
-        let queue_query = form_urlencoded(name.as_deref().unwrap_or_default());
+        let queue_query = queue_query(name.as_deref().unwrap_or_default());
         Self {
             id: format!("location-{}", segment(name.as_deref().unwrap_or_default())),
             page: layout.location(name.as_deref().unwrap_or_default()),
@@ -123,9 +121,7 @@ impl Card {
             name,
         }
     }
-}
 
-impl Card {
     /// Whether what is asked for would start at once.
     pub const fn starts_at_once(&self) -> bool {
         matches!(self.start, Some(Start::AtOnce))
@@ -206,9 +202,7 @@ fn start(here: &BoardLocation, board: &Board, asked: &Asked, layout: &Layout) ->
 impl HolderRow {
     fn new(run: &BoardRun, layout: &Layout) -> Self {
         let execution = &run.execution;
-        let elapsed = layout.now.duration_since(execution.start_time);
-        let expected = execution.expected_seconds.map(|seconds| SignedDuration::from_secs(seconds.into()));
-        let over = expected.map(|expected| elapsed - expected).filter(SignedDuration::is_positive);
+        let over = execution.over(layout.now);
         Self {
             run_id: execution.run_id.0,
             label: label(execution),
@@ -265,7 +259,8 @@ fn label(run: &Execution) -> String {
     label
 }
 
-fn form_urlencoded(location: &str) -> String {
+/// What finds those who wait there in the history.
+fn queue_query(location: &str) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.append_pair("status", "queued");
     if !location.is_empty() {

@@ -52,7 +52,7 @@ impl RunRow {
             triggered_by: details.triggered_by.clone(),
             since: layout.time(execution.start_time),
             elapsed: duration_text(elapsed),
-            progress: Progress::of(execution, elapsed),
+            progress: Progress::of(execution, elapsed, execution.over(layout.now)),
             expected_end: run.expected_end.map(|end| layout.time(end)),
             silent_for: silent_for.map(|heard| duration_text(layout.now.duration_since(heard))),
             is_overdue: execution.is_overdue(layout.now),
@@ -73,15 +73,14 @@ impl RunRow {
 }
 
 impl Progress {
-    fn of(execution: &Execution, elapsed: jiff::SignedDuration) -> Option<Self> {
+    fn of(execution: &Execution, elapsed: jiff::SignedDuration, over: Option<jiff::SignedDuration>) -> Option<Self> {
         let expected_seconds = execution.expected_seconds?;
         let expected = jiff::SignedDuration::from_secs(expected_seconds.into());
-        let over = elapsed - expected;
         Some(Self {
             seconds: elapsed.as_secs().clamp(0, expected_seconds.into()),
             expected_seconds,
             expected: duration_text(expected),
-            over: over.is_positive().then(|| duration_text(over)),
+            over: over.map(duration_text),
         })
     }
 }
