@@ -159,9 +159,8 @@ impl Caller {
         }
         let mut sender = slot.take()?;
         sender.ready().await.ok()?;
-        let mut request =
-            Request::builder().method(&message.method).uri(&message.path).header(header::HOST, "registry");
-        request = request.header(header::CONTENT_TYPE, "application/json");
+        let mut request = Request::builder().method(&message.method).uri(&message.path);
+        request = request.header(header::HOST, address.to_string()).header(header::CONTENT_TYPE, "application/json");
         if let Some(key) = &message.key {
             request = request.header("Idempotency-Key", key);
         }
