@@ -37,6 +37,8 @@ pub struct Layout {
     pub root: String,
     pub section: Section,
     pub zone: Zone,
+    /// Whether the request named the zone. If not, the page asks the browser for its own.
+    pub is_zone_known: bool,
     /// The moment that the page shows.
     pub now: Timestamp,
     /// The program's.
@@ -50,6 +52,7 @@ impl Layout {
         Self {
             root: "../".repeat(folders),
             section: Section::Other,
+            is_zone_known: zone.is_some(),
             zone: zone.unwrap_or(Zone::UTC),
             now: clock::now(),
             version: env!("CARGO_PKG_VERSION"),
@@ -100,6 +103,11 @@ impl Layout {
 
     pub fn is_registry(&self) -> bool {
         self.section == Section::Registry
+    }
+
+    /// What a drawing depends on of all this, besides its page.
+    pub fn zone_key(&self) -> String {
+        if self.is_zone_known { self.zone.name().to_owned() } else { String::new() }
     }
 
     pub fn time(&self, time: Timestamp) -> ShownTime {

@@ -39,7 +39,7 @@ pub async fn status_html(
     layout: Layout,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let key = ("status", layout.zone.name().to_owned(), Vec::new());
+    let key = ("status", layout.zone_key(), Vec::new());
     let draw = async move { status_page(&registry, layout.of(Section::Now).at_present()).await };
     renderings.share(key, &headers, draw).await
 }

@@ -61,7 +61,7 @@ fn pairs() -> Vec<(String, String, f32)> {
         add(&format!("{status}-text"), &format!("{status}-soft"), TEXT);
         add(status, "lane", SHAPE);
     }
-    for status in STATUSES.into_iter().filter(|status| *status != "queued") {
+    for status in ["running", "failure"] {
         add(&format!("on-{status}"), status, TEXT);
     }
     pairs

@@ -99,7 +99,7 @@ pub async fn now(
 ) -> Result<Response, ApiError> {
     let asked = Asked::read(query.as_deref());
     let typed = vec![asked.factor.clone(), asked.minutes.clone()];
-    let key = ("now", layout.zone.name().to_owned(), typed);
+    let key = ("now", layout.zone_key(), typed);
     let draw = async move { now_page(&registry, &asked, layout.of(Section::Now).at_present()).await };
     renderings.share(key, &headers, draw).await
 }
