@@ -9,7 +9,7 @@ use super::told::Told;
 use super::window::{Scheme, Window};
 
 /// A small phone, a phone, a tablet, a laptop, and a large screen, in pixels of CSS.
-pub const WIDTHS: [u32; 5] = [320, 390, 768, 1440, 2560];
+pub const WIDTHS: [u32; 6] = [320, 390, 768, 1024, 1440, 2560];
 const LARGEST_BYTES: f64 = 150_000.0;
 /// More stops than controls: a date field has three or four.
 const MOST_STOPS: usize = 600;
@@ -56,6 +56,16 @@ pub async fn sideways_scrolling(window: &Window) -> Vec<String> {
         "[...document.body.querySelectorAll('*')].filter((one) => one.getBoundingClientRect().right > innerWidth + 0.5)
         .slice(-3).map((one) => one.outerHTML.slice(0, 80)).join(' | ')";
     vec![format!("it scrolls sideways by {wide} px; {} sticks out", window.text(widest).await)]
+}
+
+/// Tables that stick out of their card, and icons that nothing draws.
+pub async fn broken_parts(window: &Window) -> Vec<String> {
+    let broken = "[...document.querySelectorAll('.card table')].filter((one) => one.checkVisibility() &&
+            one.getBoundingClientRect().right > one.closest('.card').getBoundingClientRect().right + 0.5)
+        .map((one) => `a table sticks out of its card: ${one.outerHTML.slice(0, 80)}`)
+        .concat([...document.querySelectorAll('use')].filter((one) => !document.querySelector(one.getAttribute('href')))
+            .map((one) => `no icon ${one.getAttribute('href')} is there`))";
+    texts(window.evaluate(broken).await)
 }
 
 /// What axe-core has to say by the rules of WCAG 2.2 AA and its own best practice.

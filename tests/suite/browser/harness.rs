@@ -31,6 +31,7 @@ async fn serve() -> String {
         .route("/wide", page("<link rel=stylesheet href=style.css><pre>wide</pre></main>"))
         .route("/forbidden", page("<p style='color: red'>red</p></main>"))
         .route("/elsewhere", page("<img alt='' src='http://localhost:9/x.png'></main>"))
+        .route("/broken", page("<svg><use href='#nothing'/></svg></main>"))
         .route("/unseen", page("<link rel=stylesheet href=style.css></main>"))
         .route("/unlabelled", page("<input></main>"));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -45,6 +46,7 @@ async fn faults(window: &Window, origin: &str, page: &str) -> Vec<String> {
     window.go(&url).await;
     let mut faults = checks::what_is_told(window, origin).await;
     faults.extend(checks::sideways_scrolling(window).await);
+    faults.extend(checks::broken_parts(window).await);
     faults.extend(checks::size(window, &url).await);
     faults.extend(checks::what_script_adds(window, &url).await);
     faults.extend(checks::other_media(window, &url).await);
@@ -58,7 +60,7 @@ async fn each_check_finds_its_fault_and_nothing_on_a_sound_page() {
     let origin = serve().await;
     let found = browse(async |window| {
         let mut found = Vec::new();
-        for page in ["sound", "wide", "forbidden", "elsewhere", "unseen"] {
+        for page in ["sound", "wide", "broken", "forbidden", "elsewhere", "unseen"] {
             found.push((page, faults(window, &origin, page).await.join("\n")));
         }
         found
@@ -67,6 +69,7 @@ async fn each_check_finds_its_fault_and_nothing_on_a_sound_page() {
     let expected = [
         "",
         "scrolls sideways by",
+        "no icon #nothing is there",
         "Content Security Policy",
         "asks for http://localhost:9/",
         "nobody sees that the focus",

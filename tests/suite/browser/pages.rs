@@ -88,6 +88,7 @@ async fn at_each_page_width_and_scheme(size: Size, check: impl AsyncFn(&Window, 
 async fn plain_faults(window: &Window, origin: &str) -> Vec<String> {
     let mut faults = checks::what_is_told(window, origin).await;
     faults.extend(checks::sideways_scrolling(window).await);
+    faults.extend(checks::broken_parts(window).await);
     faults
 }
 
