@@ -202,8 +202,10 @@ pub fn beside(run: &Execution, count: usize) -> String {
     match (count, is_running) {
         (0, true) => "It runs alone.".to_owned(),
         (0, false) => "It ran alone.".to_owned(),
-        (1, _) => "1 other run shared the location with it.".to_owned(),
-        (count, _) => format!("{count} other runs shared the location with it."),
+        (1, true) => "1 other run has shared the location with it so far.".to_owned(),
+        (count, true) => format!("{count} other runs have shared the location with it so far."),
+        (1, false) => "1 other run shared the location with it.".to_owned(),
+        (count, false) => format!("{count} other runs shared the location with it."),
     }
 }
 

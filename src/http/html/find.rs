@@ -23,7 +23,8 @@ pub async fn find(
     if sought.is_empty() {
         return Ok(Redirect::to("history-html"));
     }
-    if let Ok(run_id) = sought.trim_start_matches('#').parse::<u64>() {
+    let number = sought.strip_prefix("run ").or_else(|| sought.strip_prefix("Run ")).unwrap_or(sought);
+    if let Ok(run_id) = number.trim_start_matches('#').parse::<u64>() {
         return Ok(Redirect::to(&format!("runs/{run_id}")));
     }
     if registry.location(&LocationName::new(sought)).await?.is_some() {

@@ -118,6 +118,7 @@ async fn the_box_for_finding_leads_to_a_run_a_location_or_the_history() {
         ("", "history-html"),
         ("7", "runs/7"),
         ("%237", "runs/7"),
+        ("run+7", "runs/7"),
         ("check+out%25", "history-html-filter?test=%25check+out%25%25"),
     ] {
         let found = http.step(Method::GET, &format!("/find?q={sought}"), &[], "").await;
