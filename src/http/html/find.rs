@@ -12,7 +12,8 @@ use crate::http::error::ApiError;
 use crate::http::history_query::query_value;
 use crate::registry::Registry;
 
-/// A number leads to the run, the name of a location to its page, and any other text to the tests whose name has it.
+/// A number, also as `#7` or `run 7`, leads to the run, the name of a location to its page, and any other text to the
+/// tests whose name has it.
 pub async fn find(
     State(registry): State<Arc<Registry>>,
     RawQuery(query): RawQuery,

@@ -105,7 +105,7 @@ impl Layout {
         self.section == Section::Registry
     }
 
-    /// What a drawing depends on of all this, besides its page.
+    /// The zone as far as a shared drawing depends on it: empty while the page still asks the browser for it.
     pub fn zone_key(&self) -> String {
         if self.is_zone_known { self.zone.name().to_owned() } else { String::new() }
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::told::Told;
 use super::window::{Scheme, Window};
 
-/// A small phone, a phone, a tablet, a laptop, and a large screen, in pixels of CSS.
+/// A small phone, a phone, a tablet, a small laptop, a laptop, and a large screen, in pixels of CSS.
 pub const WIDTHS: [u32; 6] = [320, 390, 768, 1024, 1440, 2560];
 const LARGEST_BYTES: f64 = 150_000.0;
 /// More stops than controls: a date field has three or four.
@@ -121,13 +121,13 @@ pub async fn keyboard(window: &Window, url: &str) -> Vec<String> {
         const is_seen = !before.has(one) || look(one) !== before.get(one);
         before.delete(one);
         return is_seen ? '' : one.outerHTML.slice(0, 100) })()";
-    let (mut faults, mut times_left) = (Vec::new(), 0);
+    let (mut faults, mut has_left) = (Vec::new(), false);
     for _ in 0..MOST_STOPS {
         window.press("Tab").await;
         match window.text(stop).await.as_str() {
             // A page that puts the focus into its form is left once, and entered again at its beginning.
-            "nowhere" if times_left == 1 => break,
-            "nowhere" => times_left += 1,
+            "nowhere" if has_left => break,
+            "nowhere" => has_left = true,
             "" => {}
             unseen => faults.push(format!("{url}: nobody sees that the focus is at {unseen}")),
         }

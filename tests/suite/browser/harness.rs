@@ -32,6 +32,10 @@ async fn serve() -> String {
         .route("/forbidden", page("<p style='color: red'>red</p></main>"))
         .route("/elsewhere", page("<img alt='' src='http://localhost:9/x.png'></main>"))
         .route("/broken", page("<svg><use href='#nothing'/></svg></main>"))
+        .route(
+            "/sticking",
+            page("<link rel=stylesheet href=style.css><div class=card><table><td><pre>wide</pre></table></div></main>"),
+        )
         .route("/unseen", page("<link rel=stylesheet href=style.css></main>"))
         .route("/unlabelled", page("<input></main>"));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -60,7 +64,7 @@ async fn each_check_finds_its_fault_and_nothing_on_a_sound_page() {
     let origin = serve().await;
     let found = browse(async |window| {
         let mut found = Vec::new();
-        for page in ["sound", "wide", "broken", "forbidden", "elsewhere", "unseen"] {
+        for page in ["sound", "wide", "broken", "sticking", "forbidden", "elsewhere", "unseen"] {
             found.push((page, faults(window, &origin, page).await.join("\n")));
         }
         found
@@ -70,6 +74,7 @@ async fn each_check_finds_its_fault_and_nothing_on_a_sound_page() {
         "",
         "scrolls sideways by",
         "no icon #nothing is there",
+        "a table sticks out of its card",
         "Content Security Policy",
         "asks for http://localhost:9/",
         "nobody sees that the focus",

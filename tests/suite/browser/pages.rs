@@ -51,6 +51,11 @@ pub fn of(sample: &Sample) -> Vec<Page> {
         pages.push(page(name, &format!("/runs/{run_id}/stop")));
     }
     pages.extend([page("location", "/locations/azure-k8s"), page("location-closed", "/locations/lab-2")]);
+    if let Some(run_id) = sample.long_named {
+        pages.push(page("run-long-named", &format!("/runs/{run_id}")));
+        pages.push(page("stop-long-named", &format!("/runs/{run_id}/stop")));
+        pages.push(page("location-long-named", &format!("/locations/{}", "x".repeat(255))));
+    }
     pages
 }
 

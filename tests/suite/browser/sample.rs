@@ -49,6 +49,8 @@ pub struct Sample {
     _waiters: Waiters,
     /// Some runs of it, for the pages of one; none of an empty registry.
     pub runs: Option<Runs>,
+    /// One that runs, of which every name has 255 letters.
+    pub long_named: Option<i64>,
 }
 
 /// The run_ids of tests in several states.
@@ -68,7 +70,7 @@ pub struct Runs {
 impl Sample {
     pub async fn of(size: Size) -> Self {
         let database = TestDatabase::new(Engine::Sqlite).await;
-        let mut runs = None;
+        let (mut runs, mut long_named) = (None, None);
         let mut waiters = Vec::new();
         if size != Size::Empty {
             let mut world = World::begin(&database).await;
@@ -76,14 +78,14 @@ impl Sample {
                 world.live_for_long(10_000).await;
             }
             if size == Size::Hostile {
-                world.meet_hostile_names().await;
+                long_named = world.meet_hostile_names().await.first().copied();
             }
             runs = Some(world.live_until_now().await);
             waiters = world.waiters;
         }
         let server = TestServer::start(&database.url);
         let waiters = Waiters::keep(waiters, server.http());
-        Self { server, _database: database, _waiters: waiters, runs }
+        Self { server, _database: database, _waiters: waiters, runs, long_named }
     }
 }
 
@@ -204,8 +206,9 @@ impl World {
         }
     }
 
-    /// Names as an older database may hold them, some of which would be refused today.
-    async fn meet_hostile_names(&self) {
+    /// Names as an older database may hold them, some of which would be refused today. Returns what runs, a run for each name.
+    async fn meet_hostile_names(&self) -> Vec<i64> {
+        let mut running = Vec::new();
         for name in hostile_names() {
             let details = Details {
                 repo: name.clone(),
@@ -223,8 +226,10 @@ impl World {
             let ended = self.register(Request::plain(details.clone())).await;
             self.clock.advance(SignedDuration::from_mins(20));
             self.cancel(ended.run_id, &name, true).await;
-            self.register(Request { expected_seconds: Some(1_800), ..Request::plain(details) }).await;
+            let request = Request { expected_seconds: Some(1_800), ..Request::plain(details) };
+            running.push(self.register(request).await.run_id.0);
         }
+        running
     }
 
     /// Earlier runs of the same tests over some days, and then what runs and waits now.
