@@ -33,8 +33,8 @@ impl Migration {
 }
 
 impl Migrations {
-    pub const SQLITE: Self = migrations!("sqlite": 1 "0001_registry", 2 "0002_waiting", 3 "0003_estimates", 4 "0004_events", 5 "0005_idempotency", 6 "0006_location_version", 7 "0007_profiles", 8 "0008_continuity", 9 "0009_receipts", 10 "0010_identity", 11 "0011_newest_of_profile", 12 "0012_told_starts", 13 "0013_deleted_locations", 14 "0014_dashboard_columns");
-    pub const POSTGRES: Self = migrations!("postgres": 1 "0001_registry", 2 "0002_waiting", 3 "0003_estimates", 4 "0004_events", 5 "0005_idempotency", 6 "0006_location_version", 7 "0007_profiles", 8 "0008_continuity", 9 "0009_receipts", 10 "0010_identity", 11 "0011_newest_of_profile", 12 "0012_told_starts", 13 "0013_deleted_locations", 14 "0014_dashboard_columns");
+    pub const SQLITE: Self = migrations!("sqlite": 1 "0001_registry", 2 "0002_waiting", 3 "0003_estimates", 4 "0004_events", 5 "0005_idempotency", 6 "0006_location_version", 7 "0007_profiles", 8 "0008_continuity", 9 "0009_receipts", 10 "0010_identity", 11 "0011_newest_of_profile", 12 "0012_told_starts", 13 "0013_deleted_locations", 14 "0014_dashboard_columns", 15 "0015_long_runs");
+    pub const POSTGRES: Self = migrations!("postgres": 1 "0001_registry", 2 "0002_waiting", 3 "0003_estimates", 4 "0004_events", 5 "0005_idempotency", 6 "0006_location_version", 7 "0007_profiles", 8 "0008_continuity", 9 "0009_receipts", 10 "0010_identity", 11 "0011_newest_of_profile", 12 "0012_told_starts", 13 "0013_deleted_locations", 14 "0014_dashboard_columns", 15 "0015_long_runs");
 
     /// What a program has to know to work on the database that this one makes. What comes behind only adds, so that the version
     /// before goes on beside this one, and can be gone back to. `CONTRIBUTING.md` has the rule.

@@ -26,6 +26,8 @@ pub const FEW_PROFILES: usize = 500;
 pub const MOST_PROFILES: usize = 2_000;
 /// So many executions are looked at first without an index that knows the filter.
 pub const FIRST_LOOKED_AT: usize = 2_000;
+/// Runs that took as long or longer have an index of their own, which names this duration too.
+pub const A_LONG_RUN: SignedDuration = SignedDuration::from_hours(1);
 /// All executions of a status are looked at if they are no more than these. More that wait or run, only where the
 /// newest do not fill the page.
 pub const MOST_OF_STATUS: usize = 5_000;

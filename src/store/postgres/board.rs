@@ -13,7 +13,10 @@ use crate::domain::execution::Execution;
 use crate::domain::schedule::board::BoardSnapshot;
 use crate::domain::schedule::neighbours::LONGEST_LOOK_BACK;
 use crate::store::StoreError;
-use crate::store::search::{LONGEST_TERM_CHARACTERS, MOST_PROFILES};
+use crate::store::search::{A_LONG_RUN, FIRST_LOOKED_AT, LONGEST_TERM_CHARACTERS, MOST_PROFILES};
+
+/// As in the index of those that took so long.
+const IS_LONG: &str = "length(location) <= 400 AND end_time - start_time >= INTERVAL '1 hour'";
 
 /// A connection on which this fails is in the middle of a transaction and must be closed.
 pub async fn read(client: &Session, location: Option<&LocationName>, most: usize) -> Result<BoardSnapshot, StoreError> {
@@ -65,9 +68,10 @@ pub async fn runs_between(
     limit: usize,
 ) -> Result<Vec<Execution>, StoreError> {
     let columns = rows::EXECUTION_COLUMNS;
-    let ran = "location = $1 AND start_time < $3 AND (fence IS NOT NULL OR queued_at IS NULL)";
-    let recent = format!("status <> 'queued' AND start_time >= $4 AND (end_time IS NULL OR end_time > $2) AND {ran}");
-    let recent = if has_few_profiles(client, location).await? {
+    let ran = "location = $1 AND (fence IS NOT NULL OR queued_at IS NULL)";
+    let recent = format!("status <> 'queued' AND start_time >= $4 AND start_time < $3 AND {ran}");
+    let an_hour_before = from.saturating_sub(A_LONG_RUN).unwrap_or(Timestamp::MIN);
+    let recent = if by_profile(client, location, an_hour_before, to).await? {
         // OFFSET keeps the planner from going through all that started at the time.
         format!(
             "SELECT run.* FROM perfreg_profiles AS profile
@@ -84,24 +88,44 @@ pub async fn runs_between(
         "SELECT {columns} FROM (
            {recent}
            UNION ALL
-           SELECT * FROM test_executions WHERE status = 'running' AND start_time < $4 AND {ran}
-         ) AS ran ORDER BY start_time DESC, run_id DESC LIMIT {limit}"
+           SELECT * FROM test_executions
+            WHERE start_time >= $5 AND start_time < least($3, $4) AND {ran} AND {IS_LONG}
+           UNION ALL
+           SELECT * FROM test_executions WHERE status = 'running' AND start_time < least($3, $4) AND {ran}
+         ) AS ran WHERE end_time IS NULL OR end_time > $2 ORDER BY start_time DESC, run_id DESC LIMIT {limit}"
     );
     let since = from.saturating_sub(LONGEST_LOOK_BACK).unwrap_or(Timestamp::MIN);
     let (name, time) = (location.as_str(), Type::TIMESTAMPTZ);
-    let parameters: [(&(dyn ToSql + Sync), Type); 4] =
-        [(&name, Type::TEXT), (&from, time.clone()), (&to, time.clone()), (&since, time)];
+    let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
+        (&name, Type::TEXT),
+        (&from, time.clone()),
+        (&to, time.clone()),
+        (&an_hour_before, time.clone()),
+        (&since, time),
+    ];
     let found = client.query_typed(&sql, &parameters).await.map_err(classify)?;
     found.iter().map(rows::execution).collect()
 }
 
-/// Whether what ran at a location is found faster by its profiles than among all that started at the time.
-async fn has_few_profiles(client: &Session, location: &LocationName) -> Result<bool, StoreError> {
+/// Whether what ran at a location is found faster by its profiles than among all that started between these times.
+async fn by_profile(
+    client: &Session,
+    location: &LocationName,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<bool, StoreError> {
     let sql = format!(
-        "SELECT length($1) <= {LONGEST_TERM_CHARACTERS} AND count(*) <= {MOST_PROFILES}
-           FROM (SELECT 1 FROM perfreg_profiles
-                  WHERE location = $1 AND length(location) <= {LONGEST_TERM_CHARACTERS} LIMIT {MOST_PROFILES} + 1) AS few"
+        "SELECT (SELECT count(*) > {FIRST_LOOKED_AT}
+                   FROM (SELECT 1 FROM test_executions WHERE start_time >= $2 AND start_time < $3
+                          LIMIT {FIRST_LOOKED_AT} + 1) AS started)
+            AND length($1) <= {LONGEST_TERM_CHARACTERS}
+            AND (SELECT count(*) <= {MOST_PROFILES}
+                   FROM (SELECT 1 FROM perfreg_profiles
+                          WHERE location = $1 AND length(location) <= {LONGEST_TERM_CHARACTERS}
+                          LIMIT {MOST_PROFILES} + 1) AS few)"
     );
-    let found = client.query_typed_one(&sql, &[(&location.as_str(), Type::TEXT)]).await.map_err(classify)?;
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&location.as_str(), Type::TEXT), (&from, Type::TIMESTAMPTZ), (&to, Type::TIMESTAMPTZ)];
+    let found = client.query_typed_one(&sql, &parameters).await.map_err(classify)?;
     rows::get(&found, 0)
 }

@@ -11,7 +11,10 @@ use crate::domain::execution::Execution;
 use crate::domain::schedule::board::BoardSnapshot;
 use crate::domain::schedule::neighbours::LONGEST_LOOK_BACK;
 use crate::store::StoreError;
-use crate::store::search::MOST_PROFILES;
+use crate::store::search::{A_LONG_RUN, FIRST_LOOKED_AT, MOST_PROFILES};
+
+/// As in the index of those that took so long.
+const IS_LONG: &str = "unixepoch(end_time) - unixepoch(start_time) >= 3600";
 
 pub fn read(
     connection: &Connection,
@@ -57,9 +60,10 @@ pub fn runs_between(
     limit: usize,
 ) -> Result<Vec<Execution>, StoreError> {
     let columns = rows::EXECUTION_COLUMNS;
-    let ran = "location = ?1 AND start_time < ?3 AND (fence IS NOT NULL OR queued_at IS NULL)";
-    let recent = format!("status <> 'queued' AND start_time >= ?4 AND (end_time IS NULL OR end_time > ?2) AND {ran}");
-    let recent = if has_few_profiles(connection, location).map_err(classify)? {
+    let ran = "location = ?1 AND (fence IS NOT NULL OR queued_at IS NULL) AND (end_time IS NULL OR end_time > ?2)";
+    let recent = format!("status <> 'queued' AND start_time >= ?4 AND start_time < ?3 AND {ran}");
+    let an_hour_before = from.saturating_sub(A_LONG_RUN).unwrap_or(Timestamp::MIN);
+    let recent = if by_profile(connection, location, an_hour_before, to).map_err(classify)? {
         let of_profile = format!(
             "SELECT {columns} FROM test_executions INDEXED BY perfreg_executions_newest_of_profile WHERE {recent}"
         );
@@ -68,26 +72,35 @@ pub fn runs_between(
               UNION ALL {of_profile} AND profile IS NULL"
         )
     } else {
-        format!("SELECT {columns} FROM test_executions WHERE {recent}")
+        format!("SELECT {columns} FROM test_executions INDEXED BY perfreg_executions_newest WHERE {recent}")
     };
     let sql = format!(
         "{recent} UNION ALL
-         SELECT {columns} FROM test_executions WHERE status = 'running' AND start_time < ?4 AND {ran}
+         SELECT {columns} FROM test_executions INDEXED BY perfreg_executions_long
+          WHERE start_time >= ?5 AND start_time < min(?3, ?4) AND {ran} AND {IS_LONG}
+          UNION ALL
+         SELECT {columns} FROM test_executions WHERE status = 'running' AND start_time < min(?3, ?4) AND {ran}
           ORDER BY start_time DESC, run_id DESC LIMIT {limit}"
     );
     let since = from.saturating_sub(LONGEST_LOOK_BACK).unwrap_or(Timestamp::MIN);
-    let parameters = params![location.as_str(), timestamp_text(from), timestamp_text(to), timestamp_text(since)];
+    let [from, to, an_hour_before, since] = [from, to, an_hour_before, since].map(timestamp_text);
     connection
         .prepare_cached(&sql)
-        .and_then(|mut select| select.query_map(parameters, rows::execution)?.collect())
+        .and_then(|mut select| {
+            select.query_map(params![location.as_str(), from, to, an_hour_before, since], rows::execution)?.collect()
+        })
         .map_err(classify)
 }
 
-/// Whether what ran at a location is found faster by its profiles than among all that started at the time.
-fn has_few_profiles(connection: &Connection, location: &LocationName) -> Result<bool> {
+/// Whether what ran at a location is found faster by its profiles than among all that started between these times.
+fn by_profile(connection: &Connection, location: &LocationName, from: Timestamp, to: Timestamp) -> Result<bool> {
     let sql = format!(
-        "SELECT count(*) <= {MOST_PROFILES}
-           FROM (SELECT 1 FROM perfreg_profiles WHERE location = ?1 LIMIT {MOST_PROFILES} + 1)"
+        "SELECT (SELECT count(*) > {FIRST_LOOKED_AT}
+                   FROM (SELECT 1 FROM test_executions WHERE start_time >= ?2 AND start_time < ?3
+                          LIMIT {FIRST_LOOKED_AT} + 1))
+            AND (SELECT count(*) <= {MOST_PROFILES}
+                   FROM (SELECT 1 FROM perfreg_profiles WHERE location = ?1 LIMIT {MOST_PROFILES} + 1))"
     );
-    connection.prepare_cached(&sql)?.query_row([location.as_str()], |row| row.get(0))
+    let parameters = params![location.as_str(), timestamp_text(from), timestamp_text(to)];
+    connection.prepare_cached(&sql)?.query_row(parameters, |row| row.get(0))
 }

@@ -89,17 +89,31 @@ on_both_databases! {
             found.iter().map(|run| run.run_id).collect::<Vec<_>>()
         };
         let runs = |run_ids: &[i64]| run_ids.iter().copied().map(RunId).collect::<Vec<_>>();
-        // However they are found: by their profile, by none, or where a location has too many to look each of them up.
-        let many_profiles = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 2001)
-             INSERT INTO perfreg_profiles (id, repo, lac, stream, test, type, environment, triggered_by, location)";
-        let id = if database.url.starts_with("sqlite:") { "randomblob(16)" } else { "gen_random_uuid()" };
-        let many_profiles = format!("{many_profiles} SELECT {id}, '', '', '', '', '', '', '', 'here' FROM numbers");
-        for change in ["SELECT 1", "UPDATE test_executions SET profile = NULL WHERE run_id IN (2, 5)", &many_profiles] {
+        // However they are found: among the few that started at the time, by their profile, by none, or where a location
+        // has too many to look each of them up.
+        let numbers = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 2001)";
+        let sqlite = database.url.starts_with("sqlite:");
+        let many_starts = format!(
+            "{numbers} INSERT INTO test_executions (id, run_id, repo, lac, stream, test, type, environment, triggered_by,
+                                                    status, start_time, end_time, location)
+             SELECT {}, 100 + n, '', '', '', '', '', '', '', 'failure', '{}', '{}', 'there' FROM numbers",
+            if sqlite { "'failed ' || n" } else { "gen_random_uuid()" },
+            time(10, 9),
+            time(10, 10),
+        );
+        let many_profiles = format!(
+            "{numbers} INSERT INTO perfreg_profiles (id, repo, lac, stream, test, type, environment, triggered_by, location)
+             SELECT {}, '', '', '', '', '', '', '', 'here' FROM numbers",
+            if sqlite { "randomblob(16)" } else { "gen_random_uuid()" },
+        );
+        let no_profile = "UPDATE test_executions SET profile = NULL WHERE run_id IN (2, 5)";
+        for change in ["SELECT 1", &many_starts, no_profile, &many_profiles] {
             execute(database, change).await;
             assert_eq!(between(time(10, 9), time(10, 11), 9).await, runs(&[2, 1, 4]), "run 3 began too long before");
             assert_eq!(between(time(10, 9), time(10, 11), 2).await, runs(&[2, 1]), "the latest start first");
             assert_eq!(between(time(10, 10), time(10, 13), 9).await, runs(&[5, 2, 4]), "run 1 had just ended");
             assert_eq!(between(time(5, 0), time(10, 9), 9).await, runs(&[1, 4, 3]), "and run 2 had not begun");
+            assert_eq!(between(time(10, 11), time(10, 13), 9).await, runs(&[5, 2, 4]), "run 2 had begun hours before");
         }
     }
 }

@@ -1,0 +1,3 @@
+-- What ran beside a run is found among all that started in the hour before it, and in this index of those that took longer.
+CREATE INDEX perfreg_executions_long ON test_executions (location, start_time)
+    WHERE unixepoch(end_time) - unixepoch(start_time) >= 3600;
