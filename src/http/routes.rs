@@ -94,7 +94,7 @@ fn documented_routes() -> OpenApiRouter<Shared> {
         .routes(routes!(api::list_execution_events))
         .routes(routes!(api::list_neighbours))
         .routes(routes!(api::list_events))
-        .routes(routes!(api::list_locations))
+        .routes(answered_by(routes!(api::list_locations), page_or_json(html::locations, api::list_locations)))
         .routes(answered_by(routes!(api::get_location), page_or_json(html::location, api::get_location)))
         .routes(routes!(api::set_location, api::delete_location))
         .routes(routes!(api::merge_location))

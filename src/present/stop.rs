@@ -125,14 +125,15 @@ pub fn lasting(execution: &Execution, now: Timestamp) -> String {
     format!("It has run for {}{}", since(execution.start_time), expected.unwrap_or_default())
 }
 
-/// Where somebody finds the pipeline of a run: its dashboard, and the further fields that are links, each with its name.
+/// Where somebody finds the pipeline of a run: its dashboard, and the further fields that are links, each with its name in
+/// words, such as `pipeline` for `pipeline_url`.
 #[must_use]
 pub fn links(execution: &Execution) -> Vec<(String, String)> {
     let details = &execution.details;
     let dashboard = details.dashboard_url.clone().map(|link| ("dashboard".to_owned(), link));
     let extra: Map<String, Value> = serde_json::from_str(&details.extra).unwrap_or_default();
     let extra = extra.into_iter().filter_map(|(name, value)| match value {
-        Value::String(link) => Some((name, link)),
+        Value::String(link) => Some((name.strip_suffix("_url").unwrap_or(&name).replace('_', " "), link)),
         _ => None,
     });
     dashboard.into_iter().chain(extra).filter(|(_, link)| is_web_link(link)).take(MOST_LINKS).collect()
@@ -179,7 +180,7 @@ mod tests {
 
     #[test]
     fn only_web_links_lead_to_a_pipeline() {
-        let extra = r#"{"pipeline_url":"https://ci.example/7","note":"x","number":7,"bad":"javascript:alert(1)"}"#;
+        let extra = r#"{"pipeline_url":"https://ci.example/7","log_of_build":"https://ci.example/7/log","note":"x","number":7,"bad":"javascript:alert(1)"}"#;
         let run = run(None);
         let details = Details {
             dashboard_url: Some("http://dashboard.example/7".to_owned()),
@@ -188,6 +189,6 @@ mod tests {
         };
         let links = links(&Execution { details: Arc::new(details), ..run });
         let names: Vec<&str> = links.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["dashboard", "pipeline_url"]);
+        assert_eq!(names, ["dashboard", "log of build", "pipeline"]);
     }
 }

@@ -130,7 +130,7 @@ impl<S: Sync> FromRequestParts<S> for Layout {
 
 /// Whether a location's page can have the name in its path: browsers and proxies take empty segments and dots out, and what
 /// ends with `merge` is the call that merges.
-fn is_path(name: &str) -> bool {
+pub fn is_path(name: &str) -> bool {
     let mut segments = name.split('/');
     let is_call = || matches!(name.split_once('/'), Some((_, "merge")));
     segments.all(|segment| !matches!(segment, "" | "." | "..")) && !is_call()

@@ -29,7 +29,7 @@ pub use history::*;
 pub use live::{LivePages, live};
 pub use location::{location, location_with_slash, set_location, set_location_with_slash};
 pub use now::now;
-pub use registry::{registry, set_registry};
+pub use registry::{locations, registry, set_registry};
 pub use renderings::Renderings;
 pub use run::run;
 pub use status::*;

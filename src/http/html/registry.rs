@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{RawQuery, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use url::form_urlencoded;
 
 use super::entry::{Browser, Entry, Outcome};
@@ -69,6 +69,11 @@ pub async fn registry(
     let entry = setting(&board).entry(&browser, &layout);
     let page = show(&board, &Listing::of_query(query.as_deref()), entry, browser.outcome(ABOUT), layout);
     Ok(browser.told(page))
+}
+
+/// `GET /locations` for browsers: they are listed on the registry's page.
+pub async fn locations(layout: Layout) -> Redirect {
+    Redirect::to(&format!("{}registry", layout.root))
 }
 
 /// Sets it as `PUT /registry` does, if it still is as the form showed it.

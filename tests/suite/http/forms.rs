@@ -315,6 +315,14 @@ async fn one_address_shows_a_browser_a_page_and_tells_a_program_json() {
         assert_eq!(json.header("content-type"), "application/json", "{path}");
     }
     assert_eq!(http.get("/locations/elsewhere").await.header("content-type"), "application/problem+json");
+    for path in ["/locations", "/locations/"] {
+        let all = http.get(path).await;
+        assert_eq!((all.status.as_u16(), all.header("content-type")), (200, "application/json"), "{path}");
+        assert!(
+            http.page(path).await.text.contains("<h1>The whole registry<"),
+            "{path} leads a browser to the list of them"
+        );
+    }
 }
 
 #[tokio::test]

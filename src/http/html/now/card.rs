@@ -7,7 +7,7 @@ use crate::domain::execution::Execution;
 use crate::domain::schedule::board::{Board, BoardLocation, BoardRun, BoardWaiter};
 use crate::domain::schedule::question::WouldStart;
 use crate::http::html::gate::Closed;
-use crate::http::html::layout::{Layout, segment};
+use crate::http::html::layout::{Layout, is_path, segment};
 use crate::present::time::duration_text;
 use crate::present::zone::ShownTime;
 
@@ -21,6 +21,8 @@ pub struct Card {
     pub name: Option<String>,
     /// The way to its page.
     pub page: String,
+    /// Whether that is a page of its own, and not the history of its runs.
+    pub has_page: bool,
     pub used: String,
     pub free: String,
     pub capacity: String,
@@ -101,6 +103,7 @@ impl Card {
         Self {
             id: format!("location-{}", segment(name.as_deref().unwrap_or_default())),
             page: layout.location(name.as_deref().unwrap_or_default()),
+            has_page: name.as_deref().is_some_and(is_path),
             used: location.used.to_string(),
             free: location.available().to_string(),
             capacity: location.capacity.to_string(),
