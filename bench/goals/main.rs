@@ -1,4 +1,4 @@
-//! Measures the service against its goals and writes the table in `docs/performance.md`.
+//! Measures the service against its goals and writes the table in `docs/evidence/performance.md`.
 //!
 //! `bench/run` builds and installs what it needs and starts this beside a PostgreSQL of its own.
 //! One module a scenario; each gives the rows of the table that it measured.
@@ -39,7 +39,7 @@ use table::Report;
 const SCENARIOS: [&str; 11] =
     ["hot", "alone", "spread", "mixed", "leases", "browse", "export", "pages", "watchers", "footprint", "handover"];
 
-/// Measures the service against its goals, and writes the table in docs/performance.md.
+/// Measures the service against its goals, and writes the table in docs/evidence/performance.md.
 #[derive(Parser)]
 #[command(name = "bench/run", bin_name = "bench/run")]
 struct Options {
@@ -48,7 +48,7 @@ struct Options {
     /// Sizes that only show that everything still works; writes no table.
     #[arg(long)]
     quick: bool,
-    /// Prints the rows, and leaves docs/performance.md as it is.
+    /// Prints the rows, and leaves docs/evidence/performance.md as it is.
     #[arg(long)]
     print: bool,
     /// How often everything is measured.
@@ -112,7 +112,8 @@ async fn measure(options: Options) -> Result<()> {
             Ok(report) => {
                 println!("{}", report.text(name));
                 if !options.quick && !options.print {
-                    table::write(name, &report, &sizes, &commit).context("cannot write docs/performance.md")?;
+                    table::write(name, &report, &sizes, &commit)
+                        .context("cannot write docs/evidence/performance.md")?;
                 }
             }
             Err(error) => {

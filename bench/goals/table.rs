@@ -94,9 +94,9 @@ impl Report {
 const HEAD: &str =
     "| scenario | what | goal | measured: median (least to most) | reached | commit |\n|---|---|---|---|---|---|\n";
 
-/// Puts what was measured between the marks in docs/performance.md. Rows of other scenarios stay.
+/// Puts what was measured between the marks in docs/evidence/performance.md. Rows of other scenarios stay.
 pub fn write(scenario: &str, report: &Report, sizes: &Sizes, commit: &str) -> Result<()> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/evidence/performance.md");
     let mut document = fs::read_to_string(&path)?;
     let published = between(&document, "goals")?;
     let mut table = format!("{}\n\n{HEAD}", machine(sizes)?);

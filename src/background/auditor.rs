@@ -34,7 +34,7 @@ fn report(audit: &Audit, differed: bool) {
         tracing::error!(
             location,
             "the location's row says {}, but its executions say {}; too much or too little may start there until a \
-             person sets the row right, as docs/audit.md says",
+             person sets the row right, as docs/operate/audit.md says",
             difference.row,
             difference.executions
         );

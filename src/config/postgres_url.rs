@@ -102,7 +102,7 @@ fn instead_of(name: &str) -> &'static str {
         "sslcert" | "sslkey" | "sslpassword" => "client certificates are not supported",
         "timeout" => "write connect_timeout=SECONDS",
         "charset" | "client_encoding" => "leave it out, since it is always UTF-8",
-        _ => "leave it out, or see the parameters in docs/postgresql.md",
+        _ => "leave it out, or see the parameters in docs/operate/postgresql.md",
     }
 }
 

@@ -49,13 +49,13 @@ pub struct Event {
     #[serde(default)]
     #[schema(example = "run 8 started at azure-k8s with 0.5 of 1, alone")]
     pub text: String,
-    /// What was weighed or has changed; docs/api.md names the fields of each kind.
+    /// What was weighed or has changed; docs/reference/api.md names the fields of each kind.
     #[schema(value_type = Object)]
     pub details: Box<RawValue>,
 }
 
 fn kinds() -> Schema {
-    let text = "What happened; docs/api.md says when. A server of a newer version may know more kinds.";
+    let text = "What happened; docs/reference/api.md says when. A server of a newer version may know more kinds.";
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(KINDS)).description(Some(text)).into()
 }
 

@@ -8,7 +8,7 @@ use super::room::Obstacle;
 /// What went wrong, and what to do about it.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
-    /// Names the kind of problem; see docs/api.md.
+    /// Names the kind of problem; see docs/reference/api.md.
     #[serde(rename = "type")]
     #[schema(example = "urn:perfreg:problem:invalid")]
     pub kind: String,

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Folder, and what must not be named in any of its files. `docs/architecture.md` says why.
+/// Folder, and what must not be named in any of its files. `docs/internals/architecture.md` says why.
 const FORBIDDEN: &[(&str, &[&str])] = &[
     (
         "domain",
@@ -164,7 +164,7 @@ fn the_check_itself_sees_imports_and_inline_paths() {
     assert!(!names("/// Not axum.", "axum"));
 }
 
-/// What must not decide anything, since poolers and other engines lack it; `docs/distributed.md` says more.
+/// What must not decide anything, since poolers and other engines lack it; `docs/evidence/distributed.md` says more.
 const NOT_FOR_CORRECTNESS: &[&str] =
     &["LISTEN", "UNLISTEN", "NOTIFY", "PG_NOTIFY", "PG_ADVISORY", "PG_TRY_ADVISORY", "SERIALIZABLE"];
 /// Servers that start at the same time take turns.

@@ -15,7 +15,7 @@ use crate::registry::Registry;
 /// Text format 0.0.4, or OpenMetrics where `Accept` prefers it.
 #[utoipa::path(
     get, path = "/metrics", operation_id = "get_metrics", tag = "health",
-    responses((status = 200, description = "All metrics; docs/monitoring.md says what each means.", content(
+    responses((status = 200, description = "All metrics; docs/operate/watch.md says what each means.", content(
         (String = "text/plain"),
         (String = "application/openmetrics-text"),
     ))),

@@ -1,4 +1,4 @@
-//! The steps of `docs/migrating.md`, as they stand there, on a database that the original has written.
+//! The steps of `docs/operate/migrate.md`, as they stand there, on a database that the original has written.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -25,7 +25,7 @@ async fn originals_database() -> TestDatabase {
 
 /// The commands in the steps of the page.
 fn commands() -> Vec<String> {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/migrating.md");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operate/migrate.md");
     let page = std::fs::read_to_string(page).expect("a text");
     let (_, steps) = page.split_once("## Steps").expect("a section of steps");
     let steps = steps.split("\n## ").next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The lines of `docs/remote-loads.md`, with stand-ins for the clients that they call.
+//! The lines of `docs/reference/remote-loads.md`, with stand-ins for the clients that they call.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -85,7 +85,8 @@ impl Drop for Elsewhere {
 }
 
 fn line_of(section: &str) -> String {
-    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/remote-loads.md")).expect("a page");
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/remote-loads.md"))
+        .expect("a page");
     let (_, text) = page.split_once(&format!("## {section}\n")).expect("a section");
     let (_, text) = text.split_once("```sh\n").expect("a line");
     text.split_once("```").expect("its end").0.to_owned()

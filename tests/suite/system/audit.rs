@@ -41,7 +41,7 @@ on_both_databases! {
         let line = log.lines().find(|line| line.contains("ERROR")).unwrap_or_else(|| panic!("no error in {log}"));
         let sentence = "the location's row says 0 in use by 1 running, 0 of them with a lease, and 0 waiting, but its \
                         executions say 0.5 in use by 1 running, 0 of them with a lease, and 0 waiting";
-        assert!(line.contains(sentence) && line.contains("docs/audit.md") && line.contains("\"here\""), "{line}");
+        assert!(line.contains(sentence) && line.contains("docs/operate/audit.md") && line.contains("\"here\""), "{line}");
         let metrics = server.http().get("/metrics").await.text;
         for beginning in ["perfreg_audit_differences 1", "perfreg_build_info{version=", "perfreg_audit_last_end_timestamp_seconds 1"] {
             assert!(metrics.lines().any(|line| line.starts_with(beginning)), "{beginning:?} in {metrics}");
