@@ -5,6 +5,7 @@ mod examples;
 mod flags;
 mod logging;
 mod old_server;
+mod reference;
 mod registering;
 mod serving;
 mod showing;
