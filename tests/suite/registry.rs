@@ -237,7 +237,7 @@ async fn a_beat_soon_after_another_waits_a_moment_for_more_of_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_holds_up_one_location_holds_up_nobody_at_others() {
+async fn who_holds_up_one_location_holds_up_nobody_at_others() {
     let database = TestDatabase::new(Engine::Postgres).await;
     let registry = Arc::new(Registry::new(database.store(Clock::Real).await));
     let names: Vec<String> = (0..40).map(|number| format!("place-{number}")).collect();

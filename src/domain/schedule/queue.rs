@@ -251,7 +251,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_queue_lets_anybody_before_whoever_came_first_and_is_worth_as_much(
+        fn no_queue_lets_anybody_before_an_earlier_one_of_the_same_priority(
             steps in vec((0..500_i64, any_step()), 1..40),
         ) {
             let (mut queue, mut waiting): (Queue, Vec<Execution>) = Default::default();

@@ -114,7 +114,7 @@ on_both_databases! {
         start(store.as_ref(), details(Some("b"), "0.5")).await;
     }
 
-    async fn whoever_is_refused_at_a_new_location_never_makes_it_forget_who_started_there(database: &TestDatabase) {
+    async fn a_refusal_at_a_new_location_never_makes_it_forget_who_started_there(database: &TestDatabase) {
         let stores = [database.store(Clock::Real).await, database.store(Clock::Real).await];
         for round in 0..ROUNDS {
             let name = format!("round-{round}");
