@@ -44,7 +44,8 @@ fn reference() -> String {
         let about = about.replace('\n', " ").replace('<', "\\<");
         reference.push_str(&format!("\n## {name}\n\n{about}.\n\n```text\n{}\n```\n", trimmed(rest)));
         if takes_server {
-            reference.push_str("\nIt also takes the [options of every client command](#options-of-every-client-command).\n");
+            reference
+                .push_str("\nIt also takes the [options of every client command](#options-of-every-client-command).\n");
         }
     }
     reference
