@@ -29,8 +29,8 @@ Exit codes:
 
 /// Ask whether a test would start now, what is in its way, and when it would start.
 ///
-/// It changes nothing. --location and --factor are enough; the names say how long the test usually runs, which
-/// those who wait behind it are told.
+/// It changes nothing. --location and --factor are enough; with the other names the registry knows how long the
+/// test usually runs.
 #[derive(Args)]
 #[command(before_help = EXAMPLES, after_long_help = HELP)]
 pub struct Plan {

@@ -1,5 +1,6 @@
 //! The reference of the commands is made of their help.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::{env, fs};
 
@@ -28,31 +29,41 @@ fn section<'help>(help: &'help str, heading: &str) -> Option<&'help str> {
     Some(section.match_indices("\n\n").find(is_next).map_or(section, |(at, _)| &section[..at + 2]))
 }
 
-/// A chapter for each command. What every client command takes is told once.
+/// A table of the commands, and a chapter for each. What every client command takes is told once.
 fn reference() -> String {
     let all = helps(&[]);
     let (_, status) = all.iter().find(|(name, _)| name == "perfreg status").expect("a client command");
     let server = section(status, SERVER).expect("the flags of every client command").to_owned();
-    let mut reference = format!("## Options of every client command\n\n```text\n{}\n```\n", trimmed(&server));
-    for (name, help) in &all {
+    let mut table = "## All commands\n\n| command | does |\n|---|---|\n".to_owned();
+    let mut chapters = format!("\n## Options of every client command\n\n```text\n{}\n```\n", trimmed(&server));
+    for (name, help) in all.iter().filter(|(name, _)| name != "perfreg") {
         let takes_server = help.contains(&server);
         let mut help = help.replacen(&server, "", 1);
-        if let Some(same) = section(&help, "Help:\n").filter(|_| name != "perfreg").map(str::to_owned) {
+        if let Some(same) = section(&help, "Help:\n").map(str::to_owned) {
             help = help.replacen(&same, "", 1);
         }
-        let (about, rest) = help.split_once("\n\n").expect("what the command does, and how it is used");
-        let about = about.replace('\n', " ").replace('<', "\\<");
-        reference.push_str(&format!("\n## {name}\n\n{about}.\n\n```text\n{}\n```\n", trimmed(rest)));
+        let headings = ["\nExamples:\n", "\nUsage: "];
+        let begin = headings.iter().filter_map(|heading| help.find(heading)).min().expect("how it is used");
+        let about: Vec<String> = help[..begin].trim().split("\n\n").map(sentence).collect();
+        let _ = writeln!(table, "| [`{name}`](#{}) | {} |", name.replace(' ', "-"), about[0].trim_end_matches('.'));
+        let about = about.join("\n\n");
+        let _ = write!(chapters, "\n## {name}\n\n{about}\n\n```text\n{}\n```\n", trimmed(&help[begin..]));
         if takes_server {
-            reference
+            chapters
                 .push_str("\nIt also takes the [options of every client command](#options-of-every-client-command).\n");
         }
     }
-    reference
+    table + &chapters
 }
 
+/// A paragraph on one line, with a full stop.
+fn sentence(paragraph: &str) -> String {
+    format!("{}.", paragraph.replace('\n', " ").trim_end_matches('.'))
+}
+
+/// Without blanks at the ends of lines, and without the values of variables, which are not set here.
 fn trimmed(text: &str) -> String {
-    text.trim_matches('\n').lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+    text.trim_matches('\n').lines().map(str::trim_end).collect::<Vec<_>>().join("\n").replace("=]", "]")
 }
 
 #[test]
