@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::database::{Database, password_sources};
 use super::{announcement, descriptors, exit, log};
@@ -27,6 +27,7 @@ use crate::store::{self, Claim, Store, StoreError};
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const WAIT_FOR_ANOTHER_SERVER: Duration = Duration::from_secs(5);
+const TIME_TO_CLOSE: Duration = Duration::from_secs(5);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -204,6 +205,8 @@ impl Serve {
         background::start(&registry, SignedDuration::from_hours(i64::from(self.keep_events_days) * 24));
         announcement::print(address, config.public_url.as_ref(), &database.url);
         serving.await;
+        // A read that outlasts the time to stop is not waited for.
+        let _ = timeout(TIME_TO_CLOSE, store.close()).await;
         Ok(())
     }
 }

@@ -137,6 +137,9 @@ pub trait Store: Send + Sync {
     /// Until it has succeeded once, every other method is [`StoreError::Unavailable`].
     async fn prepare(&self) -> Result<(), StoreError>;
 
+    /// Closes what is open, when nothing more is asked. Every other method may fail from then on.
+    async fn close(&self) {}
+
     /// Locks the locations, asks [`decide`](crate::domain::admission::decide) for each, saves the plans with
     /// their events, and commits all or nothing. A location that is not there yet has the default capacity, and
     /// is only kept if something starts at it or its capacity is set. A lane alone waits for its location, and so

@@ -18,6 +18,8 @@ def screen(seen, **more):
     pid, fd = pty.fork()
     if pid == 0:
         time.sleep(0.2)
+        # A shell in the background has it ignored.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execve(binary, [binary, "run", *flags, "--location", location, "--factor", "0.5", "--wait", "1h", "--", "true"],
                   {**os.environ, "TERM": "xterm", **more})
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))

@@ -19,14 +19,19 @@ pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// A disk that was full has room again with so many free bytes; with fewer, the next decision may fail again.
 const ROOM_BYTES: u64 = 256 * 1024;
 const MOST_WRITES_WAITING: usize = 1_024;
-const READERS: usize = 4;
+const READERS: u32 = 4;
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+
+enum Message {
+    Do(Job),
+    Close(oneshot::Sender<()>),
+}
 
 /// The only connection that writes, on a thread of its own, so that no writer ever waits for
 /// another inside SQLite.
 pub struct Writer {
-    jobs: mpsc::Sender<Job>,
+    messages: mpsc::Sender<Message>,
     path: PathBuf,
     /// Device and inode of the file that is open.
     file: (u64, u64),
@@ -37,21 +42,22 @@ pub struct Writer {
 impl Writer {
     pub fn start(path: &Path, metrics: Arc<DatabaseMetrics>) -> Result<Self, StoreError> {
         let mut connection = open_writer(path).map_err(|error| unsuitable(path, &error))?;
-        let (jobs, mut waiting) = mpsc::channel::<Job>(MOST_WRITES_WAITING);
+        let (messages, mut waiting) = mpsc::channel(MOST_WRITES_WAITING);
         let is_busy = Arc::<AtomicBool>::default();
         let busy = Arc::clone(&is_busy);
         thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || {
-                while let Some(job) = waiting.blocking_recv() {
-                    busy.store(true, Ordering::Relaxed);
-                    job(&mut connection);
-                    busy.store(false, Ordering::Relaxed);
+                let closed = write_until_closed(&mut connection, &mut waiting, &busy);
+                drop(connection);
+                if let Some(closed) = closed {
+                    // The server may have given up waiting for it.
+                    let _ = closed.send(());
                 }
             })
             .map_err(|error| StoreError::Unavailable(format!("cannot start the writer thread: {error}")))?;
         let file = identity(path).map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        Ok(Self { jobs, path: path.to_owned(), file, is_busy, metrics })
+        Ok(Self { messages, path: path.to_owned(), file, is_busy, metrics })
     }
 
     /// Refuses to write into a file that was deleted or replaced under the server, since nobody
@@ -82,6 +88,15 @@ impl Writer {
         self.write(work).await.inspect_err(|error| self.metrics.failed(error.kind()))
     }
 
+    /// Closes the file once all that was asked before is written. Later writes fail.
+    pub async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        // A thread that has ended has closed it.
+        if self.messages.send(Message::Close(done)).await.is_ok() {
+            let _ = closed.await;
+        }
+    }
+
     async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -95,8 +110,26 @@ impl Writer {
             // Whoever asked may be gone; what was written stays written.
             let _ = answer.send(work(connection));
         });
-        self.jobs.send(job).await.map_err(|_| writer_gone())?;
+        self.messages.send(Message::Do(job)).await.map_err(|_| writer_gone())?;
         answered.await.map_err(|_| writer_gone())?
+    }
+}
+
+/// Says to whom it is to be told that the file is closed.
+fn write_until_closed(
+    connection: &mut Connection,
+    waiting: &mut mpsc::Receiver<Message>,
+    is_busy: &AtomicBool,
+) -> Option<oneshot::Sender<()>> {
+    loop {
+        match waiting.blocking_recv()? {
+            Message::Do(job) => {
+                is_busy.store(true, Ordering::Relaxed);
+                job(connection);
+                is_busy.store(false, Ordering::Relaxed);
+            }
+            Message::Close(closed) => return Some(closed),
+        }
     }
 }
 
@@ -146,13 +179,14 @@ pub fn message(error: &rusqlite::Error) -> String {
 pub struct Readers {
     path: PathBuf,
     idle: Arc<Mutex<Vec<Connection>>>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
     metrics: Arc<DatabaseMetrics>,
 }
 
 impl Readers {
     pub fn new(path: &Path, metrics: Arc<DatabaseMetrics>) -> Self {
-        Self { path: path.to_owned(), idle: Arc::default(), permits: Semaphore::new(READERS), metrics }
+        let permits = Arc::new(Semaphore::new(READERS as usize));
+        Self { path: path.to_owned(), idle: Arc::default(), permits, metrics }
     }
 
     pub async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
@@ -163,13 +197,22 @@ impl Readers {
         self.read(work).await.inspect_err(|error| self.metrics.failed(error.kind()))
     }
 
+    /// Closes all connections once the reads under way are done. Later reads fail.
+    pub async fn close(&self) {
+        // It fails only where they are closed already.
+        let _all = self.permits.acquire_many(READERS).await;
+        self.permits.close();
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
         let begun = Instant::now();
-        let _permit = self.permits.acquire().await.map_err(|error| StoreError::Broken(error.to_string()))?;
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        let permit = permit.map_err(|error| StoreError::Broken(error.to_string()))?;
         self.metrics.waited(begun.elapsed());
         let (path, idle) = (self.path.clone(), Arc::clone(&self.idle));
         let read = task::spawn_blocking(move || {
@@ -177,6 +220,8 @@ impl Readers {
             let connection = taken.map_or_else(|| open_reader(&path), Ok)?;
             let result = work(&connection);
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            // The caller may have gone before.
+            drop(permit);
             result
         });
         read.await.map_err(|error| StoreError::Broken(error.to_string()))?
@@ -185,10 +230,10 @@ impl Readers {
 
 /// The writer counts as a connection like the readers.
 pub fn count(writer: &Writer, readers: &Readers) -> ConnectionCount {
-    let reading = READERS - readers.permits.available_permits();
+    let reading = READERS as usize - readers.permits.available_permits();
     let idle_readers = readers.idle.lock().unwrap_or_else(PoisonError::into_inner).len();
     let writing = usize::from(writer.is_busy.load(Ordering::Relaxed));
-    ConnectionCount { in_use: reading + writing, idle: idle_readers + 1 - writing, limit: READERS + 1 }
+    ConnectionCount { in_use: reading + writing, idle: idle_readers + 1 - writing, limit: READERS as usize + 1 }
 }
 
 fn open_reader(path: &Path) -> Result<Connection, StoreError> {

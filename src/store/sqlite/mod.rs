@@ -89,6 +89,14 @@ impl Store for SqliteStore {
         Ok(())
     }
 
+    /// The readers go first: the last connection that closes moves what the `-wal` file holds into the database.
+    async fn close(&self) {
+        if let Some(open) = self.open.get() {
+            open.readers.close().await;
+            open.writer.close().await;
+        }
+    }
+
     async fn decide(&self, batch: &Batch) -> Result<Decided, StoreError> {
         let open = self.ready()?;
         let (batch, clock, known) = (batch.clone(), self.clock.clone(), Arc::clone(&open.known));

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::run;
@@ -64,6 +64,22 @@ fn the_first_start_is_told_on_one_line_and_later_ones_say_nothing_of_it() {
     let other = TempDir::new().expect("a folder");
     let debug = whole_log(serve_in(other.path(), &["--log", "perfreg=debug,tower=info"]));
     assert!(lines_with(&debug, "0001_registry").len() == 1 && !debug.contains("\u{1b}["), "{debug}");
+}
+
+#[tokio::test]
+async fn a_server_that_was_stopped_leaves_a_database_of_one_file() {
+    let folder = TempDir::new().expect("a folder");
+    for run_id in 1..=4 {
+        let mut server = serve_in(folder.path(), &[]);
+        server.http().admit(json!({"location": "here", "factor": 0.1})).await;
+        assert_eq!(server.http().get(&format!("/executions/{run_id}")).await.status, 200);
+        server.signal("TERM");
+        server.wait();
+        let mut names: Vec<_> =
+            fs::read_dir(folder.path()).expect("a folder").map(|entry| entry.expect("a file").file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["perfreg.db", "perfreg.db.lock"], "what was in perfreg.db-wal is in perfreg.db");
+    }
 }
 
 #[test]
