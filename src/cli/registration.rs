@@ -43,7 +43,7 @@ pub struct Registration {
     /// Stream, such as the branch [default: that of the CI job, else of git].
     #[arg(long, env = "PERFREG_STREAM", hide_env_values = true, value_name = "NAME", help_heading = "What")]
     stream: Option<String>,
-    /// LAC of the test, as the registry has always called it.
+    /// LAC of the test: a label that the original registry requires; leave it out if you have none.
     #[arg(long, env = "PERFREG_LAC", hide_env_values = true, value_name = "NAME", default_value = DEFAULT,
           help_heading = "What", hide_short_help = true)]
     lac: String,

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::connection::Connection;
 use super::gate::{Grounds, State, describe};
-use super::output::printable;
+use super::output::{printable, remark};
 use crate::client::ClientError;
 use crate::wire::gate::{Gate, SetGateRequest};
 
@@ -52,6 +52,7 @@ impl Registry {
             let Grounds { reason, by, until } = grounds;
             let (by, until) = (by.name(), until.map(|until| until.to_string()));
             let answer = client.set_registry(&SetGateRequest { state: state.into(), reason, by, until }).await?;
+            remark(&answer);
             return output.tell(&answer, |gate: Gate| sentence(&gate));
         }
         let (client, output) = self.connection.open()?;

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::clock;
 use crate::domain::capacity::location::{Location, LocationName, UnknownLocation};
 use crate::domain::execution::Details;
+use crate::domain::gate::GateState;
 use crate::http::error::ApiError;
+use crate::present::gate::not_asked;
 use crate::present::location::{newness, quotes};
 use crate::registry::Registry;
 
@@ -43,6 +46,16 @@ pub fn on_location(new: Option<&UnknownLocation>, location: &Location) -> Vec<St
     let name = location.name.as_ref().map(LocationName::as_str).unwrap_or_default();
     let new = new.map(|new| newness(new, location.capacity));
     new.into_iter().chain(quotes("location", name)).collect()
+}
+
+/// On a gate that was set to this state, of one location or of the whole registry.
+pub async fn on_gate(registry: &Registry, location: Option<&LocationName>, state: GateState) -> Vec<String> {
+    if state != GateState::Stopped {
+        return Vec::new();
+    }
+    let Ok(Ok(board)) = timeout(PATIENCE, registry.board(location, clock::now())).await else { return Vec::new() };
+    let running = board.locations.iter().flat_map(|here| &here.running).map(|run| &run.execution);
+    not_asked(running).into_iter().collect()
 }
 
 /// Where only known locations are taken, this one is not.

@@ -2,8 +2,12 @@
 
 use jiff::Timestamp;
 
+use crate::domain::execution::Execution;
 use crate::domain::gate::{Gate, GateState};
 use crate::wire;
+
+/// More commands than that nobody pastes.
+const MOST_COMMANDS: usize = 5;
 
 #[must_use]
 pub fn to_wire(gate: &Gate) -> wire::gate::Gate {
@@ -13,6 +17,25 @@ pub fn to_wire(gate: &Gate) -> wire::gate::Gate {
         GateState::Stopped => wire::gate::GateState::Stopped,
     };
     wire::gate::Gate { state, reason: gate.reason.clone(), by: gate.by.clone(), until: gate.until }
+}
+
+/// Which runs of these a stop does not reach, since they have no lease, and how to end them.
+#[must_use]
+pub fn not_asked<'run>(running: impl Iterator<Item = &'run Execution>) -> Option<String> {
+    let numbers: Vec<i64> = running.filter(|run| run.lease.is_none()).map(|run| run.run_id.0).collect();
+    let commands = numbers.iter().take(MOST_COMMANDS).map(|number| format!("perfreg cancel {number}"));
+    let commands = commands.collect::<Vec<_>>().join(", ");
+    let more = match numbers.len().saturating_sub(MOST_COMMANDS) {
+        0 => String::new(),
+        more => format!(", and so on for {more} more"),
+    };
+    match numbers.len() {
+        0 => None,
+        1 => Some(format!("1 run has no lease and is not asked to stop. End its load, then: {commands}")),
+        count => Some(format!(
+            "{count} runs have no lease and are not asked to stop. End their loads, then: {commands}{more}"
+        )),
+    }
 }
 
 /// What a state means for what runs and waits, where so many run, and so many of them with a lease.

@@ -26,6 +26,16 @@ pub enum GateState {
     Stopped,
 }
 
+/// The registry's gate, as it is from now on.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SetGateResponse {
+    #[serde(flatten)]
+    pub gate: Gate,
+    /// What a person should know once it is set, a sentence each: which runs are not asked to stop.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
+}
+
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct SetGateRequest {
     pub state: GateState,

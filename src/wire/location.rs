@@ -28,7 +28,8 @@ pub struct Location {
     /// What is wrong with its name, which is from before there was a rule for names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flaw: Option<String>,
-    /// What a person should know once it is set, a sentence each: that it is new, and close to which one that is known.
+    /// What a person should know once it is set, a sentence each: that it is new, and close to which one that is
+    /// known; which runs are not asked to stop.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
 }

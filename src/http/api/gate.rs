@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 
 use crate::http::error::ApiError;
+use crate::http::remarks;
 use crate::http::request::body::JsonObject;
 use crate::http::request::setting::read_gate;
 use crate::present::gate;
@@ -31,12 +32,12 @@ pub async fn get_registry(State(registry): State<Arc<Registry>>) -> Result<Json<
         }))),
         ("open" = (summary = "Tests may start again", value = json!({"state": "open", "by": "ana"}))),
     )),
-    responses((status = 200, description = "As it is from now on.", body = wire::gate::Gate)),
+    responses((status = 200, description = "As it is from now on.", body = wire::gate::SetGateResponse)),
 )]
 pub async fn set_registry(
     State(registry): State<Arc<Registry>>,
     JsonObject(mut fields): JsonObject,
-) -> Result<Json<wire::gate::Gate>, ApiError> {
+) -> Result<Json<wire::gate::SetGateResponse>, ApiError> {
     let by = fields.optional_text("by");
     let gate = read_gate(&mut fields, by, |fields| fields.optional_time("until"));
     if gate.is_none() {
@@ -44,5 +45,7 @@ pub async fn set_registry(
     }
     fields.reject_rest();
     let gate = fields.finish(gate)?;
-    Ok(Json(gate::to_wire(&registry.set_gate(gate).await?)))
+    let gate = registry.set_gate(gate).await?;
+    let remarks = remarks::on_gate(&registry, None, gate.state).await;
+    Ok(Json(wire::gate::SetGateResponse { gate: gate::to_wire(&gate), remarks }))
 }

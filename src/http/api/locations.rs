@@ -111,8 +111,12 @@ async fn set(registry: &Registry, text: &str, mut fields: Fields) -> Result<Json
     fields.reject_rest();
     let (name, capacity, gate) = fields.finish(name.map(|name| (name, capacity, gate)))?;
     let new = remarks::notice(registry, &name).await;
+    let state = gate.as_ref().map(|gate| gate.state);
     let location = registry.set_location(name.clone(), capacity, gate, by).await?;
-    let remarks = remarks::on_location(new.as_ref(), &location);
+    let mut remarks = remarks::on_location(new.as_ref(), &location);
+    if let Some(state) = state {
+        remarks.extend(remarks::on_gate(registry, location.name.as_ref(), state).await);
+    }
     Ok(Json(wire::location::Location { remarks, ..present::to_wire(&location) }))
 }
 

@@ -153,9 +153,11 @@ fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 pub fn unsuitable(path: &Path, error: &rusqlite::Error) -> StoreError {
-    let path = path.display();
     let reason = match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => "it is not a SQLite database; name another file".to_owned(),
+        Some(ErrorCode::CannotOpen) if path.exists() => {
+            "this user may not read and write it; change its owner or its permissions, or name another file".to_owned()
+        }
         Some(ErrorCode::CannotOpen) => {
             "its folder does not exist or cannot be written to; create the folder or name another file".to_owned()
         }
@@ -163,7 +165,7 @@ pub fn unsuitable(path: &Path, error: &rusqlite::Error) -> StoreError {
         Some(ErrorCode::DiskFull) => "the disk is full; make room".to_owned(),
         _ => message(error),
     };
-    StoreError::Unsuitable(format!("cannot use the database file {path}: {reason}"))
+    StoreError::Unsuitable(format!("cannot use the database file {}: {reason}", path.display()))
 }
 
 /// What SQLite says, without the statement it says it of.

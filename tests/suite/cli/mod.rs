@@ -56,6 +56,29 @@ fn register(server: &TestServer, more: &[&str]) -> (i32, String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stop_names_the_runs_that_it_does_not_reach_and_closes_every_location_in_the_list() {
+    let (server, _database) = serve().await;
+    let http = server.http();
+    for location in ["here", "here", "there"] {
+        http.admit(json!({"location": location, "factor": 0.1})).await;
+    }
+    http.admit(json!({"location": "here", "factor": 0.1, "lease_seconds": 60})).await;
+    let stop = ["--state", "stopped", "--reason", "trouble", "--by", "ana"];
+    let (code, _, said) = call(&server, &[&["locations", "set", "here"], &stop[..]].concat());
+    let named =
+        "2 runs have no lease and are not asked to stop. End their loads, then: perfreg cancel 1, perfreg cancel 2";
+    assert!(code == 0 && said.contains(named), "{said}");
+    let (code, _, said) = call(&server, &[&["registry", "set"], &stop[..]].concat());
+    assert!(code == 0 && said.contains("3 runs have no lease"), "{said}");
+    call(&server, &["locations", "set", "here", "--state", "open"]);
+    let (_, listed, _) = call(&server, &["locations"]);
+    let closed = listed.lines().filter(|row| row.ends_with("stopped: the whole registry, trouble, by ana")).count();
+    assert_eq!(closed, 2, "{listed}");
+    let open = ["registry", "set", "--state", "open", "--by", "ana"];
+    assert!(!call(&server, &open).2.contains("no lease"), "nothing is stopped any more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn locations_are_remarked_on_merged_and_deleted_on_the_command_line() {
     let (server, _database) = serve().await;
     let at = |name: &'static str| register(&server, &["--factor", "0.1", "--location", name]);
