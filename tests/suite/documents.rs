@@ -22,11 +22,11 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).expect("a text")
 }
 
-/// What stands between backticks and looks like the name of a test, which is a sentence, and not like that of a metric.
+/// What stands between backticks and looks like the name of a test, which is a sentence, and not like that of a metric or of PostgreSQL.
 fn named_tests(text: &str) -> impl Iterator<Item = &str> {
     let is_sentence = |word: &&str| {
         word.matches('_').count() >= 3
-            && !["perfreg_", "process_"].iter().any(|metric| word.starts_with(metric))
+            && !["perfreg_", "process_", "pg_"].iter().any(|known| word.starts_with(known))
             && word.chars().all(|character| character == '_' || character.is_ascii_lowercase())
     };
     text.split('`').skip(1).step_by(2).filter(is_sentence)

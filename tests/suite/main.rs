@@ -8,6 +8,7 @@ mod http;
 mod layering;
 mod moving;
 mod network;
+mod newcomer;
 mod registry;
 mod rings;
 mod run;
