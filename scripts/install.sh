@@ -6,6 +6,11 @@ as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
+# The folder of what cargo builds: CARGO_TARGET_DIR and cargo's own settings may move it.
+target_folder() {
+  cargo metadata --format-version 1 --no-deps --offline | sed -E 's/.*"target_directory":"([^"]*)".*/\1/'
+}
+
 # need COMMAND PACKAGE: installs PACKAGE if COMMAND cannot be found.
 apt_is_fresh=
 need() {

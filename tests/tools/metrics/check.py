@@ -1,6 +1,6 @@
 """Asks every query of monitoring/ of a real Prometheus and of PostgreSQL while a server is under traffic.
 
-It expects a PostgreSQL of its own, which scripts/with-postgres starts, and the server in target/debug.
+It expects a PostgreSQL of its own, which scripts/with-postgres starts, and the server that PERFREG_TEST_BINARY names.
 """
 
 import contextlib
@@ -201,7 +201,7 @@ def main():
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         server, prometheus = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
-        program, database = ROOT / "target/debug/perfreg", os.environ["PERFREG_TEST_POSTGRES_URL"]
+        program, database = os.environ["PERFREG_TEST_BINARY"], os.environ["PERFREG_TEST_POSTGRES_URL"]
         listen = ["--listen", server.removeprefix("http://"), "--database", database]
         stack.enter_context(running([program, "serve", *listen], folder / "server.log"))
         wait_for(server + "/readyz", "the server", folder / "server.log")

@@ -2,6 +2,7 @@
 
 import html
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -13,7 +14,7 @@ import unicodedata
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-PERFREG = ROOT / "target/debug/perfreg"
+PERFREG = pathlib.Path(os.environ["PERFREG_TEST_BINARY"])
 PICTURES = ROOT / "target/tools/terminal"
 COLUMNS, ROWS = 80, 24
 PATIENCE_SECONDS = 30
