@@ -1,6 +1,7 @@
 """Mends the links of a book that leave it, and follows every link: the file has to be there, and its heading.
 
-mdBook takes each link to a page for one of the book; those that leave it lead to a file of the repository beside it."""
+mdBook takes each link to a page for one of the book, and leaves those to a README as they are, which it calls index. A link
+that leaves the book leads to a file of the repository beside it."""
 
 import html.parser
 import pathlib
@@ -26,15 +27,19 @@ class Page(html.parser.HTMLParser):
 def target(page, link):
     path, _, anchor = link.partition("#")
     file = (page.parent / urllib.parse.unquote(path)).resolve() if path else page
-    return (file / "index.html" if file.is_dir() else file), urllib.parse.unquote(anchor)
+    index = file / "index.html"
+    return (index if index.exists() else file), urllib.parse.unquote(anchor)
 
 
-pages = {path: path.read_text() for path in book.rglob("*.html")}
+# The page of errors has addresses of the server's root.
+pages = {path: path.read_text() for path in book.rglob("*.html") if path.name != "404.html"}
 for path, text in pages.items():
     for link in Page(text).links:
         file, _ = target(path, link)
         source = file.with_suffix(".md")
-        if not file.is_relative_to(book) and file.suffix == ".html" and source.exists():
+        if file.name == "README.html" and file.with_name("index.html").exists():
+            text = text.replace(f'href="{link}"', f'href="{link.replace("README.html", "index.html")}"')
+        elif not file.is_relative_to(book) and file.suffix == ".html" and source.exists():
             before, _, after = link.partition(".html")
             text = text.replace(f'href="{link}"', f'href="{before}.md{after}"')
     path.write_text(text)
