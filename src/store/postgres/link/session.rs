@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error, Row, Statement};
@@ -96,9 +96,14 @@ impl Session {
         if are_outdated {
             self.client.batch_execute("DISCARD PLANS").await?;
         }
-        let named = try_join_all(to_name.iter().map(|(sql, types)| self.client.prepare_typed(sql, types))).await?;
-        if let Some(mut statements) = self.statements() {
-            statements.named.extend(to_name.into_keys().zip(named));
+        let prepared = join_all(to_name.iter().map(|(sql, types)| self.client.prepare_typed(sql, types))).await;
+        for (sql, prepared) in to_name.into_keys().zip(prepared) {
+            match (prepared, self.statements()) {
+                (Ok(statement), Some(mut statements)) => _ = statements.named.insert(sql, statement),
+                // One that the database refuses had no name before either, and is no part of what comes next.
+                (Err(error), _) if error.as_db_error().is_none() => return Err(error),
+                _ => {}
+            }
         }
         Ok(())
     }
