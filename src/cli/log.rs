@@ -6,8 +6,9 @@ use std::str::FromStr;
 use std::{io, thread};
 
 use clap::ValueEnum;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, ParseError, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use super::output::say;
 use super::terminal;
@@ -32,39 +33,38 @@ pub fn filter(text: &str) -> Result<String, String> {
     let parts: Vec<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
     parts.iter().try_for_each(|part| check(part))?;
     let text = parts.join(",");
-    parsed(&text).map(|_| text).map_err(|error| format!("{error}; give a filter such as warn,perfreg=debug"))
+    with_last_words(&text).map(|_| text).map_err(|error| format!("{error}; give a filter such as warn,perfreg=debug"))
 }
 
 /// One part of a filter. The library takes a word that is no level for the name of a module, of which nothing is logged.
 fn check(part: &str) -> Result<(), String> {
-    let is_span = part.contains('[');
+    if part.contains('[') {
+        return Err(format!("{part:?} names a span or a field; name modules only, as in perfreg=debug"));
+    }
     let level = part.rsplit_once('=').map_or(part, |(_, level)| level);
-    if is_span || !level.is_empty() && LevelFilter::from_str(level).is_ok() {
+    if !level.is_empty() && LevelFilter::from_str(level).is_ok() {
         return Ok(());
     }
     Err(format!("{level:?} is no level; use error, warn, info, debug, trace or off, alone or as in perfreg=debug"))
 }
 
 /// The filter that lets the last words through as well.
-fn with_last_words(filter: &str) -> String {
-    format!("{filter},{LAST_WORDS}=error")
-}
-
-fn parsed(filter: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
-    EnvFilter::builder().parse(filter)
+fn with_last_words(filter: &str) -> Result<Targets, ParseError> {
+    format!("{filter},{LAST_WORDS}=error").parse()
 }
 
 /// Starts the log on standard error.
 pub fn start(filter: &str, format: Format) -> anyhow::Result<()> {
-    // Whoever reads the log may go away; that must not stop anything.
+    let filter = with_last_words(filter)?;
+    // The reader of the log may go away; that must not stop anything.
     let log = tracing_subscriber::fmt()
-        .with_env_filter(parsed(&with_last_words(filter))?)
+        .with_max_level(LevelFilter::TRACE)
         .with_ansi(terminal::has_colors(&io::stderr()))
         .with_writer(io::stderr)
         .log_internal_errors(false);
     match format {
-        Format::Text => log.init(),
-        Format::Json => log.json().flatten_event(true).init(),
+        Format::Text => log.finish().with(filter).init(),
+        Format::Json => log.json().flatten_event(true).finish().with(filter).init(),
     }
     panic::set_hook(Box::new(log_panic));
     Ok(())
@@ -121,11 +121,12 @@ mod tests {
             let written = Written::default();
             let writer = written.clone();
             let log = tracing_subscriber::fmt()
-                .with_env_filter(parsed(&with_last_words(filter)).expect("a filter"))
+                .with_max_level(LevelFilter::TRACE)
                 .with_writer(move || writer.clone())
                 .json()
                 .flatten_event(true)
-                .finish();
+                .finish()
+                .with(with_last_words(filter).expect("a filter"));
             let usual = panic::take_hook();
             panic::set_hook(Box::new(log_panic));
             let caught = with_default(log, || {
@@ -148,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_filter_is_a_level_or_names_one_for_each_module() {
-        for text in ["info", "WARN", "off", "trace", "perfreg=debug,tower=info", "[run{run_id=7}]=debug"] {
+        for text in ["info", "WARN", "off", "trace", "perfreg=debug,tower=info"] {
             assert_eq!(filter(text).as_deref(), Ok(text));
         }
         assert_eq!(filter(" warn, perfreg::store=debug,").as_deref(), Ok("warn,perfreg::store=debug"));
@@ -168,8 +169,10 @@ mod tests {
             let error = filter(text).expect_err(text);
             assert!(error.starts_with(&format!("{word:?} is no level; use error, warn, info")), "{error}");
         }
-        for text in ["", " ", "[=info"] {
+        for text in ["", " ", "=info=warn"] {
             assert!(filter(text).is_err(), "{text:?}");
         }
+        let error = filter("info,perfreg[run{run_id}]=debug").expect_err("a span");
+        assert!(error.contains("names a span or a field; name modules only"), "{error}");
     }
 }
