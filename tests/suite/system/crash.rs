@@ -80,7 +80,7 @@ on_both_databases! {
 }
 
 /// How often the server of a SQLite file is killed; [`KILLS_VARIABLE`] asks for more.
-const KILLS_ON_SQLITE: usize = 24;
+const KILLS_ON_SQLITE: usize = 12;
 const KILLS_VARIABLE: &str = "PERFREG_TEST_KILLS";
 /// A kill comes at any moment up to this after the server has begun to answer.
 const LONGEST_LIFE_MICROSECONDS: u64 = 120_000;

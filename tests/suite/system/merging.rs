@@ -13,7 +13,7 @@ use crate::support::http::{Http, example};
 use crate::support::server::TestServer;
 
 const CLIENTS: usize = 8;
-const MERGES: usize = 15;
+const MERGES: usize = 6;
 
 /// Starts and ends tests at both locations until it is told to stop; each end is acknowledged.
 async fn client(client: usize, https: [Http; 2], stop: Arc<AtomicBool>) -> usize {
