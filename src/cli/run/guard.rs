@@ -62,10 +62,11 @@ impl Guard {
     async fn guard(self) -> io::Result<u8> {
         let _ = rustix::thread::set_name(NAME);
         descendants::adopt()?;
-        let wrappers_group = getpgid(getppid())?;
         let socket = io::stdin().as_fd().try_clone_to_owned()?;
         let stdin = receive_stdin(&socket)?;
         let terminal = stdin.try_clone()?;
+        // Without a terminal nobody needs it, and it may be outside of what this process can see.
+        let wrappers_group = tcgetpgrp(&terminal).is_ok().then(|| getpgid(getppid())).transpose()?;
         let (signals, origins) = Signals::listen_with_origins()?;
         let child_ended = signal(SignalKind::child())?;
         let command = start(&self.command, stdin)?;
@@ -112,10 +113,12 @@ fn become_command(command: &[OsString], guard: i32) -> u8 {
 }
 
 /// Gives the terminal back to the wrapper's group, if the load had it.
-fn give_back(terminal: &OwnedFd, wrappers_group: Pid) {
+fn give_back(terminal: &OwnedFd, wrappers_group: Option<Pid>) {
     // Only from the foreground may it be given away without being stopped.
-    if tcgetpgrp(terminal) == Ok(getpgrp()) {
-        let _ = tcsetpgrp(terminal, wrappers_group);
+    if let Some(group) = wrappers_group
+        && tcgetpgrp(terminal) == Ok(getpgrp())
+    {
+        let _ = tcsetpgrp(terminal, group);
     }
 }
 

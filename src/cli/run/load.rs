@@ -3,12 +3,12 @@
 use std::ffi::OsString;
 use std::io::{self, IoSlice, IsTerminal};
 use std::mem::MaybeUninit;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream as StandardUnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::ExitStatus;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
@@ -53,14 +53,7 @@ impl Load {
         // Should the guard be killed, its descendants become ours.
         descendants::adopt()?;
         let (ours, theirs) = StandardUnixStream::pair()?;
-        let mut guard = Command::new(own_program()?);
-        guard.arg0("perfreg").args(["guard", "--stop-grace", &plan.stop_grace.as_secs().to_string()]);
-        guard.args(plan.on_stop.map(|line| format!("--on-stop={line}")));
-        guard.arg("--").args(&plan.command).envs(plan.variables);
-        // They are meant for this run, and not for another one inside of it.
-        guard.env_remove("PERFREG_ON_STOP").env_remove("PERFREG_MAX");
-        guard.stdin(std::process::Stdio::from(std::os::fd::OwnedFd::from(theirs))).process_group(0);
-        let guard = guard.spawn()?;
+        let guard = spawn_guard(plan, theirs)?;
         let group = guard.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         let group = group.ok_or_else(|| io::Error::other("it ended at once"))?;
         give_terminal(group);
@@ -107,6 +100,18 @@ impl Load {
     }
 }
 
+/// Only the guard has its end of the connection afterwards, so that its end is noticed whenever it comes.
+fn spawn_guard(plan: Plan, connection: StandardUnixStream) -> io::Result<Child> {
+    let mut guard = Command::new(own_program()?);
+    guard.arg0("perfreg").args(["guard", "--stop-grace", &plan.stop_grace.as_secs().to_string()]);
+    guard.args(plan.on_stop.map(|line| format!("--on-stop={line}")));
+    guard.arg("--").args(&plan.command).envs(plan.variables);
+    // They are meant for this run, and not for another one inside of it.
+    guard.env_remove("PERFREG_ON_STOP").env_remove("PERFREG_MAX");
+    guard.stdin(Stdio::from(OwnedFd::from(connection))).process_group(0);
+    guard.spawn()
+}
+
 fn code_of(status: ExitStatus) -> u8 {
     status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
 }
@@ -134,4 +139,24 @@ fn send_stdin(socket: &StandardUnixStream) -> io::Result<()> {
     control.push(SendAncillaryMessage::ScmRights(&files));
     sendmsg(socket, &[IoSlice::new(&[0])], &mut control, SendFlags::empty())?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_guard_that_ends_before_the_command_has_started_is_noticed() {
+        // The guard is the program of the tests here, which does not know what it is asked and ends.
+        let plan = Plan {
+            command: vec!["true".into()],
+            variables: Vec::new(),
+            stop_grace: Duration::from_secs(1),
+            on_stop: None,
+        };
+        let start = tokio::time::timeout(Duration::from_mins(1), Load::start(plan));
+        let mut load = start.await.expect("the end of the guard is noticed").expect("the guard is started");
+        let change = load.changed().await.expect("the guard has ended");
+        assert!(matches!(change, Change::Ended(code) if code != 0));
+    }
 }
