@@ -21,12 +21,12 @@ fn blocks(page: &str) -> Vec<String> {
 }
 
 /// A folder with the program as the pages name it.
-struct Clone {
+struct FreshClone {
     folder: TempDir,
     url: Option<String>,
 }
 
-impl Clone {
+impl FreshClone {
     fn new() -> Self {
         let folder = TempDir::new().expect("a folder");
         let binary = env!("CARGO_BIN_EXE_perfreg");
@@ -68,7 +68,7 @@ impl Clone {
 
 #[test]
 fn the_commands_of_the_readme_work_in_order() {
-    let shown = Clone::new().paste("README.md");
+    let shown = FreshClone::new().paste("README.md");
     let [run, looks] = &shown[..] else { panic!("{shown:?}") };
     assert!(run.contains("run 1 makes its load\n") && run.contains("run 1: success"), "{run}");
     assert!(looks.contains("success") && looks.contains("demo"), "{looks}");
@@ -76,7 +76,7 @@ fn the_commands_of_the_readme_work_in_order() {
 
 #[test]
 fn the_commands_of_the_tutorial_work_in_order_and_end_as_it_says() {
-    let shown = Clone::new().paste("docs/start.md").concat();
+    let shown = FreshClone::new().paste("docs/start.md").concat();
     for words in [
         "run 1: success",
         "run 2 may start at demo (0.7 of 1)",
