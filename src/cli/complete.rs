@@ -1,5 +1,7 @@
 //! `perfreg complete`.
 
+use std::path::{Path, PathBuf};
+
 use clap::Args;
 
 use super::connection::Connection;
@@ -11,7 +13,8 @@ use crate::wire::execution::Execution;
 const EXAMPLES: &str = "\
 Examples:
   perfreg complete 7 success
-  perfreg complete 7 \"$CI_JOB_STATUS\"";
+  perfreg complete 7 \"$CI_JOB_STATUS\"
+  perfreg complete 7 success --lease-token-file token";
 
 /// Say how a test ended, which gives its share back.
 ///
@@ -28,6 +31,9 @@ pub struct Complete {
     /// Secret that register gave a test with a lease.
     #[arg(long, env = "PERFREG_LEASE_TOKEN", hide_env_values = true, value_name = "TOKEN", help_heading = "What")]
     lease_token: Option<String>,
+    /// File with that secret, as register writes it; it goes before --lease-token.
+    #[arg(long, value_name = "FILE", help_heading = "What")]
+    lease_token_file: Option<PathBuf>,
     #[command(flatten)]
     connection: Connection,
 }
@@ -41,10 +47,18 @@ fn status(word: &str) -> Result<CompleteStatus, String> {
 impl Complete {
     pub async fn run(self) -> Result<(), ClientError> {
         let (client, output) = self.connection.open()?;
-        let Self { run_id, status, lease_token, .. } = self;
+        let Self { run_id, status, .. } = self;
+        let lease_token = self.lease_token_file.as_deref().map(read_token).transpose()?.or(self.lease_token);
         let answer = client.complete(&CompleteRequest { run_id, status, lease_token, receipt: None }).await?;
         output.tell(&answer, |execution: Execution| ended(&execution))
     }
+}
+
+fn read_token(file: &Path) -> Result<String, ClientError> {
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        ClientError::Options(format!("cannot read the lease token from {}: {error}", file.display()))
+    })?;
+    Ok(text.trim().to_owned())
 }
 
 pub fn ended(execution: &Execution) -> String {

@@ -17,7 +17,7 @@ pub const HELP: &str = "\
 Exit codes:
    0  done
    1  it could not be done, for a reason that is printed; nothing was changed
-   2  the command line was wrong
+   2  the command line was wrong, or named a PostgreSQL database
   69  a database or a disk does not answer now; try again later";
 
 /// What takes less is not worth talking of.
@@ -55,7 +55,8 @@ pub fn describe(contents: &Contents) -> String {
     let newest =
         newest.map_or_else(String::new, |(run_id, start)| format!("; the newest is run {run_id} of {}", exact(start)));
     let kibibytes = bytes.div_ceil(1024);
-    format!("{executions} executions in {kibibytes} KiB, {running} of them running and {waiting} waiting{newest}")
+    let noun = if *executions == 1 { "execution" } else { "executions" };
+    format!("{executions} {noun} in {kibibytes} KiB, {running} of them running and {waiting} waiting{newest}")
 }
 
 pub fn exit_code(error: &StoreError) -> ExitCode {

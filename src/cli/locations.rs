@@ -10,7 +10,7 @@ use super::table::{Column, table};
 use super::terminal::table_width;
 use super::values::capacity;
 use crate::client::ClientError;
-use crate::wire::gate::{Gate, GateState};
+use crate::wire::gate::Gate;
 use crate::wire::location::{
     Adopted, DeleteLocationResponse, Location, LocationsResponse, MergeLocationRequest, MergeLocationResponse,
     SetLocationRequest,
@@ -125,10 +125,10 @@ impl Locations {
 async fn list(connection: &Connection) -> Result<(), ClientError> {
     let (client, output) = connection.open()?;
     let answer = client.locations().await?;
-    let registry: Gate = client.registry().await?.read()?;
+    let registry: Option<Gate> = if output.json { None } else { Some(client.registry().await?.read()?) };
     output.print(&answer, |mut all: LocationsResponse| {
         for location in &mut all.locations {
-            location.gate = stricter(&registry, &location.gate);
+            location.gate = registry.as_ref().map_or(location.gate.clone(), |gate| stricter(gate, &location.gate));
         }
         for (name, flaw) in all.locations.iter().filter_map(|one| Some((&one.name, one.flaw.as_ref()?))) {
             say(&format!("location {name:?}: {flaw}"));
@@ -143,12 +143,7 @@ async fn list(connection: &Connection) -> Result<(), ClientError> {
 
 /// The gate that counts, as an admission sees it; the registry's says so in its reason.
 fn stricter(registry: &Gate, own: &Gate) -> Gate {
-    let strictness = |gate: &Gate| match gate.state {
-        GateState::Open => 0,
-        GateState::Draining => 1,
-        GateState::Stopped => 2,
-    };
-    if strictness(registry) <= strictness(own) {
+    if registry.state <= own.state {
         return own.clone();
     }
     let reason = registry.reason.as_deref().unwrap_or_default();

@@ -77,8 +77,10 @@ async fn the_secret_of_a_lease_is_in_a_file_or_in_json_and_never_in_a_log() {
     let (code, printed, log) = register(&server, &["--lease", "2m", "--lease-token-file", &file]);
     assert_eq!((code, printed.as_str(), log.as_str()), (0, "Registered as run 1.\n", ""));
     assert_eq!(fs::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o600);
-    let token = fs::read_to_string(&path).expect("a file");
-    assert_eq!(call(&server, &["complete", "1", "passed", "--lease-token", token.trim()]).0, 0);
+    let missing = folder.path().join("no-token").display().to_string();
+    let (code, _, error) = call(&server, &["complete", "1", "passed", "--lease-token-file", &missing]);
+    assert!(code == 2 && error.contains("cannot read the lease token from"), "{code} {error}");
+    assert_eq!(call(&server, &["complete", "1", "passed", "--lease-token-file", &file]).0, 0);
     let (_, json, _) = register(&server, &["--lease", "2m", "--json"]);
     let answer: Value = serde_json::from_str(&json).expect("JSON");
     assert!(answer["lease_token"].as_str().is_some_and(|token| token.len() > 20), "{answer}");

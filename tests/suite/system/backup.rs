@@ -108,7 +108,7 @@ async fn a_backup_says_why_it_is_not_made_and_leaves_nothing_behind() {
     let (code, printed, error) = copy("backup", &folder.path().join("text"), &database.url, &["--force"]);
     assert_eq!(code, Some(0), "{error}");
     assert!(
-        printed.contains("text holds 1 executions in ") && printed.contains("; the newest is run 1 of 20"),
+        printed.contains("text holds 1 execution in ") && printed.contains("; the newest is run 1 of 20"),
         "{printed}"
     );
     assert_eq!(server.http().get("/readyz").await.status, 200);
