@@ -6,6 +6,7 @@ use crate::domain::capacity::factor::Factor;
 use crate::domain::execution::Outcome;
 use crate::domain::execution::RunId;
 use crate::domain::execution::Status;
+use crate::domain::execution::lease::TokenHash;
 
 fn cancel_started_before(run_id: i64, before: Timestamp) -> Command {
     Command::CancelStartedBefore { run_id: RunId(run_id), before, reason: Some("it is dead".to_owned()), by: None }
@@ -56,4 +57,14 @@ fn one_that_somebody_else_has_cancelled_meanwhile_counts_and_one_that_has_succee
     rows.apply_at(&[by_somebody_else, succeeded], after(1));
     let answers = rows.apply_at(&[cancel_started_before(1, after(9)), cancel_started_before(2, after(9))], after(2));
     assert!(matches!(answers[0], Answer::Ended(_)) && matches!(answers[1], Answer::EndedOtherwise(_)), "{answers:?}");
+}
+
+#[test]
+fn how_a_run_has_ended_is_told_without_its_secret() {
+    let mut rows = Rows::new(Some("here"));
+    rows.apply(&[wait(900_000)]);
+    rows.apply(&[Command::Cancel { run_id: RunId(1), reason: None, by: None, force: true }]);
+    let complete = |token| Command::Complete { run_id: RunId(1), outcome: Outcome::Success, token };
+    let answers = rows.apply(&[complete(None), complete(Some(TokenHash("guess".to_owned())))]);
+    assert!(matches!(answers[..], [Answer::EndedOtherwise(_), Answer::WrongToken]), "{answers:?}");
 }
