@@ -128,25 +128,29 @@ pub fn is_quoted(name: &str) -> bool {
 /// errors", 1964), and may be a fifth of the length, at least 1. Characters look alike by Unicode's Technical Standard 39.
 #[must_use]
 pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let wanted = folded(name);
-    let length = wanted.chars().count();
+    let wanted = forms(name);
+    let length = wanted[0].chars().count();
     if length == 0 {
         return None;
     }
     let allowed = if length < 3 { 0 } else { (length / 5).max(1) };
+    let is_comparable =
+        |(one, other): &(&String, &String)| one.chars().count().abs_diff(other.chars().count()) <= allowed;
     let distance = |other: &'a str| {
-        let folded = folded(other);
-        let is_comparable = other != name && folded.chars().count().abs_diff(length) <= allowed;
-        let close = is_comparable.then(|| damerau_levenshtein(&wanted, &folded)).filter(|close| *close <= allowed)?;
-        Some((close, damerau_levenshtein(name, other), other))
+        let forms = forms(other);
+        let pairs = wanted.iter().zip(&forms).filter(is_comparable);
+        let close = pairs.map(|(one, other)| damerau_levenshtein(one, other)).min()?;
+        (other != name && close <= allowed).then(|| (close, damerau_levenshtein(name, other), other))
     };
     names.into_iter().take(MOST_NAMES_COMPARED).filter_map(distance).min().map(|(_, _, other)| other)
 }
 
-/// What is left of a name for those who only glance at it.
-fn folded(name: &str) -> String {
+/// What is left of a name at a glance: its letters and digits, and what they look like. An m looks like rn, so that two
+/// letters change places in the first form only.
+fn forms(name: &str) -> [String; 2] {
     let letters = name.nfkc().flat_map(char::to_lowercase).filter(|one| one.is_alphanumeric()).collect::<String>();
-    skeleton(&letters).collect()
+    let looks = skeleton(&letters).collect();
+    [letters, looks]
 }
 
 /// Whether a name is as [`clean`] leaves it. Those of before there was such a rule may not be.
@@ -243,7 +247,7 @@ mod tests {
 
     #[test]
     fn the_nearest_name_is_one_that_a_person_may_have_meant() {
-        let known = ["\"azure-k8s\"", "azure-k8s", "azure-vm", "on-premise-vm", "压测集群", "ab", "gcp"];
+        let known = ["\"azure-k8s\"", "azure-k8s", "azure-vm", "on-premise-vm", "压测集群", "ab", "gcp", "demo"];
         for (name, nearest_name) in [
             ("azure-k8z", Some("azure-k8s")),
             ("Azure K8S", Some("azure-k8s")),
@@ -255,6 +259,8 @@ mod tests {
             ("on-prem-vm", None),
             ("ac", None),
             ("gpc", Some("gcp")),
+            ("dmeo", Some("demo")),
+            ("derno", Some("demo")),
             ("压测集羣", Some("压测集群")),
             ("azure-k8s", Some("\"azure-k8s\"")),
             ("😀", None),
