@@ -23,7 +23,7 @@ fn text(address: SocketAddr, public_url: Option<&PublicUrl>, database: &Database
     let is_default = [DEFAULT_SERVER, "http://127.0.0.1:8000"].contains(&server);
     let flag = if is_default { String::new() } else { format!(" --url {server}") };
     format!(
-        r#"perfreg {version} keeps its executions in {database}
+        r#"perfreg {version} keeps its runs in {database}
 
   Running tests  {url}
   API reference  {url}docs/
@@ -38,6 +38,8 @@ Or register a test from whatever speaks HTTP:
     "repo": "myrepo", "lac": "lac1", "stream": "main", "test": "load", "type": "performance",
     "environment": "prod", "triggered_by": "user1", "factor": 0.5, "location": "azure-k8s"
   }}'
+
+Such a test holds its place until you end it: perfreg complete{flag} RUN_ID success
 "#,
         version = env!("CARGO_PKG_VERSION"),
     )

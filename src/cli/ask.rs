@@ -41,23 +41,30 @@ impl Limits {
     }
 }
 
-/// Asks again and again, and says once that, and `how`, it does so.
+/// Asks again and again, and says once that, and `how`, it does so. If the last call has no answer, the error is what the
+/// registry said before, if it said anything.
 pub async fn ask_until<T>(
     limits: Limits,
     client: &Client,
     how: &str,
     mut call: impl AsyncFnMut() -> Result<T, ClientError>,
 ) -> Result<T, ClientError> {
-    let mut is_said = false;
+    let mut before: Option<ClientError> = None;
     loop {
         match client.within(limits.of_next_call(), call()).await {
             Err(error) if (limits.goes_on)(&error) && !limits.is_over() => {
-                if !std::mem::replace(&mut is_said, true) {
-                    say(&format!("{error}; {how}"));
+                if before.is_none() {
+                    say(&format!("{}; {how}", error.to_string().trim_end_matches('.')));
                 }
+                before = Some(error);
                 sleep_until(limits.next_call()).await;
             }
-            answer => return answer,
+            answer => {
+                return answer.map_err(|error| match (error, before) {
+                    (ClientError::Unreachable { .. }, Some(said @ ClientError::Refused { .. })) => said,
+                    (error, _) => error,
+                });
+            }
         }
     }
 }

@@ -20,7 +20,7 @@ pub fn board_text(board: &Board, now: Timestamp, width: Option<usize>) -> String
     let parts = [closed, Some(running(board, now, width)), waiting(board, now, width), adopted];
     let mut text = parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
     if has_unknown(board) {
-        text.push_str("\n\n? is unknown: nothing tells how long a run takes; give it --expected.");
+        text.push_str("\n\n? is unknown: nothing tells how long a run takes; give its next run --expected.");
     }
     text
 }

@@ -55,7 +55,7 @@ pub fn describe(contents: &Contents) -> String {
     let newest =
         newest.map_or_else(String::new, |(run_id, start)| format!("; the newest is run {run_id} of {}", exact(start)));
     let kibibytes = bytes.div_ceil(1024);
-    let noun = if *executions == 1 { "execution" } else { "executions" };
+    let noun = if *executions == 1 { "run" } else { "runs" };
     format!("{executions} {noun} in {kibibytes} KiB, {running} of them running and {waiting} waiting{newest}")
 }
 

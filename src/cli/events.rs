@@ -91,6 +91,9 @@ impl Events {
         let answer = client.events(&query).await?;
         if answer.read::<EventsResponse>()?.events.is_empty() {
             check_location(&client, query.location.as_deref()).await?;
+            if let Some(run_id) = query.run_id {
+                client.find(run_id).await?;
+            }
         }
         output.print(&answer, |page: EventsResponse| {
             let more = page.next.map(|next| format!("\n\nOlder ones: --cursor {next}")).unwrap_or_default();
@@ -106,7 +109,7 @@ impl Events {
 }
 
 /// The registry's word on a location that was never used nor set, with the one closest to it.
-async fn check_location(client: &Client, location: Option<&str>) -> Result<(), ClientError> {
+pub async fn check_location(client: &Client, location: Option<&str>) -> Result<(), ClientError> {
     let Some(location) = location else { return Ok(()) };
     let query = BoardQuery { location: Some(location.to_owned()), limit: Some(0) };
     match client.within(SLOWEST_ANSWER, client.board(&query)).await {

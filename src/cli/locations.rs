@@ -4,6 +4,7 @@ use clap::{ArgGroup, Args, Subcommand};
 
 use super::by::By;
 use super::connection::Connection;
+use super::events::check_location;
 use super::gate::{Grounds, State, describe};
 use super::output::{in_lines, printable, remark, say};
 use super::table::{Column, table};
@@ -95,6 +96,10 @@ impl Locations {
                 grounds.check(state)?;
                 let (client, output) = connection.open()?;
                 let Grounds { reason, by, until } = grounds;
+                // A new location that is closed is nearly always another one misspelt, which then goes on.
+                if capacity.is_none() && state.is_some() {
+                    check_location(&client, Some(&name)).await?;
+                }
                 let (by, until) = (by.name(), until.map(|until| until.to_string()));
                 let request = SetLocationRequest { capacity, state: state.map(Into::into), reason, by, until };
                 let answer = client.set_location(&name, &request).await?;

@@ -118,7 +118,7 @@ pub fn main() -> ExitCode {
 async fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Serve(command) => return Ok(command.run().await),
-        Command::Run(command) => return Ok(command.run().await),
+        Command::Run(command) => return Ok(Box::pin(command.run()).await),
         Command::Guard(command) => return Ok(command.run().await),
         Command::Backup(command) => return Ok(command.run().await),
         Command::Restore(command) => return Ok(command.run().await),

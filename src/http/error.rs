@@ -225,6 +225,11 @@ fn unanswered(error: &RegistryError) -> (Problem, StatusCode) {
         RegistryError::Unavailable(_) => {
             ("unavailable", unavailable, "The database does not answer; nothing was changed. Try again in a moment.")
         }
+        RegistryError::Unsuitable(_) => (
+            "unavailable",
+            unavailable,
+            "The database cannot be used until a person mends it; nothing was changed. The server's log says what is wrong.",
+        ),
         RegistryError::NoStandby(_) => (
             "no-standby",
             unavailable,

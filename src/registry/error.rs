@@ -7,6 +7,9 @@ pub enum RegistryError {
     /// The database does not answer; nothing was changed.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
+    /// The database will not do until a person changes something; nothing was changed.
+    #[error("{0}")]
+    Unsuitable(String),
     /// The database's standby, without which nothing is acknowledged, is not there; nothing was changed.
     #[error("{0}")]
     NoStandby(String),
@@ -26,10 +29,9 @@ pub enum RegistryError {
 impl From<StoreError> for RegistryError {
     fn from(error: StoreError) -> Self {
         match error {
-            // A database that was fit when the server started, and is so no longer, may be again.
-            StoreError::Unavailable(reason) | StoreError::Conflict(reason) | StoreError::Unsuitable(reason) => {
-                Self::Unavailable(reason)
-            }
+            StoreError::Unavailable(reason) | StoreError::Conflict(reason) => Self::Unavailable(reason),
+            // It was fit when the server started, and may be so again.
+            StoreError::Unsuitable(reason) => Self::Unsuitable(reason),
             StoreError::CommitUnknown(reason) => Self::OutcomeUnknown(reason),
             StoreError::NoStandby(reason) => Self::NoStandby(reason),
             StoreError::Full(reason) => Self::Full(reason),

@@ -48,7 +48,8 @@ pub async fn get_execution(
         return Ok(Json(to_wire(&find(&registry, path).await?, clock::now())));
     }
     let until = version.map(Until::NotVersion);
-    let execution = registry.watch(run_id(path)?, until, patience).await?.ok_or_else(not_found)?;
+    let run_id = run_id(path)?;
+    let execution = registry.watch(run_id, until, patience).await?.ok_or_else(|| no_such_run(run_id))?;
     Ok(Json(to_wire(&execution, clock::now())))
 }
 
@@ -77,15 +78,20 @@ pub async fn list_neighbours(
 
 /// The execution that the path names.
 pub async fn find(registry: &Registry, path: Result<Path<String>, PathRejection>) -> Result<Execution, ApiError> {
-    registry.execution(run_id(path)?).await?.ok_or_else(not_found)
+    let run_id = run_id(path)?;
+    registry.execution(run_id).await?.ok_or_else(|| no_such_run(run_id))
 }
 
 fn run_id(path: Result<Path<String>, PathRejection>) -> Result<RunId, ApiError> {
-    path.ok().and_then(|Path(text)| text.parse().ok()).ok_or_else(not_found)
+    path.ok().and_then(|Path(text)| text.parse().ok()).ok_or_else(|| not_found("No test has this run_id"))
 }
 
-fn not_found() -> ApiError {
-    ApiError::NotFound("No test has this run_id; /history lists all.".to_owned())
+fn no_such_run(run_id: RunId) -> ApiError {
+    not_found(&format!("No test has the run_id {run_id}"))
+}
+
+fn not_found(what: &str) -> ApiError {
+    ApiError::NotFound(format!("{what}; /history lists all."))
 }
 
 fn read_wait(query: Option<&str>) -> Result<(Duration, Option<i64>), ApiError> {

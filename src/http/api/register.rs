@@ -118,7 +118,10 @@ fn as_it_starts(execution: Execution) -> wire::execution::Execution {
 
 /// With what is remarked on: the location may be another than was meant.
 pub fn factor_too_large(largest: Factor, remarks: &[String]) -> ApiError {
-    let sentences = [&[format!("must be at most {largest} here")], remarks].concat().join(". ");
+    let sentences =
+        [&[format!("must be at most {largest} here, where the sum of the factors stays below the capacity")], remarks]
+            .concat()
+            .join(". ");
     let error = FieldError::new("factor", sentences.trim_end_matches('.'));
     ApiError::Invalid(vec![FieldError { obstacle: Some(Obstacle::NeverFits), ..error }])
 }

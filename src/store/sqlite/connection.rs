@@ -65,7 +65,7 @@ impl Writer {
     fn check_file(&self) -> Result<(), StoreError> {
         match identity(&self.path) {
             Ok(file) if file == self.file => Ok(()),
-            _ => Err(StoreError::Unavailable(format!(
+            _ => Err(StoreError::Unsuitable(format!(
                 "the database file {} was moved, deleted or replaced; put it back, or restart the server",
                 self.path.display()
             ))),

@@ -217,7 +217,7 @@ async fn wait_tells_by_its_exit_code_how_a_test_ended() {
     assert_eq!(call(&server, &["wait", "3"]).0, 1);
     assert_eq!(call(&server, &["wait", "3", "--for", "started"]).0, 1);
     let (code, _, error) = call(&server, &["wait", "99"]);
-    assert_eq!((code, error.as_str()), (1, "perfreg: No test has this run_id; perfreg history lists all.\n"));
+    assert_eq!((code, error.as_str()), (1, "perfreg: No test has the run_id 99; perfreg history lists all.\n"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,10 @@ async fn status_shows_what_runs_who_waits_and_what_is_closed() {
     register(&server, &["--location", "azure-k8s", "--expected", "30m", "--factor", "0.6"]);
     let waiter = json!({"factor": 0.5, "wait_seconds": 3_600, "test": "search"});
     assert_eq!(server.http().post("/register", &example(waiter)).await.status, 202);
-    call(&server, &["locations", "set", "lab", "--state", "draining", "--reason", "upgrade", "--by", "ops"]);
+    let drain = ["locations", "set", "lab", "--state", "draining", "--reason", "upgrade", "--by", "ops"];
+    let (code, _, error) = call(&server, &drain);
+    assert!(code == 1 && error.contains("No test has used the location lab"), "a new location is closed: {error}");
+    assert_eq!(call(&server, &[&drain[..], &["--capacity", "1"]].concat()).0, 0);
     let (code, printed, _) = call(&server, &["status"]);
     assert_eq!(code, 0);
     let words = |start: &str| -> Vec<String> {
@@ -57,7 +60,7 @@ async fn show_tells_what_a_run_is_beside_whom_it_ran_and_what_happened_to_it() {
     assert_eq!((&told["execution"]["run_id"], &told["neighbours"]["more"]), (&json!(2), &json!(false)));
     assert_eq!(told["events"]["events"][0]["kind"], "started");
     let (code, _, error) = call(&server, &["show", "99"]);
-    assert_eq!((code, error.as_str()), (1, "perfreg: No test has this run_id; perfreg history lists all.\n"));
+    assert_eq!((code, error.as_str()), (1, "perfreg: No test has the run_id 99; perfreg history lists all.\n"));
     let words = "perfreg: Running test not found; perfreg status lists what runs, and perfreg history what ran.\n";
     for command in [&["complete", "99", "success"][..], &["cancel", "99"]] {
         let (code, _, error) = call(&server, command);

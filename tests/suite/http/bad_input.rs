@@ -216,7 +216,7 @@ async fn unknown_paths_and_methods_are_problems_too() {
     let (server, _database) = serve().await;
     let http = server.http();
     assert_problem(&http.get("/nowhere").await, 404, "There is nothing at /nowhere");
-    assert_problem(&http.get("/executions/7").await, 404, "No test has this run_id");
+    assert_problem(&http.get("/executions/7").await, 404, "No test has the run_id 7");
     assert_problem(&http.get("/executions/seven").await, 404, "No test has this run_id");
     assert_problem(&http.get("/executions/%ff").await, 404, "No test has this run_id");
     assert_problem(&http.get("/assets/nothing.css").await, 404, "There is nothing at /assets/nothing.css");

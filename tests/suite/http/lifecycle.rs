@@ -70,7 +70,7 @@ async fn a_factor_that_can_never_fit_is_refused_for_good() {
     assert_eq!(too_large.status, 422);
     assert_eq!(
         too_large.json()["errors"],
-        json!([{"field": "factor", "message": "must be at most 0.999999 here. The location azure-k8s is new here, with a capacity of 1",
+        json!([{"field": "factor", "message": "must be at most 0.999999 here, where the sum of the factors stays below the capacity. The location azure-k8s is new here, with a capacity of 1",
                 "obstacle": "never_fits"}])
     );
 }

@@ -139,7 +139,7 @@ on_both_databases! {
         assert!(remarks(&send().await).contains("is new here"));
         assert_eq!(remarks(&send().await), "");
         let large = http.post("/register", &example(json!({"location": "azure-k8z", "factor": 2.5}))).await;
-        assert!(large.text.contains("must be at most 0.999999 here. The location azure-k8z is new here"), "{}", large.text);
+        assert!(large.text.contains("stays below the capacity. The location azure-k8z is new here"), "{}", large.text);
     }
 
     async fn a_registry_of_known_locations_refuses_others_and_tells_the_nearest(database: &TestDatabase) {

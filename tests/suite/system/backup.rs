@@ -68,7 +68,7 @@ async fn a_backup_under_load_holds_everything_acknowledged_before_and_adds_up() 
         saved.assert_holds(&before);
         saved.assert_sums();
         assert!(saved.executions.len() <= after + CLIENTS, "nothing of later");
-        let said = format!("{} holds {} executions in ", to.display(), saved.executions.len());
+        let said = format!("{} holds {} runs in ", to.display(), saved.executions.len());
         assert!(printed.starts_with(&said), "{printed}");
         let integrity = copy.open_file().query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0));
         assert_eq!(integrity.expect("an answer"), "ok");
@@ -107,10 +107,7 @@ async fn a_backup_says_why_it_is_not_made_and_leaves_nothing_behind() {
     assert_eq!(names(folder.path()), before);
     let (code, printed, error) = copy("backup", &folder.path().join("text"), &database.url, &["--force"]);
     assert_eq!(code, Some(0), "{error}");
-    assert!(
-        printed.contains("text holds 1 execution in ") && printed.contains("; the newest is run 1 of 20"),
-        "{printed}"
-    );
+    assert!(printed.contains("text holds 1 run in ") && printed.contains("; the newest is run 1 of 20"), "{printed}");
     assert_eq!(server.http().get("/readyz").await.status, 200);
 }
 

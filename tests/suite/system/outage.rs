@@ -35,6 +35,11 @@ fn assert_unavailable(reply: &Reply) {
     assert!(reply.text.contains("The database does not answer"), "{}", reply.text);
 }
 
+fn assert_unsuitable(reply: &Reply) {
+    assert_eq!(reply.status, 503, "{}", reply.text);
+    assert!(reply.text.contains("The database cannot be used until a person mends it"), "{}", reply.text);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_waits_for_its_database_and_says_so() {
     let database = TestDatabase::new(Engine::Postgres).await;
@@ -167,7 +172,7 @@ async fn a_database_that_is_changed_under_the_server_is_a_503_until_it_is_put_ri
         .batch_execute("DELETE FROM test_executions; ALTER TABLE perfreg_locations RENAME TO gone")
         .await
         .expect("valid SQL");
-    assert_unavailable(&http.post("/register", &example(json!({}))).await);
+    assert_unsuitable(&http.post("/register", &example(json!({}))).await);
     // What the server remembers of the database need not be true of what was restored.
     let restore =
         "ALTER TABLE gone RENAME TO perfreg_locations; DELETE FROM perfreg_terms; DELETE FROM perfreg_profiles";
@@ -185,8 +190,8 @@ async fn a_database_file_that_was_deleted_takes_nothing_on() {
     http.admit(json!({})).await;
     let path = database.url.strip_prefix("sqlite:").expect("a file");
     std::fs::rename(path, format!("{path}.moved")).expect("it is there");
-    assert_unavailable(&http.post("/register", &example(json!({"location": null}))).await);
-    assert_unavailable(&http.get("/readyz").await);
+    assert_unsuitable(&http.post("/register", &example(json!({"location": null}))).await);
+    assert_unsuitable(&http.get("/readyz").await);
     assert!(server.log().contains("was moved, deleted or replaced"), "{}", server.log());
     std::fs::rename(format!("{path}.moved"), path).expect("it is there");
     http.admit(json!({"location": null})).await;

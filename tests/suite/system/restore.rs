@@ -57,7 +57,7 @@ async fn nothing_that_was_given_out_after_a_backup_is_given_out_again_after_its_
         }
         let (code, printed, error) = copy("restore", &backup, &database.url, &[]);
         assert_eq!(code, Some(0), "{error}");
-        assert!(printed.contains(" holds 2 executions in ") && printed.contains("2 of them running"), "{printed}");
+        assert!(printed.contains(" holds 2 runs in ") && printed.contains("2 of them running"), "{printed}");
         assert_eq!(printed.contains("What was there is kept as "), round < 3, "{printed}");
         assert_eq!(replaced(database.path().parent().expect("a folder")), round.min(2));
         server = TestServer::start(&database.url);
