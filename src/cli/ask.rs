@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::output::say;
+use super::output::{clause, say};
 use crate::client::{Client, ClientError};
 
 /// How long an answer may take beyond the time for which a call is held.
@@ -42,25 +42,25 @@ impl Limits {
 }
 
 /// Asks again and again, and says once that, and `how`, it does so. If the last call has no answer, the error is what the
-/// registry said before, if it said anything.
+/// registry answered to the one before it, if it answered that.
 pub async fn ask_until<T>(
     limits: Limits,
     client: &Client,
     how: &str,
     mut call: impl AsyncFnMut() -> Result<T, ClientError>,
 ) -> Result<T, ClientError> {
-    let mut before: Option<ClientError> = None;
+    let mut previous: Option<ClientError> = None;
     loop {
         match client.within(limits.of_next_call(), call()).await {
             Err(error) if (limits.goes_on)(&error) && !limits.is_over() => {
-                if before.is_none() {
-                    say(&format!("{}; {how}", error.to_string().trim_end_matches('.')));
+                if previous.is_none() {
+                    say(&format!("{}; {how}", clause(&error)));
                 }
-                before = Some(error);
+                previous = Some(error);
                 sleep_until(limits.next_call()).await;
             }
             answer => {
-                return answer.map_err(|error| match (error, before) {
+                return answer.map_err(|error| match (error, previous) {
                     (ClientError::Unreachable { .. }, Some(said @ ClientError::Refused { .. })) => said,
                     (error, _) => error,
                 });

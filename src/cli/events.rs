@@ -11,15 +11,14 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::time::sleep;
 
-use super::ask::SLOWEST_ANSWER;
 use super::connection::Connection;
 use super::duration::exact;
+use super::known;
 use super::output::{Output, printable, say, write_line};
 use super::past::{in_order, point_in_time};
 use super::terminal::{table_width, wrapped};
 use super::values::{event_cursor, run_id};
 use crate::client::{Client, ClientError, Message};
-use crate::wire::board::BoardQuery;
 use crate::wire::event::{Event, EventsQuery, EventsResponse, KINDS};
 
 const PAUSE: Duration = Duration::from_secs(1);
@@ -83,17 +82,14 @@ impl Events {
             cursor: self.cursor,
         };
         if self.follow {
-            if let Err(error) = check_location(&client, query.location.as_deref()).await {
+            if let Err(error) = check_named(&client, &query).await {
                 say(&error.to_string());
             }
             return follow(&client, &query, &output, self.wide).await;
         }
         let answer = client.events(&query).await?;
         if answer.read::<EventsResponse>()?.events.is_empty() {
-            check_location(&client, query.location.as_deref()).await?;
-            if let Some(run_id) = query.run_id {
-                client.find(run_id).await?;
-            }
+            check_named(&client, &query).await?;
         }
         output.print(&answer, |page: EventsResponse| {
             let more = page.next.map(|next| format!("\n\nOlder ones: --cursor {next}")).unwrap_or_default();
@@ -108,15 +104,15 @@ impl Events {
     }
 }
 
-/// The registry's word on a location that was never used nor set, with the one closest to it.
-pub async fn check_location(client: &Client, location: Option<&str>) -> Result<(), ClientError> {
-    let Some(location) = location else { return Ok(()) };
-    let query = BoardQuery { location: Some(location.to_owned()), limit: Some(0) };
-    match client.within(SLOWEST_ANSWER, client.board(&query)).await {
-        Err(error @ ClientError::Refused { .. }) => Err(error),
-        // The events themselves were told, or will be once somebody answers.
-        _ => Ok(()),
+/// The registry's word on a location or a run that it does not know, of which there are no events.
+async fn check_named(client: &Client, query: &EventsQuery) -> Result<(), ClientError> {
+    if let Some(location) = &query.location {
+        known::location(client, location).await?;
     }
+    if let Some(run_id) = query.run_id {
+        known::run(client, run_id).await?;
+    }
+    Ok(())
 }
 
 /// Prints events as they happen, and goes on after the last one when the server comes back.

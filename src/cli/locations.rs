@@ -4,8 +4,8 @@ use clap::{ArgGroup, Args, Subcommand};
 
 use super::by::By;
 use super::connection::Connection;
-use super::events::check_location;
 use super::gate::{Grounds, State, describe};
+use super::known;
 use super::output::{in_lines, printable, remark, say};
 use super::table::{Column, table};
 use super::terminal::table_width;
@@ -44,7 +44,7 @@ enum Command {
     /// Set the capacity of a location, or whether anything may start there.
     #[command(before_help = EXAMPLES_SET, group = ArgGroup::new("what").required(true).multiple(true).args(["capacity", "state"]))]
     Set {
-        /// Name of the location; it need not have been used yet.
+        /// Name of the location; a new one needs --capacity.
         name: String,
         /// Above 0 and at most 1000, such as 2.5; the factors of the tests that run there stay below it.
         #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = capacity, help_heading = "What")]
@@ -96,9 +96,9 @@ impl Locations {
                 grounds.check(state)?;
                 let (client, output) = connection.open()?;
                 let Grounds { reason, by, until } = grounds;
-                // A new location that is closed is nearly always another one misspelt, which then goes on.
-                if capacity.is_none() && state.is_some() {
-                    check_location(&client, Some(&name)).await?;
+                // A new location with nothing but a state is nearly always another one misspelt, which then goes on.
+                if capacity.is_none() {
+                    known::location(&client, &name).await?;
                 }
                 let (by, until) = (by.name(), until.map(|until| until.to_string()));
                 let request = SetLocationRequest { capacity, state: state.map(Into::into), reason, by, until };

@@ -21,6 +21,7 @@ mod future;
 mod gate;
 mod help;
 mod history;
+mod known;
 mod local_time;
 mod locations;
 mod log;

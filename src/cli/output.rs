@@ -1,5 +1,6 @@
 //! Sentences for people, JSON for scripts.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
@@ -42,6 +43,11 @@ pub fn say(text: &str) {
     let text = wrapped(&format!("perfreg: {}", printable(text)), 0, line_width(&io::stderr()));
     // At once, so that what the command prints cannot come in between.
     let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
+}
+
+/// An error without its full stop, so that more of the sentence can follow.
+pub fn clause(error: &impl Display) -> String {
+    error.to_string().trim_end_matches('.').to_owned()
 }
 
 /// Tells a person what the registry remarks on in an answer, if it does.

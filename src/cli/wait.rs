@@ -12,7 +12,7 @@ use super::connection::Connection;
 use super::duration::seconds;
 use super::exit;
 use super::failure::Failure;
-use super::output::{Output, say};
+use super::output::{Output, clause, say};
 use super::values::run_id;
 use crate::client::{Answer, ClientError};
 use crate::wire::execution::{Execution, ExecutionStatus};
@@ -79,7 +79,7 @@ impl Wait {
             let call = async || client.execution(self.run_id, hold_seconds(give_up), version).await;
             let answer = match ask_until(limits, &client, "trying again", call).await {
                 Err(error) if error.is_temporary() => {
-                    return Err(Failure::WaitedInVain(format!("{error}; given up")));
+                    return Err(Failure::WaitedInVain(format!("{}; given up", clause(&error))));
                 }
                 answer => answer?,
             };

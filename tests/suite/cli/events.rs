@@ -97,6 +97,8 @@ async fn events_say_how_to_see_those_before_and_which_location_was_meant() {
     assert_eq!((code, printed.as_str(), error.as_str()), (1, "", closest));
     let (code, printed, _) = call(&server, &["events", "--location", "azure-k8s", "--kind", "suspect"]);
     assert_eq!((code, printed.as_str()), (0, "Nothing happened.\n"));
+    let (code, _, error) = call(&server, &["events", "--run", "999"]);
+    assert_eq!((code, error.as_str()), (1, "perfreg: No test has the run_id 999; perfreg history lists all.\n"));
     let arguments = ["events", "--follow", "--location", "azure-k8z", "--server", &server.url];
     let mut follower = perfreg().args(arguments).stderr(Stdio::piped()).spawn().expect("the binary starts");
     let mut said = String::new();

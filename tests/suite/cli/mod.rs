@@ -11,7 +11,7 @@ mod serving;
 mod showing;
 mod variables;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
@@ -230,6 +230,31 @@ async fn wait_gives_up_in_time_although_the_registry_hangs() {
     assert_eq!(code, 76, "{error}");
     assert!(error.ends_with("it does not answer; given up\n"), "{error}");
     assert!(start.elapsed() < Duration::from_secs(20), "it took {:?}", start.elapsed());
+}
+
+#[test]
+fn what_the_registry_said_last_is_said_at_the_end_although_it_hangs_then() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        let mut kept = Vec::new();
+        for (number, mut connection) in listener.incoming().map_while(Result::ok).enumerate() {
+            let head = BufReader::new(connection.try_clone().expect("a socket")).lines();
+            assert!(head.map_while(Result::ok).any(|line| line.is_empty()), "the whole head of a request");
+            if number == 0 {
+                let body = r#"{"type":"urn:perfreg:problem:unavailable","status":503,"title":"t","detail":"The disk is full.","message":"m"}"#;
+                let head =
+                    "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nConnection: close";
+                let _ = write!(connection, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            }
+            // The others are never answered.
+            kept.push(connection);
+        }
+    });
+    let output = perfreg().args(["wait", "1", "--timeout", "2s", "--server", &url]).output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(76), "{said}");
+    assert_eq!(said, "perfreg: The disk is full; trying again\nperfreg: The disk is full; given up\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]
