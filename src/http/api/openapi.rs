@@ -1,10 +1,10 @@
 //! What the OpenAPI document says of the whole service.
 
+use utoipa::OpenApi;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::request_body::RequestBody;
 use utoipa::openapi::schema::{AnyOf, AnyOfBuilder, Components, Object, OneOf, Schema};
 use utoipa::openapi::{ContentBuilder, PathItem, Ref, RefOr, Response, ResponseBuilder};
-use utoipa::{OpenApi, PartialSchema};
 
 use crate::wire::problem::Problem;
 
@@ -46,9 +46,8 @@ pub fn complete_document(document: &mut utoipa::openapi::OpenApi) {
 
 /// Adds the errors that any call of its kind can have.
 fn add_common_errors(operation: &mut Operation) {
-    let is_page = operation.tags.iter().flatten().any(|tag| tag == "pages");
     let mut add = |status: &str, description: &str| {
-        let response = RefOr::T(error_response(description, is_page));
+        let response = RefOr::T(error_response(description));
         operation.responses.responses.entry(status.to_owned()).or_insert(response);
     };
     // The process answers for itself even while the database is away.
@@ -70,14 +69,10 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut item.get, &mut item.post, &mut item.put, &mut item.delete].into_iter().flatten()
 }
 
-fn error_response(description: &str, is_page: bool) -> Response {
-    let (content_type, schema) = if is_page {
-        ("text/html", String::schema())
-    } else {
-        ("application/problem+json", Ref::from_schema_name("Problem").into())
-    };
-    let content = ContentBuilder::new().schema(Some(schema)).build();
-    ResponseBuilder::new().description(description).content(content_type, content).build()
+/// A page answers a browser with another page.
+fn error_response(description: &str) -> Response {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    ResponseBuilder::new().description(description).content("application/problem+json", content).build()
 }
 
 /// A body that is optional is left out; none is null.
