@@ -179,11 +179,7 @@ impl Batch {
                 Answer::Ended(run)
             }
             // How it ended is no secret, and tells more than that a token is missing.
-            Status::Ended(_) if token.is_none() => {
-                self.note_late_word(run_id, Status::Ended(outcome).as_str());
-                Answer::EndedOtherwise(run)
-            }
-            _ if !run.knows(token) => {
+            status if !(run.knows(token) || matches!(status, Status::Ended(_)) && token.is_none()) => {
                 self.note_word_refused(run_id, "wrong_token", Status::Ended(outcome).as_str());
                 Answer::WrongToken
             }
