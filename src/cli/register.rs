@@ -29,8 +29,8 @@ const EXAMPLES: &str = "\
 Examples:
   perfreg register --repo shop --stream main --test load \\
       --location azure-k8s --factor 0.5 --wait 2h && ./load.sh
-  answer=$(perfreg register --repo shop --stream main --test load \\
-      --location azure-k8s --factor 0.5 --json) && jq .run_id <<<\"$answer\"
+  perfreg register --repo shop --stream main --test load \\
+      --location azure-k8s --factor 0.5 --json
 In a git checkout, and in a CI job, leave out --repo and --stream.";
 const HELP: &str = "\
 It exits 0 only when the test may start: at once, or with --wait after it has
